@@ -1,0 +1,178 @@
+//! Speed of every operation at the shapes of SmolLM2-135M and Gemma 3 270M.
+//!
+//! `cargo bench -p lincah-kernels [-- PART_OF_A_NAME]`; `RAYON_NUM_THREADS` sets the threads. Each line is the fastest of many runs: on a
+//! machine that others use too, the fastest run is the one that was left alone.
+
+use lincah_kernels::{
+    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, Kernels, LoraGradients, LoraSaved, LoraShape,
+    NormShape, RaggedLayout,
+};
+use std::time::{Duration, Instant};
+
+const ROWS: [usize; 4] = [33, 86, 285, 500];
+/// Layer sizes, inputs → outputs: SmolLM2's, then Gemma's.
+const SIZES: [(usize, usize); 8] =
+    [(576, 576), (576, 192), (576, 1536), (1536, 576), (640, 1024), (640, 256), (640, 2048), (2048, 640)];
+/// Rows of a batch of eight texts.
+const BATCH: usize = 285;
+const WIDTH: usize = 576;
+const HIDDEN: usize = 1536;
+
+/// Prints the fastest time of `run`, and its rate where `work` names floating-point operations.
+fn measure(name: &str, work: Option<usize>, mut run: impl FnMut()) {
+    let wanted = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect::<Vec<_>>();
+    if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
+        return;
+    }
+    let mut fastest = Duration::MAX;
+    let (start, mut runs) = (Instant::now(), 0);
+    while runs < 5 || start.elapsed() < Duration::from_millis(300) {
+        let began = Instant::now();
+        run();
+        fastest = fastest.min(began.elapsed());
+        runs += 1;
+    }
+    let microseconds = fastest.as_secs_f64() * 1e6;
+    match work {
+        Some(work) => println!("{name:<44} {microseconds:>9.1} µs {:>7.1} GFLOP/s", work as f64 / microseconds / 1e3),
+        None => println!("{name:<44} {microseconds:>9.1} µs"),
+    }
+}
+
+/// Numbers without a pattern that the processor could use.
+fn numbers(length: usize) -> Vec<f32> {
+    (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1u32 << 23) as f32 - 1.0).collect()
+}
+
+fn linear() {
+    for (inputs, outputs) in SIZES {
+        let weight = Cpu.matrix(numbers(inputs * outputs), outputs, inputs);
+        for rows in ROWS {
+            let (x, dy) = (numbers(rows * inputs), numbers(rows * outputs));
+            let (mut y, mut dx) = (vec![0.0; rows * outputs], vec![0.0; rows * inputs]);
+            let work = Some(2 * rows * inputs * outputs);
+            let name = format!("linear {inputs}→{outputs} rows {rows}");
+            measure(&name, work, || Cpu.linear(rows, &x, &weight, &mut y));
+            let name = format!("linear_backward {inputs}→{outputs} rows {rows}");
+            measure(&name, work, || Cpu.linear_backward(rows, &dy, &weight, &mut dx));
+        }
+    }
+    let (rows, vocabulary) = (8, 49_152);
+    let head = Cpu.large_matrix(numbers(vocabulary * WIDTH), vocabulary, WIDTH);
+    let (x, mut y) = (numbers(rows * WIDTH), vec![0.0; rows * vocabulary]);
+    measure("linear of a large matrix 576→49152 rows 8", Some(2 * rows * WIDTH * vocabulary), || {
+        Cpu.linear(rows, &x, &head, &mut y);
+    });
+}
+
+fn lora() {
+    for (inputs, outputs) in SIZES {
+        for rank in [8, 16] {
+            let shape = LoraShape { rows: BATCH, inputs, outputs, rank, scale: 2.0 };
+            let (x, dy) = (numbers(BATCH * inputs), numbers(BATCH * outputs));
+            let (a, b) = (numbers(rank * inputs), numbers(outputs * rank));
+            let (mut h, mut y) = (vec![0.0; BATCH * rank], vec![0.0; BATCH * outputs]);
+            let work = 2 * BATCH * rank * (inputs + outputs);
+            let name = format!("lora {inputs}→{outputs} rank {rank}");
+            measure(&name, Some(work), || Cpu.lora(shape, &x, (&a, &b), &mut h, &mut y));
+            let (mut da, mut db, mut dx) = (vec![0.0; a.len()], vec![0.0; b.len()], vec![0.0; x.len()]);
+            measure(&format!("lora_backward {inputs}→{outputs} rank {rank}"), Some(2 * work), || {
+                let saved = LoraSaved { input: &x, hidden: &h, a: &a, b: &b };
+                let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
+                Cpu.lora_backward(shape, saved, &dy, gradients);
+            });
+        }
+    }
+}
+
+fn attention() {
+    // Eight texts after 22 shared tokens, as the instruction is.
+    let layout = RaggedLayout::new(22, &[8, 15, 20, 26, 31, 38, 50, 75]);
+    assert_eq!(layout.rows(), BATCH);
+    for (name, heads, key_value_heads, head_dimension) in [("9 heads of 64", 9, 3, 64), ("4 heads of 256", 4, 1, 256)] {
+        let shape = AttentionShape { heads, key_value_heads, head_dimension, scale: 0.1, soft_cap: None, window: None };
+        let (queries, keys) = (BATCH * heads * head_dimension, BATCH * key_value_heads * head_dimension);
+        let (query, key, value, dy) = (numbers(queries), numbers(keys), numbers(keys), numbers(queries));
+        let (mut output, mut log_sum) = (vec![0.0; queries], vec![0.0; BATCH * heads]);
+        measure(&format!("attention {name}"), None, || {
+            Cpu.attention(shape, &layout, (&query, &key, &value), &mut output, &mut log_sum);
+        });
+        let (mut d_query, mut d_key, mut d_value) = (vec![0.0; queries], vec![0.0; keys], vec![0.0; keys]);
+        measure(&format!("attention_backward {name}"), None, || {
+            let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
+            let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
+            Cpu.attention_backward(shape, &layout, saved, &dy, gradients);
+        });
+        let frequencies: Vec<f32> = (0..head_dimension / 2).map(|i| 0.9f32.powi(i as i32)).collect();
+        let table = Cpu.rope_table(&frequencies, layout.longest());
+        let mut x = query.clone();
+        measure(&format!("rope {name}"), None, || Cpu.rope(&table, &layout, heads, &mut x));
+    }
+}
+
+fn rows_and_elements() {
+    let shape = NormShape { rows: BATCH, width: WIDTH, epsilon: 1e-5 };
+    let (x, dy, weight) = (numbers(BATCH * WIDTH), numbers(BATCH * WIDTH), numbers(WIDTH));
+    let (mut y, mut r) = (vec![0.0; BATCH * WIDTH], vec![0.0; BATCH]);
+    measure("rms_norm", None, || Cpu.rms_norm(shape, &x, &weight, &mut y, &mut r));
+    measure("rms_norm_backward", None, || Cpu.rms_norm_backward(shape, (&x, &weight, &r), &dy, &mut y));
+    measure("add_bias", None, || Cpu.add_bias(&weight, &mut y));
+    measure("add", None, || Cpu.add(&x, &mut y));
+    measure("dropout", None, || Cpu.dropout(&x, 0.1, 1, &mut y));
+    measure("dropout_backward", None, || Cpu.dropout_backward(&x, 0.1, 1, &mut y));
+    let rows: Vec<usize> = (0..8).map(|s| s * 35 + 34).collect();
+    let mut selected = vec![0.0; rows.len() * WIDTH];
+    measure("gather_rows 8 of 285", None, || Cpu.gather_rows(WIDTH, &rows, &x, &mut selected));
+    measure("scatter_add_rows 8 of 285", None, || Cpu.scatter_add_rows(WIDTH, &rows, &selected, &mut y));
+
+    let [gate, up, dy] = [(); 3].map(|()| numbers(BATCH * HIDDEN));
+    let [mut y, mut d_gate, mut d_up] = [(); 3].map(|()| vec![0.0; BATCH * HIDDEN]);
+    for activation in [Activation::Silu, Activation::GeluTanh] {
+        measure(&format!("gated_activation {activation:?}"), None, || Cpu.gated_activation(activation, &gate, &up, &mut y));
+        measure(&format!("gated_activation_backward {activation:?}"), None, || {
+            Cpu.gated_activation_backward(activation, (&gate, &up), &dy, &mut d_gate, &mut d_up);
+        });
+    }
+}
+
+fn loss_and_optimizer() {
+    let (rows, vocabulary) = (BATCH, 4096);
+    let mut logits = numbers(rows * vocabulary);
+    let (targets, weights) = (vec![3; rows], vec![1.0; rows]);
+    measure("cross_entropy 285×4096", None, || {
+        Cpu.cross_entropy(vocabulary, &targets, &weights, &mut logits);
+    });
+    let capped = logits.clone();
+    measure("soft_cap 285×4096", None, || Cpu.soft_cap(30.0, &mut logits));
+    measure("soft_cap_backward 285×4096", None, || Cpu.soft_cap_backward(30.0, &capped, &mut logits));
+
+    let length = 2_442_240;
+    let (gradient, mut parameter) = (numbers(length), numbers(length));
+    let (mut first, mut second) = (vec![0.0; length], vec![0.0; length]);
+    let step = AdamStep {
+        learning_rate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        weight_decay: 0.0,
+        step: 1,
+        gradient_scale: 1.0,
+    };
+    measure("adam_step, rank 8 on all of SmolLM2", None, || {
+        Cpu.adam_step(step, &gradient, (&mut first, &mut second), &mut parameter);
+    });
+    measure("squared_norm, the same", None, || {
+        std::hint::black_box(Cpu.squared_norm(&gradient));
+    });
+    measure("scale, the same", None, || Cpu.scale(1.0, &mut parameter));
+    measure("clear, the same", None, || Cpu.clear(&mut parameter));
+}
+
+fn main() {
+    println!("{} instructions, {} threads", Cpu.instructions(), rayon::current_num_threads());
+    linear();
+    lora();
+    attention();
+    rows_and_elements();
+    loss_and_optimizer();
+}

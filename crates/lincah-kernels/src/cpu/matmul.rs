@@ -1,0 +1,410 @@
+//! Matrix products. Every element is one chain of multiply-adds over the inner dimension in order, whatever the number of rows, the
+//! blocking and the threads: a text's scores do not depend on the batch it is in.
+
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Columns of a panel: two AVX-512 registers, four AVX2 registers.
+pub(super) const PANEL: usize = 32;
+
+/// The left factor, `[rows, inner]` with any strides.
+#[derive(Clone, Copy)]
+pub(super) struct Left<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) rows: usize,
+    pub(super) row_stride: usize,
+    pub(super) inner_stride: usize,
+}
+
+impl<'a> Left<'a> {
+    /// A row-major `[rows, inner]` array.
+    pub(super) fn row_major(values: &'a [f32], rows: usize, inner: usize) -> Self {
+        Self { values, rows, row_stride: inner, inner_stride: 1 }
+    }
+
+    /// The same rows at a distance at which they don't fall into one set of the first cache, copied to `buffer` where they would.
+    fn spread<'b>(&self, inner: usize, buffer: &'b mut Vec<f32>) -> Left<'b>
+    where
+        'a: 'b,
+    {
+        const SET_PERIOD: usize = 1024;
+        const WAYS: usize = 8;
+        if self.inner_stride != 1 || !self.row_stride.is_multiple_of(SET_PERIOD) || self.rows <= WAYS {
+            return *self;
+        }
+        let stride = inner + 16;
+        buffer.resize(self.rows * stride, 0.0);
+        let copies = buffer.chunks_exact_mut(stride).zip(self.values.chunks(self.row_stride));
+        copies.for_each(|(copy, row)| copy[..inner].copy_from_slice(&row[..inner]));
+        Left { values: buffer, rows: self.rows, row_stride: stride, inner_stride: 1 }
+    }
+
+    /// The transpose of a row-major `[inner, rows]` array.
+    pub(super) fn transposed(values: &'a [f32], rows: usize) -> Self {
+        Self { values, rows, row_stride: 1, inner_stride: rows }
+    }
+}
+
+/// The right factor, `[inner, columns]`.
+#[derive(Clone, Copy)]
+pub(super) enum Right<'a> {
+    /// Row-major as it is, with this distance from row to row.
+    RowMajor(&'a [f32], usize),
+    /// Panels of [`PANEL`] columns, each `[inner, PANEL]`, the last padded with zeros.
+    Panels(&'a [f32]),
+}
+
+/// Packs the transpose of row-major `[columns, inner]` into panels.
+pub(super) fn pack_transposed(values: &[f32], columns: usize, inner: usize, factor: f32) -> Vec<f32> {
+    assert_eq!(values.len(), columns * inner);
+    let mut panels = vec![0.0; columns.div_ceil(PANEL) * PANEL * inner];
+    panels.par_chunks_mut(PANEL * inner).enumerate().for_each(|(p, panel)| pack_panel(values, p, inner, factor, panel));
+    panels
+}
+
+/// Packs one panel in tiles that stay in the first cache.
+pub(super) fn pack_panel(values: &[f32], panel_index: usize, inner: usize, factor: f32, panel: &mut [f32]) {
+    const DEPTH: usize = 16;
+    let values = &values[panel_index * PANEL * inner..];
+    let columns = PANEL.min(values.len() / inner);
+    for (tile_index, tile) in panel.chunks_mut(DEPTH * PANEL).enumerate() {
+        for column in 0..columns {
+            let strip = &values[column * inner + tile_index * DEPTH..][..tile.len() / PANEL];
+            for (k, &value) in strip.iter().enumerate() {
+                tile[k * PANEL + column] = value * factor;
+            }
+        }
+    }
+}
+
+/// Packs row-major `[inner, columns]` into panels.
+pub(super) fn pack_row_major(values: &[f32], inner: usize, columns: usize) -> Vec<f32> {
+    assert_eq!(values.len(), columns * inner);
+    let mut panels = vec![0.0; columns.div_ceil(PANEL) * PANEL * inner];
+    panels.par_chunks_mut(PANEL * inner).enumerate().for_each(|(p, panel)| {
+        let width = PANEL.min(columns - p * PANEL);
+        for (strip, row) in panel.chunks_exact_mut(PANEL).zip(values.chunks_exact(columns)) {
+            strip[..width].copy_from_slice(&row[p * PANEL..][..width]);
+        }
+    });
+    panels
+}
+
+/// A pointer that threads share, each writing its own part.
+#[derive(Clone, Copy)]
+pub(super) struct SharedPointer(pub(super) *mut f32);
+// SAFETY: every user hands disjoint parts of the array to its threads.
+unsafe impl Send for SharedPointer {}
+// SAFETY: as above.
+unsafe impl Sync for SharedPointer {}
+
+impl SharedPointer {
+    pub(super) fn get(self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// A matrix product: its factors, sizes, and whether it adds to what is there.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub(super) left: Left<'a>,
+    pub(super) right: Right<'a>,
+    pub(super) inner: usize,
+    pub(super) columns: usize,
+    pub(super) accumulate: bool,
+}
+
+/// `result = left right`, or `+=` where `accumulate`, on all threads. # Shapes: left `[M, inner]`, right `[inner, columns]`, result `[M, columns]` row-major.
+pub(super) fn product(left: Left, right: Right, inner: usize, columns: usize, accumulate: bool, result: &mut [f32]) {
+    let rows = left.rows;
+    assert!(result.len() >= rows * columns);
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    let product = Product { left, right, inner, columns, accumulate };
+    product.check();
+    let mut buffer = Vec::new();
+    let product = Product { left: left.spread(inner, &mut buffer), ..product };
+    let panels = columns.div_ceil(PANEL);
+    // Few panels or many cores: the rows are shared out too, in groups that still use a panel often.
+    let threads = rayon::current_num_threads();
+    let row_groups =
+        if panels >= 2 * threads { 1 } else { (2 * threads).div_ceil(panels).min(rows.div_ceil(4 * MOST_ROWS)).max(1) };
+    let group_rows = rows.div_ceil(row_groups);
+    let target = SharedPointer(result.as_mut_ptr());
+    let task = |index: usize| {
+        let (panel, group) = (index / row_groups, index % row_groups);
+        let group = group * group_rows..rows.min((group + 1) * group_rows);
+        // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
+        unsafe { product.panel(panel, group, target.get(), columns) };
+    };
+    let tasks = panels * row_groups;
+    if rows * inner * columns < 1 << 15 {
+        (0..tasks).for_each(task);
+    } else {
+        (0..tasks).into_par_iter().for_each(task);
+    }
+}
+
+/// `result = x Wᵀ` for a row-major W that is too large to pack: computed as `W xᵀ`, the same multiply-adds, so that only x is packed. # Shapes: x `[rows, inner]`, W `[columns, inner]`, result `[rows, columns]`.
+pub(super) fn product_unpacked(x: &[f32], rows: usize, weight: &[f32], inner: usize, result: &mut [f32]) {
+    const CHUNK: usize = 4 * MOST_ROWS;
+    let columns = weight.len() / inner;
+    assert!(result.len() >= rows * columns);
+    if rows == 0 {
+        return;
+    }
+    let panels = pack_transposed(&x[..rows * inner], rows, inner, 1.0);
+    let target = SharedPointer(result.as_mut_ptr());
+    weight.par_chunks(CHUNK * inner).enumerate().for_each_init(
+        || vec![0.0; CHUNK * rows],
+        |tile, (chunk, weight)| {
+            let count = weight.len() / inner;
+            let left = Left::row_major(weight, count, inner);
+            let product = Product { left, right: Right::Panels(&panels), inner, columns: rows, accumulate: false };
+            // SAFETY: the tile holds CHUNK rows of `rows` elements and is this thread's own.
+            unsafe { product.run(tile.as_mut_ptr(), rows) };
+            for n in 0..rows {
+                for o in 0..count {
+                    // SAFETY: chunk * CHUNK + o < columns and n < rows, so the element lies in `result`; no other task writes these columns.
+                    unsafe { *target.get().add(n * columns + chunk * CHUNK + o) = tile[o * rows + n] };
+                }
+            }
+        },
+    );
+}
+
+impl Product<'_> {
+    /// The product on this thread, into rows that lie `result_stride` apart.
+    ///
+    /// # Safety
+    /// From `result` on, every row of `columns` elements is writable and nothing else uses it.
+    pub(super) unsafe fn run(&self, result: *mut f32, result_stride: usize) {
+        self.check();
+        let mut buffer = Vec::new();
+        let product = Product { left: self.left.spread(self.inner, &mut buffer), ..*self };
+        for panel in 0..self.columns.div_ceil(PANEL) {
+            // SAFETY: the factors were checked; the caller's promise.
+            unsafe { product.panel(panel, 0..self.left.rows, result, result_stride) };
+        }
+    }
+
+    /// Both factors hold the elements that the sizes name.
+    fn check(&self) {
+        let (left, inner, columns) = (self.left, self.inner, self.columns);
+        if left.rows == 0 || inner == 0 || columns == 0 {
+            return;
+        }
+        assert!(left.values.len() > (left.rows - 1) * left.row_stride + (inner - 1) * left.inner_stride);
+        match self.right {
+            Right::RowMajor(values, stride) => assert!(values.len() >= (inner - 1) * stride + columns),
+            Right::Panels(values) => assert!(values.len() >= columns.div_ceil(PANEL) * PANEL * inner),
+        }
+    }
+
+    /// Some rows of the left factor times one panel of the right.
+    ///
+    /// # Safety
+    /// [`check`](Self::check) passed, and these rows of this panel are writable in `result`, with nothing else using them.
+    unsafe fn panel(&self, panel: usize, rows: Range<usize>, result: *mut f32, result_stride: usize) {
+        let (inner, left) = (self.inner, self.left);
+        let width = PANEL.min(self.columns - panel * PANEL);
+        let (right, right_stride, padded): (&[f32], usize, bool) = match self.right {
+            Right::RowMajor(values, stride) => (&values[panel * PANEL..], stride, false),
+            Right::Panels(values) => (&values[panel * PANEL * inner..], PANEL, true),
+        };
+        let functions = block_functions(width);
+        let mut row = rows.start;
+        while row < rows.end {
+            let rest = rows.end - row;
+            // Blocks of nearly equal size run better than full blocks and a thin rest.
+            let count = rest.div_ceil(rest.div_ceil(functions.len()));
+            let block = Block {
+                left: left.values[row * left.row_stride..].as_ptr(),
+                row_stride: left.row_stride,
+                inner_stride: left.inner_stride,
+                right: right.as_ptr(),
+                right_stride,
+                padded,
+                // SAFETY: row and panel lie inside the result, by the caller's promise.
+                result: unsafe { result.add(row * result_stride + panel * PANEL) },
+                result_stride,
+                inner,
+                width,
+                accumulate: self.accumulate,
+            };
+            // SAFETY: the block reads rows row..row + count of left and `inner` strips of right, which were checked, and writes `width`
+            // columns of the same rows of result, by the caller's promise; the instruction set was detected.
+            unsafe { (functions[count - 1])(&block) };
+            row += count;
+        }
+    }
+}
+
+/// One call of a micro-kernel: a few rows times one panel.
+struct Block {
+    left: *const f32,
+    row_stride: usize,
+    inner_stride: usize,
+    right: *const f32,
+    right_stride: usize,
+    /// Every strip of the right factor holds [`PANEL`] elements.
+    padded: bool,
+    result: *mut f32,
+    result_stride: usize,
+    inner: usize,
+    width: usize,
+    accumulate: bool,
+}
+
+const MOST_ROWS: usize = 14;
+type BlockFunction = unsafe fn(&Block);
+
+/// The micro-kernels for 1, 2, … rows of a panel whose first `width` columns count.
+fn block_functions(width: usize) -> &'static [BlockFunction] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use super::simd::{InstructionSet, instruction_set};
+        match (instruction_set(), width) {
+            (InstructionSet::Portable, _) => {}
+            (_, ..=8) => return &x86::AVX2_NARROW,
+            (InstructionSet::Avx512, ..=16) => return &x86::AVX512_NARROW,
+            (InstructionSet::Avx512, _) => return &x86::AVX512,
+            (InstructionSet::Avx2, _) => return &x86::AVX2,
+        }
+    }
+    let _ = width;
+    &[portable::<1>, portable::<2>, portable::<3>, portable::<4>]
+}
+
+/// The micro-kernel in plain Rust.
+///
+/// # Safety
+/// The block's pointers hold the elements that its sizes name.
+unsafe fn portable<const ROWS: usize>(block: &Block) {
+    let mut sums = [[0.0f32; PANEL]; ROWS];
+    // SAFETY: the caller's promise.
+    unsafe {
+        if block.accumulate {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                for (c, sum) in sums[..block.width].iter_mut().enumerate() {
+                    *sum = *block.result.add(r * block.result_stride + c);
+                }
+            }
+        }
+        let mut strip = [0.0f32; PANEL];
+        for k in 0..block.inner {
+            let right = block.right.add(k * block.right_stride);
+            for (c, value) in strip[..block.width].iter_mut().enumerate() {
+                *value = *right.add(c);
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let left = *block.left.add(r * block.row_stride + k * block.inner_stride);
+                for c in 0..PANEL {
+                    sums[c] += left * strip[c];
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (c, &sum) in sums[..block.width].iter().enumerate() {
+                *block.result.add(r * block.result_stride + c) = sum;
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Reproducible numbers in -1..1.
+    pub(crate) fn noise(length: usize, seed: u64) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        (0..length)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_form_of_the_right_factor_gives_the_same_bits_for_any_number_of_rows() {
+        for (rows, inner, columns) in
+            [(1, 1, 1), (3, 7, 5), (14, 16, 32), (15, 33, 40), (29, 64, 100), (61, 129, 31), (9, 1024, 40)]
+        {
+            let (x, w) = (noise(rows * inner, 1), noise(columns * inner, 2));
+            let transposed: Vec<f32> = (0..inner * columns).map(|i| w[(i % columns) * inner + i / columns]).collect();
+            let (packed, packed_row_major) =
+                (pack_transposed(&w, columns, inner, 1.0), pack_row_major(&transposed, inner, columns));
+            let run = |left: Left, right: Right| {
+                let mut y = vec![0.5; left.rows * columns];
+                product(left, right, inner, columns, true, &mut y);
+                y
+            };
+            let left = Left::row_major(&x, rows, inner);
+            let expected = run(left, Right::Panels(&packed));
+            for right in [Right::RowMajor(&transposed, columns), Right::Panels(&packed_row_major)] {
+                assert_eq!(expected, run(left, right));
+            }
+            let (mut overwritten, mut unpacked) = (vec![f32::NAN; rows * columns], vec![f32::NAN; rows * columns]);
+            product(left, Right::Panels(&packed), inner, columns, false, &mut overwritten);
+            product_unpacked(&x, rows, &w, inner, &mut unpacked);
+            assert_eq!(overwritten, unpacked);
+            let x_transposed: Vec<f32> = (0..inner * rows).map(|i| x[(i % rows) * inner + i / rows]).collect();
+            assert_eq!(expected, run(Left::transposed(&x_transposed, rows), Right::Panels(&packed)));
+            let first_row = run(Left::row_major(&x, 1, inner), Right::Panels(&packed));
+            assert_eq!(expected[..columns], first_row[..]);
+            for n in 0..rows {
+                for o in 0..columns {
+                    let exact: f64 =
+                        0.5 + (0..inner).map(|i| f64::from(x[n * inner + i]) * f64::from(w[o * inner + i])).sum::<f64>();
+                    assert!((exact - f64::from(expected[n * columns + o])).abs() < 1e-5 * (inner as f64).sqrt());
+                }
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn the_instruction_sets_agree_with_the_portable_kernel() {
+        let inner = 37;
+        let (x, panel) = (noise(4 * inner, 3), noise(inner * PANEL, 4));
+        let run = |function: BlockFunction, width: usize| {
+            let mut y = vec![0.25f32; 4 * width];
+            let block = Block {
+                left: x.as_ptr(),
+                row_stride: inner,
+                inner_stride: 1,
+                right: panel.as_ptr(),
+                right_stride: PANEL,
+                padded: true,
+                result: y.as_mut_ptr(),
+                result_stride: width,
+                inner,
+                width,
+                accumulate: true,
+            };
+            // SAFETY: the arrays hold 4 rows of `inner`, `inner` strips of a panel and 4 rows of `width`; callers check the instruction set.
+            unsafe { function(&block) };
+            y
+        };
+        let check = |function: BlockFunction, width: usize| {
+            let (y, expected) = (run(function, width), run(portable::<4>, width));
+            assert!(y.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "width {width}");
+        };
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            [1, 7, 8].into_iter().for_each(|width| check(x86::AVX2_NARROW[3], width));
+            [9, 16, 27, 32].into_iter().for_each(|width| check(x86::AVX2[3], width));
+        }
+        if is_x86_feature_detected!("avx512f") {
+            [9, 16].into_iter().for_each(|width| check(x86::AVX512_NARROW[3], width));
+            [17, 27, 32].into_iter().for_each(|width| check(x86::AVX512[3], width));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The micro-kernels of AVX2 and AVX-512. Every element is the same chain of fused multiply-adds in all of them.
+
+use super::{Block, BlockFunction, MOST_ROWS};
+use std::arch::x86_64::*;
+
+/// Panels of 17 to 32 columns.
+pub(super) static AVX512: [BlockFunction; MOST_ROWS] = [
+    avx512::<1, 2>,
+    avx512::<2, 2>,
+    avx512::<3, 2>,
+    avx512::<4, 2>,
+    avx512::<5, 2>,
+    avx512::<6, 2>,
+    avx512::<7, 2>,
+    avx512::<8, 2>,
+    avx512::<9, 2>,
+    avx512::<10, 2>,
+    avx512::<11, 2>,
+    avx512::<12, 2>,
+    avx512::<13, 2>,
+    avx512::<14, 2>,
+];
+/// Panels of 9 to 16 columns.
+pub(super) static AVX512_NARROW: [BlockFunction; MOST_ROWS] = [
+    avx512::<1, 1>,
+    avx512::<2, 1>,
+    avx512::<3, 1>,
+    avx512::<4, 1>,
+    avx512::<5, 1>,
+    avx512::<6, 1>,
+    avx512::<7, 1>,
+    avx512::<8, 1>,
+    avx512::<9, 1>,
+    avx512::<10, 1>,
+    avx512::<11, 1>,
+    avx512::<12, 1>,
+    avx512::<13, 1>,
+    avx512::<14, 1>,
+];
+/// Panels of 9 to 32 columns, half a panel after the other.
+pub(super) static AVX2: [BlockFunction; 6] = [avx2::<1, 2>, avx2::<2, 2>, avx2::<3, 2>, avx2::<4, 2>, avx2::<5, 2>, avx2::<6, 2>];
+/// Panels of up to 8 columns.
+pub(super) static AVX2_NARROW: [BlockFunction; 12] = [
+    avx2::<1, 1>,
+    avx2::<2, 1>,
+    avx2::<3, 1>,
+    avx2::<4, 1>,
+    avx2::<5, 1>,
+    avx2::<6, 1>,
+    avx2::<7, 1>,
+    avx2::<8, 1>,
+    avx2::<9, 1>,
+    avx2::<10, 1>,
+    avx2::<11, 1>,
+    avx2::<12, 1>,
+];
+
+/// # Safety
+/// As [`super::portable`], on a processor with AVX-512F, and the block's width is at most 16 times `REGISTERS`.
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<const ROWS: usize, const REGISTERS: usize>(block: &Block) {
+    let columns = ((1u64 << block.width) - 1) as u32;
+    let masks: [u16; REGISTERS] = std::array::from_fn(|i| (columns >> (16 * i)) as u16);
+    let mut sums = [[_mm512_setzero_ps(); REGISTERS]; ROWS];
+    // SAFETY: the caller's promise; masked lanes are not touched.
+    unsafe {
+        if block.accumulate {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let result = block.result.add(r * block.result_stride);
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    *sum = _mm512_maskz_loadu_ps(masks[i], result.wrapping_add(16 * i));
+                }
+            }
+        }
+        let mut right = block.right;
+        let mut left = block.left;
+        if block.padded {
+            for _ in 0..block.inner {
+                let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm512_loadu_ps(right.add(16 * i)));
+                multiply_add_512(left, block.row_stride, &strips, &mut sums);
+                right = right.wrapping_add(super::PANEL);
+                left = left.wrapping_add(block.inner_stride);
+            }
+        } else {
+            for _ in 0..block.inner {
+                let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm512_maskz_loadu_ps(masks[i], right.wrapping_add(16 * i)));
+                multiply_add_512(left, block.row_stride, &strips, &mut sums);
+                right = right.wrapping_add(block.right_stride);
+                left = left.wrapping_add(block.inner_stride);
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            let result = block.result.add(r * block.result_stride);
+            for (i, sum) in sums.iter().enumerate() {
+                _mm512_mask_storeu_ps(result.wrapping_add(16 * i), masks[i], *sum);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// `left` holds an element for each row.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn multiply_add_512<const ROWS: usize, const REGISTERS: usize>(
+    left: *const f32,
+    row_stride: usize,
+    strips: &[__m512; REGISTERS],
+    sums: &mut [[__m512; REGISTERS]; ROWS],
+) {
+    for (r, sums) in sums.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        let factor = _mm512_set1_ps(unsafe { *left.add(r * row_stride) });
+        for (sum, strip) in sums.iter_mut().zip(strips) {
+            *sum = _mm512_fmadd_ps(factor, *strip, *sum);
+        }
+    }
+}
+
+/// # Safety
+/// As [`super::portable`], on a processor with AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<const ROWS: usize, const REGISTERS: usize>(block: &Block) {
+    let step = 8 * REGISTERS;
+    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    for start in (0..block.width).step_by(step) {
+        let width = (block.width - start).min(step) as i32;
+        let masks: [_; REGISTERS] = std::array::from_fn(|i| _mm256_cmpgt_epi32(_mm256_set1_epi32(width - 8 * i as i32), lanes));
+        let mut sums = [[_mm256_setzero_ps(); REGISTERS]; ROWS];
+        // SAFETY: the caller's promise; masked lanes are not touched.
+        unsafe {
+            let result = block.result.add(start);
+            if block.accumulate {
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let result = result.add(r * block.result_stride);
+                    for (i, sum) in sums.iter_mut().enumerate() {
+                        *sum = _mm256_maskload_ps(result.wrapping_add(8 * i), masks[i]);
+                    }
+                }
+            }
+            let mut right = block.right.add(start);
+            let mut left = block.left;
+            for _ in 0..block.inner {
+                let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm256_maskload_ps(right.wrapping_add(8 * i), masks[i]));
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let factor = _mm256_set1_ps(*left.add(r * block.row_stride));
+                    for (sum, strip) in sums.iter_mut().zip(strips) {
+                        *sum = _mm256_fmadd_ps(factor, strip, *sum);
+                    }
+                }
+                right = right.wrapping_add(block.right_stride);
+                left = left.wrapping_add(block.inner_stride);
+            }
+            for (r, sums) in sums.iter().enumerate() {
+                let result = result.add(r * block.result_stride);
+                for (i, sum) in sums.iter().enumerate() {
+                    _mm256_maskstore_ps(result.wrapping_add(8 * i), masks[i], *sum);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! RMS norm.
+
+use super::simd::{dot, dot3, vectorized};
+use crate::NormShape;
+use rayon::prelude::*;
+
+vectorized! {
+    fn norm_row(x: &[f32], weight: &[f32], epsilon: f32, y: &mut [f32]) -> f32 {
+        let r = 1.0 / (dot(x, x) / x.len() as f32 + epsilon).sqrt();
+        for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
+            *y = x * r * w;
+        }
+        r
+    }
+}
+
+vectorized! {
+    fn norm_row_backward(x: &[f32], weight: &[f32], r: f32, dy: &[f32], dx: &mut [f32]) {
+        let mean = dot3(x, weight, dy) / x.len() as f32;
+        let factor = r * r * r * mean;
+        for (((dx, x), w), dy) in dx.iter_mut().zip(x).zip(weight).zip(dy) {
+            *dx += r * dy * w - x * factor;
+        }
+    }
+}
+
+pub(super) fn rms_norm(shape: NormShape, x: &[f32], weight: &[f32], y: &mut [f32], r: &mut [f32]) {
+    let rows = r[..shape.rows].par_iter_mut().with_min_len(super::row_grain(shape.width));
+    rows.zip(y.par_chunks_mut(shape.width))
+        .zip(x.par_chunks(shape.width))
+        .for_each(|((r, y), x)| *r = norm_row(x, weight, shape.epsilon, y));
+}
+
+pub(super) fn rms_norm_backward(shape: NormShape, (x, weight, r): (&[f32], &[f32], &[f32]), dy: &[f32], dx: &mut [f32]) {
+    let rows = dx[..shape.rows * shape.width].par_chunks_mut(shape.width).with_min_len(super::row_grain(shape.width));
+    rows.enumerate().for_each(|(n, dx)| {
+        let row = n * shape.width..(n + 1) * shape.width;
+        norm_row_backward(&x[row.clone()], weight, r[n], &dy[row], dx);
+    });
+}

@@ -1,0 +1,269 @@
+//! The operations that a device offers to the model.
+
+use crate::RaggedLayout;
+
+/// The gate's activation in the MLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
+    GeluTanh,
+}
+
+/// Sizes of one RMS norm: `rows` vectors of `width` numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct NormShape {
+    /// N, or N·H where each head is a vector.
+    pub rows: usize,
+    /// D, or C where each head is a vector.
+    pub width: usize,
+    /// Added to the mean square before the root.
+    pub epsilon: f32,
+}
+
+/// Sizes and scale of one LoRA product.
+#[derive(Debug, Clone, Copy)]
+pub struct LoraShape {
+    /// N.
+    pub rows: usize,
+    /// I.
+    pub inputs: usize,
+    /// O.
+    pub outputs: usize,
+    /// R.
+    pub rank: usize,
+    /// `alpha / R`, or `alpha / sqrt(R)` with rsLoRA.
+    pub scale: f32,
+}
+
+/// What the backward of LoRA reads.
+#[derive(Debug)]
+pub struct LoraSaved<'a, B> {
+    /// `[N, I]`, after dropout.
+    pub input: &'a B,
+    /// `x Aᵀ`, `[N, R]`.
+    pub hidden: &'a B,
+    /// A, `[R, I]`.
+    pub a: &'a B,
+    /// B, `[O, R]`.
+    pub b: &'a B,
+}
+
+/// What the backward of LoRA adds to.
+#[derive(Debug)]
+pub struct LoraGradients<'a, B> {
+    /// `[R, I]`.
+    pub a: &'a mut B,
+    /// `[O, R]`.
+    pub b: &'a mut B,
+    /// `[N, I]`.
+    pub input: &'a mut B,
+}
+
+/// Sizes and options of one attention.
+#[derive(Debug, Clone, Copy)]
+pub struct AttentionShape {
+    /// H.
+    pub heads: usize,
+    /// K; H is a multiple of it, and query head h reads key-value head `h / (H / K)`.
+    pub key_value_heads: usize,
+    /// C.
+    pub head_dimension: usize,
+    /// Multiplies `q · k`.
+    pub scale: f32,
+    /// `cap * tanh(score / cap)`.
+    pub soft_cap: Option<f32>,
+    /// A query sees the last `window` positions, its own included.
+    pub window: Option<usize>,
+}
+
+impl AttentionShape {
+    /// First position that the query at `position` sees.
+    pub(crate) fn first_visible(&self, position: usize) -> usize {
+        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
+    }
+}
+
+/// What the backward of attention reads.
+#[derive(Debug)]
+pub struct AttentionSaved<'a, B> {
+    /// `[N, H, C]`.
+    pub query: &'a B,
+    /// `[N, K, C]`.
+    pub key: &'a B,
+    /// `[N, K, C]`.
+    pub value: &'a B,
+    /// `[N, H, C]`.
+    pub output: &'a B,
+    /// Logarithm of the softmax denominators, `[N, H]`.
+    pub log_sum: &'a B,
+}
+
+/// What the backward of attention writes.
+#[derive(Debug)]
+pub struct AttentionGradients<'a, B> {
+    /// `[N, H, C]`.
+    pub query: &'a mut B,
+    /// `[N, K, C]`.
+    pub key: &'a mut B,
+    /// `[N, K, C]`.
+    pub value: &'a mut B,
+}
+
+/// One step of Adam: Kingma & Ba 2015, algorithm 1, as `torch.optim.Adam` orders it; with `weight_decay` decoupled (Loshchilov & Hutter 2019) as in `torch.optim.AdamW`.
+#[derive(Debug, Clone, Copy)]
+pub struct AdamStep {
+    /// Learning rate of this step.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, 0 for plain Adam.
+    pub weight_decay: f64,
+    /// Number of this step, from 1.
+    pub step: u32,
+    /// Multiplies the gradient first (gradient clipping).
+    pub gradient_scale: f64,
+}
+
+/// A device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
+///
+/// Lengths are the caller's duty: an operation panics where an array is shorter than its shape says.
+pub trait Kernels: Send + Sync + 'static {
+    /// An array on the device.
+    type Buffer: Send + Sync;
+    /// A frozen `[O, I]` matrix, laid out for products.
+    type Matrix: Send + Sync;
+    /// Cosines and sines by position.
+    type RopeTable: Send + Sync;
+    /// A batch's layout, on the device.
+    type Layout: Send + Sync;
+
+    /// Copies to the device.
+    fn upload(&self, values: &[f32]) -> Self::Buffer;
+    /// Copies from the device.
+    fn download(&self, buffer: &Self::Buffer) -> Vec<f32>;
+    /// An array of zeros.
+    fn zeros(&self, length: usize) -> Self::Buffer;
+    /// Sets every number to zero.
+    fn clear(&self, buffer: &mut Self::Buffer);
+    /// Copies `source` over `target`, of the same length.
+    fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer);
+    /// A frozen `[outputs, inputs]` matrix for [`linear`](Self::linear) and its backward, made for many uses.
+    fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix;
+    /// The same for a matrix so large that it is kept once only (the output head).
+    fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix;
+    /// `cos` and `sin` of `position * inverse_frequencies[i]`, computed in f32 as transformers does.
+    fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Self::RopeTable;
+    /// Takes a batch's layout to the device.
+    fn layout(&self, layout: &RaggedLayout) -> Self::Layout;
+
+    /// `y = x Wᵀ`. # Shapes: x `[N, I]`, W `[O, I]`, y `[N, O]`.
+    fn linear(&self, rows: usize, x: &Self::Buffer, weight: &Self::Matrix, y: &mut Self::Buffer);
+    /// `dx += dy W`. # Shapes: dy `[N, O]`, W `[O, I]`, dx `[N, I]`.
+    fn linear_backward(&self, rows: usize, dy: &Self::Buffer, weight: &Self::Matrix, dx: &mut Self::Buffer);
+    /// `y += b` in every row. # Shapes: b `[O]`, y `[N, O]`.
+    fn add_bias(&self, bias: &Self::Buffer, y: &mut Self::Buffer);
+
+    /// `h = x Aᵀ`, `y += scale h Bᵀ` (Hu et al. 2021, eq. 3). # Shapes: x `[N, I]`, A `[R, I]`, B `[O, R]`, h `[N, R]`, y `[N, O]`.
+    fn lora(
+        &self,
+        shape: LoraShape,
+        x: &Self::Buffer,
+        factors: (&Self::Buffer, &Self::Buffer),
+        h: &mut Self::Buffer,
+        y: &mut Self::Buffer,
+    );
+    /// With `dh = scale dy B`: `dB += scale dyᵀ h`, `dA += dhᵀ x`, `dx += dh A`. # Shapes: as in [`lora`](Self::lora).
+    fn lora_backward(
+        &self,
+        shape: LoraShape,
+        saved: LoraSaved<Self::Buffer>,
+        dy: &Self::Buffer,
+        gradients: LoraGradients<Self::Buffer>,
+    );
+
+    /// `y_i = x_i m_i / (1 - p)`, where `m_i` is 0 with probability p, drawn from `key` and `i` alone (Srivastava et al. 2014).
+    fn dropout(&self, x: &Self::Buffer, probability: f32, key: u64, y: &mut Self::Buffer);
+    /// `dx_i += dy_i m_i / (1 - p)` with the same `m`.
+    fn dropout_backward(&self, dy: &Self::Buffer, probability: f32, key: u64, dx: &mut Self::Buffer);
+
+    /// `r = 1 / sqrt(mean(x²) + epsilon)`, `y = x r w` (Zhang & Sennrich 2019). # Shapes: x, y `[N, D]`, w `[D]`, r `[N]`.
+    fn rms_norm(&self, shape: NormShape, x: &Self::Buffer, weight: &Self::Buffer, y: &mut Self::Buffer, r: &mut Self::Buffer);
+    /// With `g = dy w`: `dx += r g - x r³ mean(g x)`. # Shapes: as in [`rms_norm`](Self::rms_norm).
+    fn rms_norm_backward(
+        &self,
+        shape: NormShape,
+        saved: (&Self::Buffer, &Self::Buffer, &Self::Buffer),
+        dy: &Self::Buffer,
+        dx: &mut Self::Buffer,
+    );
+
+    /// Rotates each head's pairs `(x_i, x_{i + C/2})` by the angle of its row's position, in place (Su et al. 2021, in the half-split order of GPT-NeoX and transformers). # Shapes: x `[N, heads, C]`.
+    fn rope(&self, table: &Self::RopeTable, layout: &Self::Layout, heads: usize, x: &mut Self::Buffer);
+    /// Rotates a gradient back, in place. # Shapes: as in [`rope`](Self::rope).
+    fn rope_backward(&self, table: &Self::RopeTable, layout: &Self::Layout, heads: usize, dx: &mut Self::Buffer);
+
+    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]`, log_sum `[N, H]`.
+    fn attention(
+        &self,
+        shape: AttentionShape,
+        layout: &Self::Layout,
+        inputs: (&Self::Buffer, &Self::Buffer, &Self::Buffer),
+        output: &mut Self::Buffer,
+        log_sum: &mut Self::Buffer,
+    );
+    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts. # Shapes: as in [`attention`](Self::attention).
+    fn attention_backward(
+        &self,
+        shape: AttentionShape,
+        layout: &Self::Layout,
+        saved: AttentionSaved<Self::Buffer>,
+        d_output: &Self::Buffer,
+        gradients: AttentionGradients<Self::Buffer>,
+    );
+
+    /// `y = activation(gate) up` (Shazeer 2020). # Shapes: all `[N, F]`.
+    fn gated_activation(&self, activation: Activation, gate: &Self::Buffer, up: &Self::Buffer, y: &mut Self::Buffer);
+    /// `d_gate = dy up activation'(gate)`, `d_up = dy activation(gate)`. # Shapes: all `[N, F]`.
+    fn gated_activation_backward(
+        &self,
+        activation: Activation,
+        inputs: (&Self::Buffer, &Self::Buffer),
+        dy: &Self::Buffer,
+        d_gate: &mut Self::Buffer,
+        d_up: &mut Self::Buffer,
+    );
+
+    /// `y += x`.
+    fn add(&self, x: &Self::Buffer, y: &mut Self::Buffer);
+    /// `y[s] = x[rows[s]]`. # Shapes: x `[N, width]`, y `[S, width]`.
+    fn gather_rows(&self, width: usize, rows: &[usize], x: &Self::Buffer, y: &mut Self::Buffer);
+    /// `dx[rows[s]] += dy[s]`. # Shapes: dy `[S, width]`, dx `[N, width]`.
+    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Self::Buffer, dx: &mut Self::Buffer);
+
+    /// `x = cap tanh(x / cap)`, in place.
+    fn soft_cap(&self, cap: f32, x: &mut Self::Buffer);
+    /// `dx *= 1 - (y / cap)²`, where y is the capped value.
+    fn soft_cap_backward(&self, cap: f32, y: &Self::Buffer, dx: &mut Self::Buffer);
+
+    /// Softmax cross-entropy and its gradient: `losses[m] = -log softmax(logits[m])[targets[m]]`, then `logits[m] = weights[m] (softmax(logits[m]) - onehot(targets[m]))` in place. # Shapes: logits `[M, width]`, targets and weights `[M]`; returns the `[M]` losses, not weighted.
+    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Self::Buffer) -> Vec<f32>;
+
+    /// Sum of squares, accumulated in f64.
+    fn squared_norm(&self, x: &Self::Buffer) -> f64;
+    /// `y *= factor`.
+    fn scale(&self, factor: f32, y: &mut Self::Buffer);
+    /// One optimizer step on `parameter` with its two moments. # Shapes: all alike.
+    fn adam_step(
+        &self,
+        step: AdamStep,
+        gradient: &Self::Buffer,
+        moments: (&mut Self::Buffer, &mut Self::Buffer),
+        parameter: &mut Self::Buffer,
+    );
+}

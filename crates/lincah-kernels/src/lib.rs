@@ -1,0 +1,57 @@
+//! The maths on one device: every layer-level operation of a decoder-only transformer with LoRA, forward and backward.
+//!
+//! # Dimensions
+//! One letter, one meaning, in every `# Shapes` of this workspace:
+//!
+//! | letter | meaning |
+//! | --- | --- |
+//! | N | rows: all tokens of a ragged batch, the shared prefix counted once |
+//! | S | sequences (texts) of a batch |
+//! | P | tokens of the shared prefix |
+//! | D | hidden size |
+//! | H, K | query heads, key-value heads |
+//! | C | head dimension |
+//! | F | intermediate size of the MLP |
+//! | V | vocabulary size |
+//! | R | LoRA rank |
+//! | I, O | inputs and outputs of a linear layer |
+//!
+//! Every array is dense, row-major and `f32` on the devices (the [`reference`](mod@reference) also runs in `f64`).
+//!
+//! # Operations
+//! | operation | forward | backward |
+//! | --- | --- | --- |
+//! | frozen linear layer | [`Kernels::linear`] | [`Kernels::linear_backward`] (input only) |
+//! | LoRA | [`Kernels::lora`] | [`Kernels::lora_backward`] |
+//! | bias | [`Kernels::add_bias`] | identity |
+//! | dropout | [`Kernels::dropout`] | [`Kernels::dropout_backward`] |
+//! | RMS norm | [`Kernels::rms_norm`] | [`Kernels::rms_norm_backward`] |
+//! | rotary embedding | [`Kernels::rope`] | [`Kernels::rope_backward`] |
+//! | ragged causal attention | [`Kernels::attention`] | [`Kernels::attention_backward`] |
+//! | gated activation | [`Kernels::gated_activation`] | [`Kernels::gated_activation_backward`] |
+//! | residual sum | [`Kernels::add`] | identity |
+//! | row selection | [`Kernels::gather_rows`] | [`Kernels::scatter_add_rows`] |
+//! | soft cap | [`Kernels::soft_cap`] | [`Kernels::soft_cap_backward`] |
+//! | cross-entropy | [`Kernels::cross_entropy`] | the same call |
+//! | Adam | [`Kernels::adam_step`] | none |
+//!
+//! [`Cpu`] is the fast device, [`reference::Reference`] the naive oracle that every device is held against.
+//!
+//! # Instruction sets
+//! [`Cpu`] uses the best of AVX-512, AVX2 with FMA, and what the target always has. The environment variable `LINCAH_INSTRUCTIONS`,
+//! read once, asks for a plainer one, for tests and to compare machines: `avx2` or `portable` (any other value, or one that the
+//! processor lacks, leaves the choice as it was). Results are the same bits for any number of threads and any batch, but not across
+//! instruction sets, whose multiply-adds round differently.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+mod cpu;
+mod kernels;
+mod layout;
+pub mod reference;
+
+pub use cpu::Cpu;
+pub use kernels::{
+    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Kernels, LoraGradients, LoraSaved, LoraShape,
+    NormShape,
+};
+pub use layout::RaggedLayout;

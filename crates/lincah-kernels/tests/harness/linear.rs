@@ -1,0 +1,104 @@
+//! Linear layers and LoRA.
+
+use super::{GUARD, Outputs, ROUNDING, SUM, poisoned};
+use crate::noise::Noise;
+use lincah_kernels::{Kernels, LoraGradients, LoraSaved, LoraShape};
+
+/// `(inputs, outputs)`: below, at and beside multiples of 16 and 32.
+const WIDTHS: [(usize, usize); 7] = [(1, 1), (16, 32), (20, 31), (33, 8), (100, 45), (129, 70), (576, 192)];
+const ROWS: [usize; 4] = [1, 3, 17, 61];
+
+pub fn linear<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(1);
+    for (i, o) in WIDTHS {
+        let weight = noise.take(i * o);
+        let forms = [("matrix", device.matrix(weight.clone(), o, i)), ("large matrix", device.large_matrix(weight, o, i))];
+        for rows in ROWS {
+            let x = device.upload(&noise.take(rows * i));
+            for (form, weight) in &forms {
+                let mut y = poisoned(device, rows * o);
+                device.linear(rows, &x, weight, &mut y);
+                outputs.push(device, SUM, rows * o, format!("linear {form} rows {rows} {i}→{o}"), &y);
+            }
+        }
+    }
+    outputs
+}
+
+pub fn linear_backward<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(2);
+    for (i, o) in WIDTHS {
+        let weight = noise.take(i * o);
+        let forms = [("matrix", device.matrix(weight.clone(), o, i)), ("large matrix", device.large_matrix(weight, o, i))];
+        for rows in ROWS {
+            let dy = device.upload(&noise.take(rows * o));
+            for (form, weight) in &forms {
+                let mut dx = device.upload(&noise.take(rows * i + GUARD));
+                device.linear_backward(rows, &dy, weight, &mut dx);
+                outputs.push(device, SUM, rows * i, format!("linear_backward {form} rows {rows} {i}→{o}"), &dx);
+            }
+        }
+    }
+    outputs
+}
+
+pub fn add_bias<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(3);
+    for (rows, width) in [(1, 1), (3, 20), (17, 61), (61, 576)] {
+        let bias = device.upload(&noise.take(width));
+        let mut y = device.upload(&noise.take(rows * width));
+        device.add_bias(&bias, &mut y);
+        outputs.push(device, ROUNDING, rows * width, format!("add_bias {rows}×{width}"), &y);
+    }
+    outputs
+}
+
+fn lora_shapes() -> impl Iterator<Item = LoraShape> {
+    let ranks = [1, 3, 8, 16, 17, 40];
+    let sizes = [(1, 20, 31), (3, 100, 45), (17, 33, 8), (61, 129, 70), (29, 64, 96)];
+    ranks.into_iter().flat_map(move |rank| {
+        sizes.into_iter().map(move |(rows, inputs, outputs)| LoraShape { rows, inputs, outputs, rank, scale: 1.75 })
+    })
+}
+
+fn lora_name(shape: LoraShape) -> String {
+    format!("rows {} {}→{} rank {}", shape.rows, shape.inputs, shape.outputs, shape.rank)
+}
+
+pub fn lora<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(4);
+    for shape in lora_shapes() {
+        let x = device.upload(&noise.take(shape.rows * shape.inputs));
+        let a = device.upload(&noise.take(shape.rank * shape.inputs));
+        let b = device.upload(&noise.take(shape.outputs * shape.rank));
+        let mut hidden = poisoned(device, shape.rows * shape.rank);
+        let mut y = device.upload(&noise.take(shape.rows * shape.outputs + GUARD));
+        device.lora(shape, &x, (&a, &b), &mut hidden, &mut y);
+        outputs.push(device, SUM, shape.rows * shape.rank, format!("lora {} h", lora_name(shape)), &hidden);
+        outputs.push(device, SUM, shape.rows * shape.outputs, format!("lora {} y", lora_name(shape)), &y);
+    }
+    outputs
+}
+
+pub fn lora_backward<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(5);
+    for shape in lora_shapes() {
+        let [x_length, a_length, b_length] = [shape.rows * shape.inputs, shape.rank * shape.inputs, shape.outputs * shape.rank];
+        let [x, a, b] = [x_length, a_length, b_length].map(|length| device.upload(&noise.take(length)));
+        let hidden = device.upload(&noise.take(shape.rows * shape.rank));
+        let dy = device.upload(&noise.take(shape.rows * shape.outputs));
+        let [mut dx, mut da, mut db] = [x_length, a_length, b_length].map(|length| device.upload(&noise.take(length + GUARD)));
+        let saved = LoraSaved { input: &x, hidden: &hidden, a: &a, b: &b };
+        let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
+        device.lora_backward(shape, saved, &dy, gradients);
+        for (name, length, gradient) in [("dx", x_length, &dx), ("dA", a_length, &da), ("dB", b_length, &db)] {
+            outputs.push(device, SUM, length, format!("lora_backward {} {name}", lora_name(shape)), gradient);
+        }
+    }
+    outputs
+}

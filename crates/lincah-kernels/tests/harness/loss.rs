@@ -1,0 +1,79 @@
+//! Soft cap, cross-entropy, and what the optimizer needs.
+
+use super::{FORMULA, Outputs, PROBABILITY, SUM};
+use crate::noise::Noise;
+use lincah_kernels::{AdamStep, Kernels};
+
+pub fn soft_cap<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(19);
+    for length in [1, 61, 1037, 5003] {
+        for cap in [0.7, 30.0] {
+            let mut x = device.upload(&noise.take(length));
+            device.scale(50.0, &mut x);
+            device.soft_cap(cap, &mut x);
+            outputs.push(device, FORMULA, length, format!("soft_cap {cap} {length}"), &x);
+            let y = device.upload(&noise.take(length).iter().map(|y| y * cap * 0.9).collect::<Vec<_>>());
+            let mut dx = device.upload(&noise.take(length));
+            device.soft_cap_backward(cap, &y, &mut dx);
+            outputs.push(device, FORMULA, length, format!("soft_cap_backward {cap} {length}"), &dx);
+        }
+    }
+    outputs
+}
+
+pub fn cross_entropy<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(20);
+    for (rows, width) in [(1, 1), (1, 2), (3, 5), (17, 61), (3, 5003)] {
+        for largest in [1.0, 60.0] {
+            let targets: Vec<u32> = (0..rows as u32).map(|m| (m * 7 + 3) % width as u32).collect();
+            let weights: Vec<f32> = (0..rows).map(|m| [0.5, 0.0, 2.0][m % 3]).collect();
+            let mut logits = device.upload(&noise.take(rows * width));
+            device.scale(largest, &mut logits);
+            let losses = device.cross_entropy(width, &targets, &weights, &mut logits);
+            outputs.push_values(PROBABILITY, format!("cross_entropy losses {rows}×{width} up to {largest}"), losses);
+            let name = format!("cross_entropy gradient {rows}×{width} up to {largest}");
+            outputs.push(device, PROBABILITY, rows * width, name, &logits);
+        }
+    }
+    outputs
+}
+
+pub fn squared_norm<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(21);
+    for length in [1, 61, 40_003] {
+        let norm = device.squared_norm(&device.upload(&noise.take(length)));
+        outputs.push_values(FORMULA, format!("squared_norm {length}"), vec![norm as f32]);
+    }
+    outputs
+}
+
+pub fn adam_step<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(22);
+    for length in [1, 61, 40_003] {
+        for weight_decay in [0.0, 0.1] {
+            let mut parameter = device.upload(&noise.take(length));
+            let (mut first, mut second) = (device.zeros(length), device.zeros(length));
+            for step in 1..=3 {
+                let gradient = device.upload(&noise.take(length));
+                let step = AdamStep {
+                    learning_rate: 1e-2,
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    epsilon: 1e-7,
+                    weight_decay,
+                    step,
+                    gradient_scale: 0.6,
+                };
+                device.adam_step(step, &gradient, (&mut first, &mut second), &mut parameter);
+            }
+            for (name, buffer) in [("parameter", &parameter), ("first moment", &first), ("second moment", &second)] {
+                outputs.push(device, SUM, length, format!("adam_step {length} decay {weight_decay} {name}"), buffer);
+            }
+        }
+    }
+    outputs
+}

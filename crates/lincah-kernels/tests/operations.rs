@@ -1,0 +1,114 @@
+//! Every operation on every device against the naive reference in f64.
+
+mod harness;
+mod noise;
+mod rerun;
+
+use harness::{Output, operations};
+use lincah_kernels::reference::Reference;
+use lincah_kernels::{Cpu, Kernels};
+
+/// What is wrong with one output, if anything.
+fn fault(output: &Output, reference: &Output) -> Option<String> {
+    assert_eq!((&output.name, output.values.len()), (&reference.name, reference.values.len()));
+    let (owned, guard) = output.values.split_at(output.length);
+    let (exact, exact_guard) = reference.values.split_at(reference.length);
+    assert!(exact.iter().all(|v| v.is_finite()), "{}: the reference itself is not finite", reference.name);
+    if guard.iter().zip(exact_guard).any(|(a, b)| a != b && !(a.is_nan() && b.is_nan())) {
+        return Some("wrote behind its output".into());
+    }
+    let largest = exact.iter().fold(0.0, |largest: f64, &v| largest.max(f64::from(v).abs()));
+    for (index, (&value, &exact)) in owned.iter().zip(exact).enumerate() {
+        let (value, exact) = (f64::from(value), f64::from(exact));
+        let error = (value - exact).abs();
+        // Written so that a NaN fails.
+        let allowed = output.tolerance;
+        let near = error <= allowed.of_largest * largest;
+        let relatively_near = error <= allowed.relative * exact.abs() || exact.abs() < largest / 100.0;
+        if !(near && relatively_near || error <= allowed.always) {
+            return Some(format!("element {index} is {value:e}, expected {exact:e}; largest {largest:e}, {allowed:?}"));
+        }
+    }
+    None
+}
+
+fn hold_against_the_reference<K: Kernels>(device: &K) {
+    let mut faults = Vec::new();
+    for ((name, run), (_, exact)) in operations::<K>().into_iter().zip(operations::<Reference<f64>>()) {
+        let (outputs, references) = (run(device).0, exact(&Reference::new()).0);
+        assert!(!outputs.is_empty() && outputs.len() == references.len(), "{name} has no outputs to compare");
+        for (output, reference) in outputs.iter().zip(&references) {
+            faults.extend(fault(output, reference).map(|fault| format!("{}: {fault}", output.name)));
+        }
+    }
+    assert!(faults.is_empty(), "{} outputs differ from the reference:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn the_cpu_agrees_with_the_reference() {
+    hold_against_the_reference(&Cpu);
+}
+
+#[test]
+fn the_reference_in_f32_agrees_with_itself_in_f64() {
+    hold_against_the_reference(&Reference::<f32>::new());
+}
+
+#[test]
+fn every_plainer_instruction_set_passes_too() {
+    rerun::with_every_plainer_instruction_set("every_plainer_instruction_set_passes_too");
+}
+
+#[test]
+fn dropout_keeps_the_asked_share_and_other_elements_under_another_key() {
+    let ones = vec![1.0; 100_000];
+    let kept = |probability: f32, key: u64| {
+        let mut y = vec![f32::NAN; ones.len()];
+        Cpu.dropout(&ones, probability, key, &mut y);
+        y
+    };
+    for probability in [0.1f32, 0.5] {
+        let (y, other) = (kept(probability, 7), kept(probability, 8));
+        let share = |y: &[f32]| y.iter().filter(|&&v| v != 0.0).count() as f64 / y.len() as f64;
+        // Five standard deviations of a binomial share.
+        let slack = 5.0 * (f64::from(probability) * (1.0 - f64::from(probability)) / ones.len() as f64).sqrt();
+        assert!((share(&y) - (1.0 - f64::from(probability))).abs() < slack, "{}", share(&y));
+        let same = y.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / y.len() as f64;
+        let expected = f64::from(probability).powi(2) + (1.0 - f64::from(probability)).powi(2);
+        assert!((same - expected).abs() < 2.0 * slack + 0.005, "{same} of the elements agree, expected {expected}");
+    }
+    assert_eq!(kept(0.0, 7), ones);
+}
+
+/// The CPU's unsafe code rests on these checks.
+#[test]
+fn arrays_shorter_than_their_shape_are_refused() {
+    let weight = Cpu.matrix(vec![1.0; 40 * 20], 40, 20);
+    let large = Cpu.large_matrix(vec![1.0; 40 * 20], 40, 20);
+    let refused = |run: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(run).is_err();
+    for weight in [&weight, &large] {
+        assert!(!refused(&|| Cpu.linear(3, &vec![1.0; 60], weight, &mut vec![0.0; 120])));
+        assert!(refused(&|| Cpu.linear(3, &vec![1.0; 59], weight, &mut vec![0.0; 120])));
+        assert!(refused(&|| Cpu.linear(3, &vec![1.0; 60], weight, &mut vec![0.0; 119])));
+        assert!(refused(&|| Cpu.linear_backward(3, &vec![1.0; 119], weight, &mut vec![0.0; 60])));
+        assert!(refused(&|| Cpu.linear_backward(3, &vec![1.0; 120], weight, &mut vec![0.0; 59])));
+    }
+    let shape = lincah_kernels::AttentionShape {
+        heads: 2,
+        key_value_heads: 1,
+        head_dimension: 4,
+        scale: 1.0,
+        soft_cap: None,
+        window: None,
+    };
+    let layout = lincah_kernels::RaggedLayout::new(1, &[2]);
+    let attention = |q: usize, k: usize, v: usize, y: usize, l: usize| {
+        refused(&|| {
+            let [query, key, value] = [q, k, v].map(|length| vec![1.0; length]);
+            Cpu.attention(shape, &layout, (&query, &key, &value), &mut vec![0.0; y], &mut vec![0.0; l]);
+        })
+    };
+    assert!(!attention(24, 12, 12, 24, 6));
+    assert!(attention(23, 12, 12, 24, 6) && attention(24, 11, 12, 24, 6) && attention(24, 12, 11, 24, 6));
+    assert!(attention(24, 12, 12, 23, 6) && attention(24, 12, 12, 24, 5));
+}
