@@ -1,0 +1,147 @@
+//! The attention half of a block: projections, head norms, rotary embedding, ragged attention, output projection.
+
+use crate::linear::{Linear, LinearSaved};
+use crate::pass::Pass;
+use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, NormShape};
+
+/// Attention of one layer.
+pub(crate) struct Attention<K: Kernels> {
+    pub(crate) shape: AttentionShape,
+    pub(crate) norm_epsilon: f32,
+    /// Which of the pass's rope tables; `None` for no position encoding.
+    pub(crate) rope: Option<usize>,
+    pub(crate) query: Linear<K>,
+    pub(crate) key: Linear<K>,
+    pub(crate) value: Linear<K>,
+    pub(crate) output: Linear<K>,
+    pub(crate) query_norm: Option<K::Buffer>,
+    pub(crate) key_norm: Option<K::Buffer>,
+}
+
+/// A projection before its head norm, and the norm's factors.
+struct HeadNormSaved<K: Kernels> {
+    input: K::Buffer,
+    r: K::Buffer,
+}
+
+/// What the backward of attention needs.
+pub(crate) struct AttentionActivations<K: Kernels> {
+    query_norm: Option<HeadNormSaved<K>>,
+    key_norm: Option<HeadNormSaved<K>>,
+    query: K::Buffer,
+    key: K::Buffer,
+    value: K::Buffer,
+    output: K::Buffer,
+    log_sum: K::Buffer,
+    /// The attention's output on the kept rows, where some are dropped.
+    kept_output: Option<K::Buffer>,
+    projections: [LinearSaved<K>; 4],
+}
+
+impl<K: Kernels> Attention<K> {
+    fn head_norm(
+        &self,
+        pass: &Pass<K>,
+        heads: usize,
+        weight: &Option<K::Buffer>,
+        x: K::Buffer,
+    ) -> (K::Buffer, Option<HeadNormSaved<K>>) {
+        let Some(weight) = weight else { return (x, None) };
+        let shape = NormShape { rows: pass.rows * heads, width: self.shape.head_dimension, epsilon: self.norm_epsilon };
+        let (mut y, mut r) = (pass.kernels.zeros(shape.rows * shape.width), pass.kernels.zeros(shape.rows));
+        pass.kernels.rms_norm(shape, &x, weight, &mut y, &mut r);
+        (y, Some(HeadNormSaved { input: x, r }))
+    }
+
+    fn head_norm_backward(
+        &self,
+        pass: &Pass<K>,
+        heads: usize,
+        weight: &Option<K::Buffer>,
+        saved: &Option<HeadNormSaved<K>>,
+        dy: K::Buffer,
+    ) -> K::Buffer {
+        let (Some(weight), Some(saved)) = (weight, saved) else { return dy };
+        let shape = NormShape { rows: pass.rows * heads, width: self.shape.head_dimension, epsilon: self.norm_epsilon };
+        let mut dx = pass.kernels.zeros(shape.rows * shape.width);
+        pass.kernels.rms_norm_backward(shape, (&saved.input, weight, &saved.r), &dy, &mut dx);
+        dx
+    }
+
+    /// `[N, D]` normed input to the output projection on the kept rows, `[M, D]` (`kept` of them; `None` keeps all N).
+    pub(crate) fn forward(
+        &self,
+        pass: &Pass<K>,
+        x: &K::Buffer,
+        kept: Option<&[usize]>,
+        keys: [Option<u64>; 4],
+    ) -> (K::Buffer, AttentionActivations<K>) {
+        let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
+        let (query, query_saved) = self.query.forward(kernels, rows, x, keys[0]);
+        let (key, key_saved) = self.key.forward(kernels, rows, x, keys[1]);
+        let (value, value_saved) = self.value.forward(kernels, rows, x, keys[2]);
+        let (mut query, query_norm) = self.head_norm(pass, shape.heads, &self.query_norm, query);
+        let (mut key, key_norm) = self.head_norm(pass, shape.key_value_heads, &self.key_norm, key);
+        if let Some(rope) = self.rope {
+            kernels.rope(&pass.rope_tables[rope], &pass.layout, shape.heads, &mut query);
+            kernels.rope(&pass.rope_tables[rope], &pass.layout, shape.key_value_heads, &mut key);
+        }
+        let width = shape.heads * shape.head_dimension;
+        let (mut output, mut log_sum) = (kernels.zeros(rows * width), kernels.zeros(rows * shape.heads));
+        kernels.attention(shape, &pass.layout, (&query, &key, &value), &mut output, &mut log_sum);
+        let kept_output = kept.map(|kept| {
+            let mut gathered = kernels.zeros(kept.len() * width);
+            kernels.gather_rows(width, kept, &output, &mut gathered);
+            gathered
+        });
+        let projected = kept_output.as_ref().unwrap_or(&output);
+        let (y, output_saved) = self.output.forward(kernels, kept.map_or(rows, <[usize]>::len), projected, keys[3]);
+        let projections = [query_saved, key_saved, value_saved, output_saved];
+        (y, AttentionActivations { query_norm, key_norm, query, key, value, output, log_sum, kept_output, projections })
+    }
+
+    /// From the gradient of the output projection, `[M, D]`, to that of the normed input, `[N, D]`; `None` where `wants_input` is false.
+    pub(crate) fn backward(
+        &mut self,
+        pass: &Pass<K>,
+        x: &K::Buffer,
+        saved: &AttentionActivations<K>,
+        dy: &K::Buffer,
+        (kept, wants_input): (Option<&[usize]>, bool),
+    ) -> Option<K::Buffer> {
+        let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
+        let width = shape.heads * shape.head_dimension;
+        let kept_rows = kept.map_or(rows, <[usize]>::len);
+        let mut d_output = kernels.zeros(kept_rows * width);
+        let projected = saved.kept_output.as_ref().unwrap_or(&saved.output);
+        self.output.backward(kernels, kept_rows, (projected, &saved.projections[3]), dy, Some(&mut d_output));
+        if let Some(kept) = kept {
+            let mut all = kernels.zeros(rows * width);
+            kernels.scatter_add_rows(width, kept, &d_output, &mut all);
+            d_output = all;
+        }
+        let key_width = shape.key_value_heads * shape.head_dimension;
+        let (mut dq, mut dk, mut dv) =
+            (kernels.zeros(rows * width), kernels.zeros(rows * key_width), kernels.zeros(rows * key_width));
+        let activations = AttentionSaved {
+            query: &saved.query,
+            key: &saved.key,
+            value: &saved.value,
+            output: &saved.output,
+            log_sum: &saved.log_sum,
+        };
+        let gradients = AttentionGradients { query: &mut dq, key: &mut dk, value: &mut dv };
+        kernels.attention_backward(shape, &pass.layout, activations, &d_output, gradients);
+        if let Some(rope) = self.rope {
+            kernels.rope_backward(&pass.rope_tables[rope], &pass.layout, shape.heads, &mut dq);
+            kernels.rope_backward(&pass.rope_tables[rope], &pass.layout, shape.key_value_heads, &mut dk);
+        }
+        let dq = self.head_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
+        let dk = self.head_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);
+        let mut dx = wants_input.then(|| kernels.zeros(rows * self.query.inputs));
+        self.query.backward(kernels, rows, (x, &saved.projections[0]), &dq, dx.as_mut());
+        self.key.backward(kernels, rows, (x, &saved.projections[1]), &dk, dx.as_mut());
+        self.value.backward(kernels, rows, (x, &saved.projections[2]), &dv, dx.as_mut());
+        dx
+    }
+}

@@ -1,0 +1,149 @@
+//! The whole transformer: embedding, blocks, final norm, head; and the steps of training its LoRA.
+
+mod load;
+mod train;
+
+use crate::batch::TokenBatch;
+use crate::block::Block;
+use crate::config::{BackboneConfig, RopeConfig};
+use crate::error::ModelError;
+use crate::lora::LoraConfig;
+use crate::pass::Pass;
+use crate::weights::{ModelFiles, Weights};
+use lincah_kernels::{Kernels, NormShape};
+use std::sync::{Arc, OnceLock};
+
+/// A decoder-only transformer on the device `K`, frozen but for its LoRA.
+pub struct Backbone<K: Kernels> {
+    kernels: K,
+    files: Arc<ModelFiles>,
+    ropes: Vec<RopeConfig>,
+    blocks: Vec<Block<K>>,
+    final_norm: K::Buffer,
+    /// The whole head `[V, D]`, made when a loss over the vocabulary first asks for it.
+    head: OnceLock<K::Matrix>,
+    lora: Option<LoraConfig>,
+    optimizer_steps: u32,
+}
+
+impl<K: Kernels> Backbone<K> {
+    /// The resolved sizes and options.
+    pub fn config(&self) -> &BackboneConfig {
+        self.files.config()
+    }
+
+    fn weights(&self) -> &Weights {
+        self.files.weights()
+    }
+
+    /// Embedded tokens, `[N, D]`.
+    fn embed(&self, batch: &TokenBatch) -> Result<K::Buffer, ModelError> {
+        let mut rows = self.weights().read_rows("model.embed_tokens.weight", &batch.tokens, self.config().hidden_size)?;
+        if self.config().embedding_scale != 1.0 {
+            rows.iter_mut().for_each(|value| *value *= self.config().embedding_scale);
+        }
+        Ok(self.kernels.upload(&rows))
+    }
+
+    /// Residual stream behind the last block, on the rows `kept` only where given.
+    fn forward(&self, pass: &Pass<K>, batch: &TokenBatch, kept: Option<&[usize]>) -> Result<K::Buffer, ModelError> {
+        let last = self.blocks.len() - 1;
+        let embedded = self.embed(batch)?;
+        let through = |x, (layer, block): (usize, &Block<K>)| block.forward(pass, x, if layer == last { kept } else { None }).0;
+        Ok(self.blocks.iter().enumerate().fold(embedded, through))
+    }
+
+    fn pass(&self, batch: &TokenBatch, dropout_seed: Option<u64>) -> Pass<'_, K> {
+        Pass::new(&self.kernels, batch, &self.ropes, self.config().head_dimension, dropout_seed)
+    }
+
+    fn final_norm_shape(&self, rows: usize) -> NormShape {
+        NormShape { rows, width: self.config().hidden_size, epsilon: self.config().norm_epsilon }
+    }
+
+    /// Final norm of `rows` rows, and its factors.
+    fn normed(&self, rows: usize, x: &K::Buffer) -> (K::Buffer, K::Buffer) {
+        let (mut y, mut r) = (self.kernels.zeros(rows * self.config().hidden_size), self.kernels.zeros(rows));
+        self.kernels.rms_norm(self.final_norm_shape(rows), x, &self.final_norm, &mut y, &mut r);
+        (y, r)
+    }
+
+    /// `[M, D]` normed rows to `[M, candidates]` logits, soft-capped where the model does.
+    fn logits(&self, rows: usize, normed: &K::Buffer, head: &K::Matrix, width: usize) -> K::Buffer {
+        let mut logits = self.kernels.zeros(rows * width);
+        self.kernels.linear(rows, normed, head, &mut logits);
+        if let Some(cap) = self.config().final_soft_cap {
+            self.kernels.soft_cap(cap, &mut logits);
+        }
+        logits
+    }
+
+    /// The head's rows of `candidates`, `[candidates, D]`.
+    fn candidate_head(&self, candidates: &[u32]) -> Result<K::Matrix, ModelError> {
+        let values = self.weights().read_rows(self.config().head_name(), candidates, self.config().hidden_size)?;
+        Ok(self.kernels.matrix(values, candidates.len(), self.config().hidden_size))
+    }
+
+    fn whole_head(&self) -> Result<&K::Matrix, ModelError> {
+        if let Some(head) = self.head.get() {
+            return Ok(head);
+        }
+        let (vocabulary, hidden) = (self.config().vocabulary_size, self.config().hidden_size);
+        let values = self.weights().read(self.config().head_name(), &[vocabulary, hidden])?;
+        Ok(self.head.get_or_init(|| self.kernels.large_matrix(values, vocabulary, hidden)))
+    }
+
+    /// Logits of the tokens `candidates` at each text's last position. # Shapes: result `[S, candidates]`.
+    ///
+    /// # Errors
+    /// Tokens outside the vocabulary, texts longer than the model's positions, weights that cannot be read.
+    pub fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
+        self.check(batch, candidates)?;
+        let pass = self.pass(batch, None);
+        let kept = batch.layout.last_rows();
+        let (normed, _) = self.normed(kept.len(), &self.forward(&pass, batch, Some(&kept))?);
+        let head = self.candidate_head(candidates)?;
+        Ok(self.kernels.download(&self.logits(kept.len(), &normed, &head, candidates.len())))
+    }
+
+    /// Residual stream before the first block, after each block, and after the final norm. # Shapes: each `[N, D]`.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn hidden_states(&self, batch: &TokenBatch) -> Result<Vec<Vec<f32>>, ModelError> {
+        self.check(batch, &[])?;
+        let pass = self.pass(batch, None);
+        let mut x = self.embed(batch)?;
+        let mut states = vec![self.kernels.download(&x)];
+        for block in &self.blocks {
+            x = block.forward(&pass, x, None).0;
+            states.push(self.kernels.download(&x));
+        }
+        states.push(self.kernels.download(&self.normed(batch.rows(), &x).0));
+        Ok(states)
+    }
+
+    /// Logits of the whole vocabulary at every row. # Shapes: result `[N, V]`.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    pub fn all_logits(&self, batch: &TokenBatch) -> Result<Vec<f32>, ModelError> {
+        self.check(batch, &[])?;
+        let pass = self.pass(batch, None);
+        let (normed, _) = self.normed(batch.rows(), &self.forward(&pass, batch, None)?);
+        let logits = self.logits(batch.rows(), &normed, self.whole_head()?, self.config().vocabulary_size);
+        Ok(self.kernels.download(&logits))
+    }
+
+    fn check(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<(), ModelError> {
+        let vocabulary_size = self.config().vocabulary_size;
+        if let Some(&token) = batch.tokens.iter().chain(candidates).find(|&&token| token as usize >= vocabulary_size) {
+            return Err(ModelError::TokenOutOfVocabulary { token, vocabulary_size });
+        }
+        let (length, most) = (batch.layout.longest(), self.config().max_positions);
+        if length > most {
+            return Err(ModelError::TextTooLong { length, most });
+        }
+        Ok(())
+    }
+}

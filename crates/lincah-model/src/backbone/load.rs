@@ -1,0 +1,111 @@
+//! Building the backbone from its weights.
+
+use super::Backbone;
+use crate::attention::Attention;
+use crate::block::Block;
+use crate::config::{BackboneConfig, RopeConfig};
+use crate::error::ModelError;
+use crate::linear::Linear;
+use crate::mlp::Mlp;
+use crate::weights::{ModelFiles, Weights};
+use lincah_kernels::{AttentionShape, Kernels};
+use std::sync::{Arc, OnceLock};
+
+/// Reads arrays onto a device.
+struct Loader<'a, K: Kernels> {
+    kernels: &'a K,
+    config: &'a BackboneConfig,
+    weights: &'a Weights,
+}
+
+impl<K: Kernels> Loader<'_, K> {
+    fn vector(&self, name: &str, length: usize) -> Result<K::Buffer, ModelError> {
+        Ok(self.kernels.upload(&self.weights.read(name, &[length])?))
+    }
+
+    /// A norm's weight, with the family's offset added.
+    fn norm(&self, name: &str, length: usize) -> Result<K::Buffer, ModelError> {
+        let mut values = self.weights.read(name, &[length])?;
+        values.iter_mut().for_each(|value| *value += self.config.norm_offset);
+        Ok(self.kernels.upload(&values))
+    }
+
+    fn optional_norm(&self, wanted: bool, name: &str, length: usize) -> Result<Option<K::Buffer>, ModelError> {
+        if wanted { self.norm(name, length).map(Some) } else { Ok(None) }
+    }
+
+    fn linear(&self, module: &str, outputs: usize, inputs: usize, bias: bool) -> Result<Linear<K>, ModelError> {
+        let values = self.weights.read(&format!("{module}.weight"), &[outputs, inputs])?;
+        let bias = if bias { Some(self.vector(&format!("{module}.bias"), outputs)?) } else { None };
+        Ok(Linear { inputs, outputs, weight: self.kernels.matrix(values, outputs, inputs), bias, lora: None })
+    }
+
+    fn attention(&self, layer: usize, ropes: &[RopeConfig]) -> Result<Attention<K>, ModelError> {
+        let config = self.config;
+        let (hidden, width) = (config.hidden_size, config.head_dimension);
+        let (queries, keys) = (config.head_count * width, config.key_value_head_count * width);
+        let module = |name: &str| format!("model.layers.{layer}.self_attn.{name}");
+        let options = &config.layers[layer];
+        Ok(Attention {
+            shape: AttentionShape {
+                heads: config.head_count,
+                key_value_heads: config.key_value_head_count,
+                head_dimension: width,
+                scale: config.attention_scale,
+                soft_cap: config.attention_soft_cap,
+                window: options.window,
+            },
+            norm_epsilon: config.norm_epsilon,
+            rope: options.rope.as_ref().and_then(|rope| ropes.iter().position(|known| known == rope)),
+            query: self.linear(&module("q_proj"), queries, hidden, config.query_key_value_bias)?,
+            key: self.linear(&module("k_proj"), keys, hidden, config.query_key_value_bias)?,
+            value: self.linear(&module("v_proj"), keys, hidden, config.query_key_value_bias)?,
+            output: self.linear(&module("o_proj"), hidden, queries, false)?,
+            query_norm: self.optional_norm(config.query_key_norm, &module("q_norm.weight"), width)?,
+            key_norm: self.optional_norm(config.query_key_norm, &module("k_norm.weight"), width)?,
+        })
+    }
+
+    fn block(&self, layer: usize, ropes: &[RopeConfig]) -> Result<Block<K>, ModelError> {
+        let config = self.config;
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let name = |name: &str| format!("model.layers.{layer}.{name}");
+        let mlp_norm = if config.post_norms { "pre_feedforward_layernorm.weight" } else { "post_attention_layernorm.weight" };
+        Ok(Block {
+            layer,
+            hidden_size: hidden,
+            norm_epsilon: config.norm_epsilon,
+            attention_norm: self.norm(&name("input_layernorm.weight"), hidden)?,
+            attention: self.attention(layer, ropes)?,
+            attention_post_norm: self.optional_norm(config.post_norms, &name("post_attention_layernorm.weight"), hidden)?,
+            mlp_norm: self.norm(&name(mlp_norm), hidden)?,
+            mlp: Mlp {
+                activation: config.activation,
+                gate: self.linear(&name("mlp.gate_proj"), intermediate, hidden, false)?,
+                up: self.linear(&name("mlp.up_proj"), intermediate, hidden, false)?,
+                down: self.linear(&name("mlp.down_proj"), hidden, intermediate, false)?,
+            },
+            mlp_post_norm: self.optional_norm(config.post_norms, &name("post_feedforward_layernorm.weight"), hidden)?,
+        })
+    }
+}
+
+impl<K: Kernels> Backbone<K> {
+    /// Reads every weight onto the device, but the embedding, whose rows are read as texts ask for them.
+    ///
+    /// # Errors
+    /// A tensor that cannot be read or holds a number that is not finite.
+    pub fn load(kernels: K, files: Arc<ModelFiles>) -> Result<Self, ModelError> {
+        let config = files.config();
+        let mut ropes: Vec<RopeConfig> = Vec::new();
+        for rope in config.layers.iter().filter_map(|layer| layer.rope.as_ref()) {
+            if !ropes.contains(rope) {
+                ropes.push(rope.clone());
+            }
+        }
+        let loader = Loader { kernels: &kernels, config, weights: files.weights() };
+        let blocks = (0..config.layers.len()).map(|layer| loader.block(layer, &ropes)).collect::<Result<_, _>>()?;
+        let final_norm = loader.norm("model.norm.weight", config.hidden_size)?;
+        Ok(Self { kernels, files, ropes, blocks, final_norm, head: OnceLock::new(), lora: None, optimizer_steps: 0 })
+    }
+}

@@ -1,0 +1,329 @@
+//! Gradients and optimizer steps of the LoRA.
+
+use super::Backbone;
+use crate::batch::TokenBatch;
+use crate::block::{Block, BlockActivations};
+use crate::error::ModelError;
+use crate::linear::Parameter;
+use crate::lora::{Adapter, AdapterError, AdapterTensor, Initializer, LoraConfig, Target, tensor_key};
+use crate::loss::{Loss, LossTerm, Targets};
+use crate::optimizer::{Moments, Optimizer, OptimizerState};
+use lincah_kernels::{AdamStep, Kernels};
+use std::collections::BTreeMap;
+
+/// Most logits that are held at once.
+const MOST_LOGITS: usize = 1 << 24;
+
+impl<K: Kernels> Backbone<K> {
+    /// Every projection that `config` adapts, with PEFT's keys and shapes of its two factors.
+    fn adapted(&self, config: &LoraConfig) -> Vec<AdaptedProjection> {
+        let layers = (0..self.blocks.len()).filter(|&layer| config.adapts(layer));
+        let targets =
+            |layer| Target::ALL.into_iter().filter(|target| config.targets.contains(target)).map(move |target| (layer, target));
+        let describe = |(layer, target): (usize, Target)| {
+            let linear = self.blocks[layer].projection(target);
+            let keys = [tensor_key(layer, target, 'A'), tensor_key(layer, target, 'B')];
+            AdaptedProjection { layer, target, keys, shapes: [[config.rank, linear.inputs], [linear.outputs, config.rank]] }
+        };
+        layers.flat_map(targets).map(describe).collect()
+    }
+
+    /// Fits a fresh adapter, whose product is zero, and makes it trainable.
+    ///
+    /// # Errors
+    /// A configuration that this model cannot have.
+    pub fn begin_training(&mut self, config: &LoraConfig, seed: u64) -> Result<(), ModelError> {
+        config.check(self.blocks.len())?;
+        let mut initializer = Initializer::new(seed);
+        let mut tensors = BTreeMap::new();
+        for projection in self.adapted(config) {
+            let [key_a, key_b] = projection.keys;
+            let [shape_a, shape_b] = projection.shapes;
+            tensors.insert(key_a, AdapterTensor { shape: shape_a, values: initializer.factor_a(shape_a[0], shape_a[1]) });
+            tensors.insert(key_b, AdapterTensor { shape: shape_b, values: vec![0.0; shape_b[0] * shape_b[1]] });
+        }
+        self.set_adapter(&Adapter { config: config.clone(), tensors })?;
+        self.make_trainable();
+        Ok(())
+    }
+
+    /// Gives the adapter gradients and fresh optimizer moments.
+    pub fn make_trainable(&mut self) {
+        self.optimizer_steps = 0;
+        let kernels = &self.kernels;
+        for block in &mut self.blocks {
+            for target in Target::ALL {
+                if let Some(lora) = &mut block.projection_mut(target).lora {
+                    lora.a.begin_training(kernels);
+                    lora.b.begin_training(kernels);
+                }
+            }
+        }
+    }
+
+    /// Frees gradients and moments, and the whole head, which only a training loss needs.
+    pub fn end_training(&mut self) {
+        self.for_each_parameter_mut(|_, _, parameter| parameter.training = None);
+        self.head.take();
+    }
+
+    /// Puts an adapter in place of any earlier one.
+    ///
+    /// # Errors
+    /// An adapter whose arrays are not those that its configuration and this model ask for.
+    pub fn set_adapter(&mut self, adapter: &Adapter) -> Result<(), ModelError> {
+        adapter.config.check(self.blocks.len())?;
+        let adapted = self.adapted(&adapter.config);
+        let expected: BTreeMap<&String, [usize; 2]> = adapted.iter().flat_map(|p| p.keys.iter().zip(p.shapes)).collect();
+        if let Some(key) = adapter.tensors.keys().find(|key| !expected.contains_key(key)) {
+            return Err(AdapterError::Mismatch { problem: "has an unexpected", key: key.clone() }.into());
+        }
+        for (&key, &expected) in &expected {
+            let tensor = adapter.tensors.get(key).ok_or_else(|| AdapterError::Mismatch { problem: "lacks", key: key.clone() })?;
+            if tensor.shape != expected {
+                return Err(AdapterError::Shape { key: key.clone(), found: tensor.shape, expected }.into());
+            }
+        }
+        self.remove_adapter();
+        for projection in &adapted {
+            let [a, b] = projection.keys.each_ref().map(|key| adapter.tensors[key].values.as_slice());
+            self.blocks[projection.layer].projection_mut(projection.target).adapt(&self.kernels, &adapter.config, a, b);
+        }
+        self.lora = Some(adapter.config.clone());
+        Ok(())
+    }
+
+    /// Back to the frozen model alone.
+    pub fn remove_adapter(&mut self) {
+        self.lora = None;
+        for block in &mut self.blocks {
+            Target::ALL.into_iter().for_each(|target| block.projection_mut(target).lora = None);
+        }
+    }
+
+    /// Calls `visit` with each trained array and its PEFT key, always in the same order.
+    fn for_each_parameter<'a>(&'a self, mut visit: impl FnMut(String, &'a Parameter<K>)) {
+        for (layer, block) in self.blocks.iter().enumerate() {
+            for target in Target::ALL {
+                if let Some(lora) = &block.projection(target).lora {
+                    visit(tensor_key(layer, target, 'A'), &lora.a);
+                    visit(tensor_key(layer, target, 'B'), &lora.b);
+                }
+            }
+        }
+    }
+
+    fn for_each_parameter_mut(&mut self, mut visit: impl FnMut(&K, String, &mut Parameter<K>)) {
+        for (layer, block) in self.blocks.iter_mut().enumerate() {
+            for target in Target::ALL {
+                if let Some(lora) = &mut block.projection_mut(target).lora {
+                    visit(&self.kernels, tensor_key(layer, target, 'A'), &mut lora.a);
+                    visit(&self.kernels, tensor_key(layer, target, 'B'), &mut lora.b);
+                }
+            }
+        }
+    }
+
+    /// The adapter as it stands, if there is one.
+    pub fn adapter(&self) -> Option<Adapter> {
+        let config = self.lora.clone()?;
+        let mut tensors = BTreeMap::new();
+        self.for_each_parameter(|key, parameter| {
+            tensors.insert(key, AdapterTensor { shape: parameter.shape, values: self.kernels.download(&parameter.value) });
+        });
+        Some(Adapter { config, tensors })
+    }
+
+    /// The gradients accumulated so far, by PEFT key.
+    pub fn gradients(&self) -> BTreeMap<String, Vec<f32>> {
+        let mut gradients = BTreeMap::new();
+        self.for_each_parameter(|key, parameter| {
+            if let Some(training) = &parameter.training {
+                gradients.insert(key, self.kernels.download(&training.gradient));
+            }
+        });
+        gradients
+    }
+
+    /// Adds the gradient of the batch's loss to the LoRA's gradients and returns the loss, `Σ weight * cross-entropy`.
+    ///
+    /// `candidates` are the labels' tokens, which [`Loss::RestrictedLabel`] chooses among; `dropout_seed` must differ from step to step.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score); a target that is no candidate; no trainable adapter.
+    pub fn accumulate_gradients(
+        &mut self,
+        batch: &TokenBatch,
+        targets: &Targets,
+        (loss, candidates): (Loss, &[u32]),
+        dropout_seed: u64,
+    ) -> Result<f64, ModelError> {
+        self.check(batch, targets.tokens)?;
+        self.check(batch, candidates)?;
+        let lowest = self.blocks.iter().position(Block::is_trained);
+        let lowest = lowest.ok_or(ModelError::NothingToTrain)?;
+        // The blocks are taken out so that the pass may borrow the kernels while their gradients change.
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let result = self.backpropagate(&mut blocks, batch, (targets, loss, candidates), (lowest, dropout_seed));
+        self.blocks = blocks;
+        result
+    }
+
+    fn backpropagate(
+        &self,
+        blocks: &mut [Block<K>],
+        batch: &TokenBatch,
+        (targets, loss, candidates): (&Targets, Loss, &[u32]),
+        (lowest, dropout_seed): (usize, u64),
+    ) -> Result<f64, ModelError> {
+        let kept = (loss != Loss::AllTokens).then(|| batch.layout.last_rows());
+        let kept = kept.as_deref();
+        let pass = self.pass(batch, Some(dropout_seed));
+        let mut x = self.embed(batch)?;
+        let last = blocks.len() - 1;
+        let kept_at = |layer: usize| if layer == last { kept } else { None };
+        let mut activations: Vec<Option<BlockActivations<K>>> = Vec::with_capacity(blocks.len());
+        for (layer, block) in blocks.iter().enumerate() {
+            let (y, saved) = block.forward(&pass, x, kept_at(layer));
+            activations.push((layer >= lowest).then_some(saved));
+            x = y;
+        }
+        let (value, mut dx) =
+            self.head_gradient(&x, kept.map_or(batch.rows(), <[usize]>::len), &loss.terms(batch, targets), loss, candidates)?;
+        for (layer, block) in blocks.iter_mut().enumerate().skip(lowest).rev() {
+            let saved = activations[layer].take().expect("the forward kept what the backward needs");
+            match block.backward(&pass, &saved, dx, (kept_at(layer), layer > lowest)) {
+                Some(gradient) => dx = gradient,
+                None => break,
+            }
+        }
+        Ok(value)
+    }
+
+    /// The loss and its gradient at the residual stream behind the last block, `[M, D]`.
+    fn head_gradient(
+        &self,
+        x: &K::Buffer,
+        rows: usize,
+        terms: &[LossTerm],
+        loss: Loss,
+        candidates: &[u32],
+    ) -> Result<(f64, K::Buffer), ModelError> {
+        let (kernels, hidden) = (&self.kernels, self.config().hidden_size);
+        let (normed, r) = self.normed(rows, x);
+        let restricted;
+        let (head, width) = if loss == Loss::RestrictedLabel {
+            restricted = self.candidate_head(candidates)?;
+            (&restricted, candidates.len())
+        } else {
+            (self.whole_head()?, self.config().vocabulary_size)
+        };
+        let mut d_normed = kernels.zeros(rows * hidden);
+        let mut value = 0.0;
+        for chunk in terms.chunks((MOST_LOGITS / width).max(1)) {
+            let chunk_rows: Vec<usize> = chunk.iter().map(|term| term.row).collect();
+            let weights: Vec<f32> = chunk.iter().map(|term| term.weight).collect();
+            let targets = chunk.iter().map(|term| class_of(term.target, loss, candidates)).collect::<Result<Vec<u32>, _>>()?;
+            let mut gathered = kernels.zeros(chunk.len() * hidden);
+            kernels.gather_rows(hidden, &chunk_rows, &normed, &mut gathered);
+            let mut logits = self.logits(chunk.len(), &gathered, head, width);
+            let capped = self.config().final_soft_cap.map(|cap| {
+                let mut capped = kernels.zeros(chunk.len() * width);
+                kernels.copy(&logits, &mut capped);
+                (cap, capped)
+            });
+            let losses = kernels.cross_entropy(width, &targets, &weights, &mut logits);
+            value += losses.iter().zip(&weights).map(|(&loss, &weight)| f64::from(loss) * f64::from(weight)).sum::<f64>();
+            if let Some((cap, capped)) = &capped {
+                kernels.soft_cap_backward(*cap, capped, &mut logits);
+            }
+            kernels.clear(&mut gathered);
+            kernels.linear_backward(chunk.len(), &logits, head, &mut gathered);
+            kernels.scatter_add_rows(hidden, &chunk_rows, &gathered, &mut d_normed);
+        }
+        let mut dx = kernels.zeros(rows * hidden);
+        kernels.rms_norm_backward(self.final_norm_shape(rows), (x, &self.final_norm, &r), &d_normed, &mut dx);
+        Ok((value, dx))
+    }
+
+    /// One optimizer step with the accumulated gradients, which are cleared; returns their norm before clipping.
+    pub fn apply_gradients(&mut self, optimizer: &Optimizer, learning_rate: f64) -> f64 {
+        let mut squared_norm = 0.0;
+        self.for_each_parameter(|_, parameter| {
+            squared_norm += parameter.training.as_ref().map_or(0.0, |training| self.kernels.squared_norm(&training.gradient));
+        });
+        let norm = squared_norm.sqrt();
+        self.optimizer_steps += 1;
+        let step = AdamStep {
+            learning_rate,
+            beta1: optimizer.beta1,
+            beta2: optimizer.beta2,
+            epsilon: optimizer.epsilon,
+            weight_decay: optimizer.weight_decay,
+            step: self.optimizer_steps,
+            gradient_scale: optimizer.clipping_factor(norm),
+        };
+        self.for_each_parameter_mut(|kernels, _, Parameter { value, training, .. }| {
+            if let Some(training) = training {
+                kernels.adam_step(step, &training.gradient, (&mut training.first_moment, &mut training.second_moment), value);
+                kernels.clear(&mut training.gradient);
+            }
+        });
+        norm
+    }
+
+    /// What the optimizer remembers, to go on from later.
+    pub fn optimizer_state(&self) -> OptimizerState {
+        let mut moments = BTreeMap::new();
+        self.for_each_parameter(|key, parameter| {
+            if let Some(training) = &parameter.training {
+                let [first, second] =
+                    [&training.first_moment, &training.second_moment].map(|moment| self.kernels.download(moment));
+                moments.insert(key, Moments { first, second });
+            }
+        });
+        OptimizerState { steps: self.optimizer_steps, moments }
+    }
+
+    /// Goes on from a remembered adapter and optimizer state.
+    ///
+    /// # Errors
+    /// An adapter that does not fit, or a state of another adapter.
+    pub fn resume_training(&mut self, adapter: &Adapter, state: &OptimizerState) -> Result<(), ModelError> {
+        self.set_adapter(adapter)?;
+        self.make_trainable();
+        let mut missing = None;
+        self.for_each_parameter_mut(|kernels, key, parameter| {
+            let length = parameter.shape[0] * parameter.shape[1];
+            match (state.moments.get(&key), &mut parameter.training) {
+                (Some(moments), Some(training)) if moments.first.len() == length && moments.second.len() == length => {
+                    training.first_moment = kernels.upload(&moments.first);
+                    training.second_moment = kernels.upload(&moments.second);
+                }
+                _ => missing = Some(key),
+            }
+        });
+        if let Some(key) = missing {
+            return Err(ModelError::OptimizerState { key });
+        }
+        self.optimizer_steps = state.steps;
+        Ok(())
+    }
+}
+
+/// A projection and its two factors' keys and shapes.
+struct AdaptedProjection {
+    layer: usize,
+    target: Target,
+    keys: [String; 2],
+    shapes: [[usize; 2]; 2],
+}
+
+/// Column of the logits that stands for a target token.
+fn class_of(target: u32, loss: Loss, candidates: &[u32]) -> Result<u32, ModelError> {
+    if loss != Loss::RestrictedLabel {
+        return Ok(target);
+    }
+    let class = candidates.iter().position(|&candidate| candidate == target).ok_or(ModelError::NoCandidate { token: target })?;
+    Ok(class as u32)
+}

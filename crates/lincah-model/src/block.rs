@@ -1,0 +1,161 @@
+//! One decoder layer: attention and MLP, each between norms and added to the residual stream.
+
+use crate::attention::{Attention, AttentionActivations};
+use crate::linear::Linear;
+use crate::lora::Target;
+use crate::mlp::{Mlp, MlpActivations};
+use crate::pass::Pass;
+use lincah_kernels::{Kernels, NormShape};
+
+/// One decoder layer. The post-norms are Gemma 2's and 3's.
+pub(crate) struct Block<K: Kernels> {
+    pub(crate) layer: usize,
+    pub(crate) hidden_size: usize,
+    pub(crate) norm_epsilon: f32,
+    pub(crate) attention_norm: K::Buffer,
+    pub(crate) attention: Attention<K>,
+    pub(crate) attention_post_norm: Option<K::Buffer>,
+    pub(crate) mlp_norm: K::Buffer,
+    pub(crate) mlp: Mlp<K>,
+    pub(crate) mlp_post_norm: Option<K::Buffer>,
+}
+
+/// The input of a post-norm and its factors.
+struct PostNormSaved<K: Kernels> {
+    input: K::Buffer,
+    r: K::Buffer,
+}
+
+/// What the backward of a block needs. The normed inputs are computed again rather than kept.
+pub(crate) struct BlockActivations<K: Kernels> {
+    /// Residual stream on entry, `[N, D]`.
+    input: K::Buffer,
+    attention_r: K::Buffer,
+    attention: AttentionActivations<K>,
+    attention_post: Option<PostNormSaved<K>>,
+    /// Residual stream between the halves, `[M, D]`.
+    middle: K::Buffer,
+    mlp_r: K::Buffer,
+    mlp: MlpActivations<K>,
+    mlp_post: Option<PostNormSaved<K>>,
+}
+
+impl<K: Kernels> Block<K> {
+    pub(crate) fn projection(&self, target: Target) -> &Linear<K> {
+        match target {
+            Target::Query => &self.attention.query,
+            Target::Key => &self.attention.key,
+            Target::Value => &self.attention.value,
+            Target::Output => &self.attention.output,
+            Target::Gate => &self.mlp.gate,
+            Target::Up => &self.mlp.up,
+            Target::Down => &self.mlp.down,
+        }
+    }
+
+    pub(crate) fn projection_mut(&mut self, target: Target) -> &mut Linear<K> {
+        match target {
+            Target::Query => &mut self.attention.query,
+            Target::Key => &mut self.attention.key,
+            Target::Value => &mut self.attention.value,
+            Target::Output => &mut self.attention.output,
+            Target::Gate => &mut self.mlp.gate,
+            Target::Up => &mut self.mlp.up,
+            Target::Down => &mut self.mlp.down,
+        }
+    }
+
+    /// Whether any projection of the block has a LoRA in training.
+    pub(crate) fn is_trained(&self) -> bool {
+        Target::ALL.iter().any(|&target| self.projection(target).lora.as_ref().is_some_and(|lora| lora.a.training.is_some()))
+    }
+
+    fn norm_shape(&self, rows: usize) -> NormShape {
+        NormShape { rows, width: self.hidden_size, epsilon: self.norm_epsilon }
+    }
+
+    fn norm(&self, kernels: &K, rows: usize, x: &K::Buffer, weight: &K::Buffer) -> (K::Buffer, K::Buffer) {
+        let (mut y, mut r) = (kernels.zeros(rows * self.hidden_size), kernels.zeros(rows));
+        kernels.rms_norm(self.norm_shape(rows), x, weight, &mut y, &mut r);
+        (y, r)
+    }
+
+    fn post_norm(
+        &self,
+        kernels: &K,
+        rows: usize,
+        weight: &Option<K::Buffer>,
+        x: K::Buffer,
+    ) -> (K::Buffer, Option<PostNormSaved<K>>) {
+        let Some(weight) = weight else { return (x, None) };
+        let (y, r) = self.norm(kernels, rows, &x, weight);
+        (y, Some(PostNormSaved { input: x, r }))
+    }
+
+    /// The gradient before a post-norm; `None` where there is no norm and `dy` itself is meant.
+    fn post_norm_backward(
+        &self,
+        kernels: &K,
+        rows: usize,
+        weight: &Option<K::Buffer>,
+        saved: &Option<PostNormSaved<K>>,
+        dy: &K::Buffer,
+    ) -> Option<K::Buffer> {
+        let (weight, saved) = (weight.as_ref()?, saved.as_ref()?);
+        let mut dx = kernels.zeros(rows * self.hidden_size);
+        kernels.rms_norm_backward(self.norm_shape(rows), (&saved.input, weight, &saved.r), dy, &mut dx);
+        Some(dx)
+    }
+
+    /// Residual stream in, `[N, D]`, and out, `[M, D]`: on the `kept` rows, or on all.
+    pub(crate) fn forward(&self, pass: &Pass<K>, x: K::Buffer, kept: Option<&[usize]>) -> (K::Buffer, BlockActivations<K>) {
+        let kernels = pass.kernels;
+        let key = |module| pass.dropout_key(self.layer, module);
+        let (normed, attention_r) = self.norm(kernels, pass.rows, &x, &self.attention_norm);
+        let (y, attention) = self.attention.forward(pass, &normed, kept, [key(0), key(1), key(2), key(3)]);
+        drop(normed);
+        let rows = kept.map_or(pass.rows, <[usize]>::len);
+        let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
+        match kept {
+            Some(kept) => {
+                let mut residual = kernels.zeros(rows * self.hidden_size);
+                kernels.gather_rows(self.hidden_size, kept, &x, &mut residual);
+                kernels.add(&residual, &mut middle);
+            }
+            None => kernels.add(&x, &mut middle),
+        }
+        let (normed, mlp_r) = self.norm(kernels, rows, &middle, &self.mlp_norm);
+        let (y, mlp) = self.mlp.forward(kernels, rows, &normed, [key(4), key(5), key(6)]);
+        let (mut out, mlp_post) = self.post_norm(kernels, rows, &self.mlp_post_norm, y);
+        kernels.add(&middle, &mut out);
+        (out, BlockActivations { input: x, attention_r, attention, attention_post, middle, mlp_r, mlp, mlp_post })
+    }
+
+    /// From the gradient of the residual stream behind the block, `[M, D]`, to that before it, `[N, D]`; `None` where `wants_input` is false.
+    pub(crate) fn backward(
+        &mut self,
+        pass: &Pass<K>,
+        saved: &BlockActivations<K>,
+        mut dx: K::Buffer,
+        (kept, wants_input): (Option<&[usize]>, bool),
+    ) -> Option<K::Buffer> {
+        let kernels = pass.kernels;
+        let rows = kept.map_or(pass.rows, <[usize]>::len);
+        let (normed, _) = self.norm(kernels, rows, &saved.middle, &self.mlp_norm);
+        let d_mlp = self.post_norm_backward(kernels, rows, &self.mlp_post_norm, &saved.mlp_post, &dx);
+        let d_normed = self.mlp.backward(kernels, rows, &normed, &saved.mlp, d_mlp.as_ref().unwrap_or(&dx));
+        kernels.rms_norm_backward(self.norm_shape(rows), (&saved.middle, &self.mlp_norm, &saved.mlp_r), &d_normed, &mut dx);
+        let (normed, _) = self.norm(kernels, pass.rows, &saved.input, &self.attention_norm);
+        let d_attention = self.post_norm_backward(kernels, rows, &self.attention_post_norm, &saved.attention_post, &dx);
+        let dy = d_attention.as_ref().unwrap_or(&dx);
+        let d_normed = self.attention.backward(pass, &normed, &saved.attention, dy, (kept, wants_input))?;
+        if let Some(kept) = kept {
+            let mut all = kernels.zeros(pass.rows * self.hidden_size);
+            kernels.scatter_add_rows(self.hidden_size, kept, &dx, &mut all);
+            dx = all;
+        }
+        let norm = (&saved.input, &self.attention_norm, &saved.attention_r);
+        kernels.rms_norm_backward(self.norm_shape(pass.rows), norm, &d_normed, &mut dx);
+        Some(dx)
+    }
+}

@@ -1,0 +1,157 @@
+//! What a decoder looks like, as data: one [`BackboneConfig`] for every family, resolved per layer.
+//!
+//! Families (gemma, gemma2, gemma3, llama, smollm, qwen2, qwen3) are named in this module only.
+
+mod error;
+mod family;
+mod from_gguf;
+#[cfg(test)]
+mod gguf_tests;
+mod hugging_face;
+mod rope;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use error::ConfigError;
+pub(crate) use from_gguf::{GgufModel, from_gguf};
+pub(crate) use hugging_face::{HuggingFaceModel, from_hugging_face};
+pub use lincah_kernels::Activation;
+pub(crate) use rope::{RopeConfig, RopeScaling};
+
+/// Every size and option of a decoder-only transformer, with each family's conventions resolved.
+///
+/// The fields are crate-private and nothing but `Debug` and `Clone` is derived, so that an option nobody reads is a compiler warning.
+#[derive(Debug, Clone)]
+pub struct BackboneConfig {
+    pub(crate) vocabulary_size: usize,
+    pub(crate) hidden_size: usize,
+    pub(crate) intermediate_size: usize,
+    pub(crate) head_count: usize,
+    pub(crate) key_value_head_count: usize,
+    pub(crate) head_dimension: usize,
+    /// Longest sequence the model was made for.
+    pub(crate) max_positions: usize,
+    pub(crate) norm_epsilon: f32,
+    /// Added to every norm weight as stored: 1 in Hugging Face checkpoints of the Gemma families (`1 + w`), 0 elsewhere.
+    /// GGUF files hold the sum, so it is 0 for them: subtracting 1 only to add it again would round.
+    pub(crate) norm_offset: f32,
+    /// Multiplies the token embeddings: `sqrt(hidden_size)` in the Gemma families, 1 elsewhere.
+    pub(crate) embedding_scale: f32,
+    /// Biases on the query, key and value projections (Qwen2).
+    pub(crate) query_key_value_bias: bool,
+    /// RMS norm over each head of the queries and keys, before RoPE (Gemma 3, Qwen3).
+    pub(crate) query_key_norm: bool,
+    /// Norms after attention and after the MLP, before each is added to the residual (Gemma 2 and 3).
+    pub(crate) post_norms: bool,
+    /// Multiplies the attention scores: `query_pre_attn_scalar ^ -0.5` or `head_dimension ^ -0.5`.
+    pub(crate) attention_scale: f32,
+    /// `cap * tanh(score / cap)` on the attention scores (Gemma 2).
+    pub(crate) attention_soft_cap: Option<f32>,
+    /// `cap * tanh(logit / cap)` on the logits (Gemma 2).
+    pub(crate) final_soft_cap: Option<f32>,
+    pub(crate) activation: Activation,
+    /// Whether the output head is the embedding matrix.
+    pub(crate) tied_head: bool,
+    /// One entry a layer.
+    pub(crate) layers: Vec<LayerConfig>,
+}
+
+/// What differs from layer to layer.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerConfig {
+    /// `None`: every earlier position is seen; `Some(w)`: the last `w` positions, the token's own included.
+    pub(crate) window: Option<usize>,
+    /// `None`: no position encoding in this layer.
+    pub(crate) rope: Option<RopeConfig>,
+}
+
+const MAX_LAYERS: usize = 1 << 12;
+const MAX_HEADS: usize = 1 << 12;
+const MAX_HEAD_DIMENSION: usize = 1 << 14;
+const MAX_SIZE: usize = 1 << 24;
+
+impl BackboneConfig {
+    /// The number of tokens the model knows.
+    pub fn vocabulary_size(&self) -> usize {
+        self.vocabulary_size
+    }
+
+    /// The length of a token's hidden state.
+    pub fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
+    /// The number of transformer blocks.
+    pub fn layer_count(&self) -> usize {
+        self.layers.len()
+    }
+
+    /// The longest sequence the model was made for.
+    pub fn max_positions(&self) -> usize {
+        self.max_positions
+    }
+
+    /// The tensor whose rows give the logits.
+    pub(crate) fn head_name(&self) -> &'static str {
+        if self.tied_head { "model.embed_tokens.weight" } else { "lm_head.weight" }
+    }
+
+    /// Every tensor such a model has, by its Hugging Face name, with its shape.
+    pub(crate) fn tensors(&self) -> Vec<(String, Vec<usize>)> {
+        let hidden = self.hidden_size;
+        let mut tensors = vec![
+            ("model.embed_tokens.weight".to_owned(), vec![self.vocabulary_size, hidden]),
+            ("model.norm.weight".to_owned(), vec![hidden]),
+        ];
+        if !self.tied_head {
+            tensors.push(("lm_head.weight".to_owned(), vec![self.vocabulary_size, hidden]));
+        }
+        for index in 0..self.layers.len() {
+            self.layer_tensors(index, &mut tensors);
+        }
+        tensors
+    }
+
+    fn layer_tensors(&self, index: usize, tensors: &mut Vec<(String, Vec<usize>)>) {
+        let (hidden, intermediate) = (self.hidden_size, self.intermediate_size);
+        let query = self.head_count * self.head_dimension;
+        let key_value = self.key_value_head_count * self.head_dimension;
+        let mut add = |name: &str, shape: &[usize]| tensors.push((format!("model.layers.{index}.{name}"), shape.to_vec()));
+        for (name, rows) in [("q", query), ("k", key_value), ("v", key_value)] {
+            add(&format!("self_attn.{name}_proj.weight"), &[rows, hidden]);
+            if self.query_key_value_bias {
+                add(&format!("self_attn.{name}_proj.bias"), &[rows]);
+            }
+        }
+        add("self_attn.o_proj.weight", &[hidden, query]);
+        if self.query_key_norm {
+            add("self_attn.q_norm.weight", &[self.head_dimension]);
+            add("self_attn.k_norm.weight", &[self.head_dimension]);
+        }
+        add("mlp.gate_proj.weight", &[intermediate, hidden]);
+        add("mlp.up_proj.weight", &[intermediate, hidden]);
+        add("mlp.down_proj.weight", &[hidden, intermediate]);
+        add("input_layernorm.weight", &[hidden]);
+        add("post_attention_layernorm.weight", &[hidden]);
+        if self.post_norms {
+            add("pre_feedforward_layernorm.weight", &[hidden]);
+            add("post_feedforward_layernorm.weight", &[hidden]);
+        }
+    }
+
+    /// Checks what must hold between the fields, whatever file they came from.
+    fn checked(self, path: &Path) -> Result<Self, ConfigError> {
+        let problem = if !self.head_count.is_multiple_of(self.key_value_head_count) {
+            format!("{} attention heads cannot share {} key-value heads evenly", self.head_count, self.key_value_head_count)
+        } else if !self.head_dimension.is_multiple_of(2) {
+            format!("a head dimension of {} cannot be rotated in pairs", self.head_dimension)
+        } else if !self.attention_scale.is_finite() {
+            format!("{} attention heads are more than a hidden size of {}", self.head_count, self.hidden_size)
+        } else {
+            return Ok(self);
+        };
+        Err(ConfigError::Inconsistent { path: path.to_owned(), problem })
+    }
+}

@@ -1,0 +1,45 @@
+//! What can go wrong between weights and scores.
+
+use crate::lora::AdapterError;
+
+/// An error of the model.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// Weights or configuration that cannot be read.
+    #[error(transparent)]
+    Weights(#[from] crate::weights::WeightsError),
+    /// An adapter that does not fit.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// A token that the model has no embedding for.
+    #[error("token {token} is outside the model's vocabulary of {vocabulary_size}; the tokenizer belongs to another model")]
+    TokenOutOfVocabulary {
+        /// The token.
+        token: u32,
+        /// V.
+        vocabulary_size: usize,
+    },
+    /// A text longer than the model's positions.
+    #[error("a text of {length} tokens is longer than the {most} that the model was made for; lower --max-tokens")]
+    TextTooLong {
+        /// Its tokens.
+        length: usize,
+        /// The model's positions.
+        most: usize,
+    },
+    /// A target outside the labels' tokens.
+    #[error("token {token} is a target but no label's token")]
+    NoCandidate {
+        /// The target.
+        token: u32,
+    },
+    /// A training step without an adapter to train.
+    #[error("there is no adapter to train; begin training first")]
+    NothingToTrain,
+    /// An optimizer state of another adapter.
+    #[error("the optimizer's state has no moments for `{key}`; it belongs to another run")]
+    OptimizerState {
+        /// The array.
+        key: String,
+    },
+}

@@ -1,0 +1,30 @@
+//! A decoder-only transformer with LoRA: token batch in, label scores and LoRA gradients out. It knows tokens, never text.
+#![deny(unsafe_code)]
+
+mod attention;
+mod backbone;
+mod batch;
+mod block;
+pub mod config;
+mod error;
+pub mod gguf;
+mod language_model;
+mod linear;
+pub mod lora;
+mod loss;
+mod mapped_file;
+mod mlp;
+mod optimizer;
+mod pass;
+mod schedule;
+pub mod weights;
+
+pub use backbone::Backbone;
+pub use batch::TokenBatch;
+pub use config::BackboneConfig;
+pub use error::ModelError;
+pub use language_model::{Device, LanguageModel, load};
+pub use lora::{Adapter, LoraConfig, Target};
+pub use loss::{Loss, Targets};
+pub use optimizer::{Moments, Optimizer, OptimizerState};
+pub use schedule::Schedule;

@@ -1,0 +1,142 @@
+//! A frozen weight with an optional bias and an optional LoRA.
+
+use crate::lora::LoraConfig;
+use lincah_kernels::{Kernels, LoraGradients, LoraSaved, LoraShape};
+
+/// One trained array with its gradient and Adam's two moments.
+pub(crate) struct Parameter<K: Kernels> {
+    pub(crate) shape: [usize; 2],
+    pub(crate) value: K::Buffer,
+    pub(crate) training: Option<ParameterTraining<K>>,
+}
+
+/// What a parameter needs in training only.
+pub(crate) struct ParameterTraining<K: Kernels> {
+    pub(crate) gradient: K::Buffer,
+    pub(crate) first_moment: K::Buffer,
+    pub(crate) second_moment: K::Buffer,
+}
+
+impl<K: Kernels> Parameter<K> {
+    pub(crate) fn new(kernels: &K, shape: [usize; 2], values: &[f32]) -> Self {
+        Self { shape, value: kernels.upload(values), training: None }
+    }
+
+    pub(crate) fn begin_training(&mut self, kernels: &K) {
+        let length = self.shape[0] * self.shape[1];
+        let zeros = || kernels.zeros(length);
+        self.training = Some(ParameterTraining { gradient: zeros(), first_moment: zeros(), second_moment: zeros() });
+    }
+
+    fn gradient(&mut self) -> (&K::Buffer, &mut K::Buffer) {
+        let training = self.training.as_mut().expect("gradients are asked for in training only");
+        (&self.value, &mut training.gradient)
+    }
+}
+
+/// The two factors of a LoRA.
+pub(crate) struct Lora<K: Kernels> {
+    pub(crate) a: Parameter<K>,
+    pub(crate) b: Parameter<K>,
+    pub(crate) scale: f32,
+    pub(crate) dropout: f32,
+}
+
+/// `y = x Wᵀ + bias + scale (x Aᵀ) Bᵀ`. # Shapes: W `[O, I]`, A `[R, I]`, B `[O, R]`.
+pub(crate) struct Linear<K: Kernels> {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) weight: K::Matrix,
+    pub(crate) bias: Option<K::Buffer>,
+    pub(crate) lora: Option<Lora<K>>,
+}
+
+/// What a linear layer's backward needs besides its input.
+pub(crate) struct LinearSaved<K: Kernels> {
+    /// `x Aᵀ`, `[N, R]`.
+    hidden: Option<K::Buffer>,
+    /// The input after dropout, where there is dropout.
+    dropped: Option<K::Buffer>,
+    dropout_key: u64,
+}
+
+impl<K: Kernels> Linear<K> {
+    fn lora_shape(&self, lora: &Lora<K>, rows: usize) -> LoraShape {
+        LoraShape { rows, inputs: self.inputs, outputs: self.outputs, rank: lora.a.shape[0], scale: lora.scale }
+    }
+
+    /// Fits a LoRA of `config`'s rank, with the given factors.
+    pub(crate) fn adapt(&mut self, kernels: &K, config: &LoraConfig, a: &[f32], b: &[f32]) {
+        self.lora = Some(Lora {
+            a: Parameter::new(kernels, [config.rank, self.inputs], a),
+            b: Parameter::new(kernels, [self.outputs, config.rank], b),
+            scale: config.scale(),
+            dropout: config.dropout as f32,
+        });
+    }
+
+    /// Forward for `rows` rows. With `dropout_key`, in training: dropout is applied, and what the backward needs is returned.
+    pub(crate) fn forward(
+        &self,
+        kernels: &K,
+        rows: usize,
+        x: &K::Buffer,
+        dropout_key: Option<u64>,
+    ) -> (K::Buffer, LinearSaved<K>) {
+        let mut y = kernels.zeros(rows * self.outputs);
+        kernels.linear(rows, x, &self.weight, &mut y);
+        if let Some(bias) = &self.bias {
+            kernels.add_bias(bias, &mut y);
+        }
+        let mut saved = LinearSaved { hidden: None, dropped: None, dropout_key: dropout_key.unwrap_or(0) };
+        if let Some(lora) = &self.lora {
+            if dropout_key.is_some() && lora.dropout > 0.0 {
+                let mut dropped = kernels.zeros(rows * self.inputs);
+                kernels.dropout(x, lora.dropout, saved.dropout_key, &mut dropped);
+                saved.dropped = Some(dropped);
+            }
+            let mut hidden = kernels.zeros(rows * lora.a.shape[0]);
+            let input = saved.dropped.as_ref().unwrap_or(x);
+            kernels.lora(self.lora_shape(lora, rows), input, (&lora.a.value, &lora.b.value), &mut hidden, &mut y);
+            saved.hidden = Some(hidden);
+        }
+        (y, saved)
+    }
+
+    /// Adds to the LoRA's gradients and, where asked, to `dx`. # Shapes: x, dx `[N, I]`, dy `[N, O]`.
+    pub(crate) fn backward(
+        &mut self,
+        kernels: &K,
+        rows: usize,
+        (x, saved): (&K::Buffer, &LinearSaved<K>),
+        dy: &K::Buffer,
+        mut dx: Option<&mut K::Buffer>,
+    ) {
+        if let Some(dx) = dx.as_deref_mut() {
+            kernels.linear_backward(rows, dy, &self.weight, dx);
+        }
+        let Some(mut lora) = self.lora.take() else { return };
+        let shape = self.lora_shape(&lora, rows);
+        let mut own_gradient = (saved.dropped.is_some() || dx.is_none()).then(|| kernels.zeros(rows * self.inputs));
+        {
+            let (a, a_gradient) = lora.a.gradient();
+            let (b, b_gradient) = lora.b.gradient();
+            let input = match (&mut own_gradient, dx.as_deref_mut()) {
+                (Some(own), _) => own,
+                (None, Some(dx)) => dx,
+                (None, None) => unreachable!("without dx there is an own gradient"),
+            };
+            let hidden = saved.hidden.as_ref().expect("the forward saved the hidden rows");
+            kernels.lora_backward(
+                shape,
+                LoraSaved { input: saved.dropped.as_ref().unwrap_or(x), hidden, a, b },
+                dy,
+                LoraGradients { a: a_gradient, b: b_gradient, input },
+            );
+        }
+        if let (Some(own), Some(dx), true) = (&own_gradient, dx, saved.dropped.is_some()) {
+            kernels.dropout_backward(own, lora.dropout, saved.dropout_key, dx);
+        }
+        self.lora = Some(lora);
+    }
+}

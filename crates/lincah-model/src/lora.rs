@@ -1,0 +1,182 @@
+//! Low-rank adapters (Hu et al. 2021): what they adapt, how they begin, and the files in which PEFT keeps them.
+
+mod files;
+
+pub use files::AdapterError;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// A linear layer that can be adapted, by PEFT's module name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Target {
+    /// Query projection.
+    #[serde(rename = "q_proj")]
+    Query,
+    /// Key projection.
+    #[serde(rename = "k_proj")]
+    Key,
+    /// Value projection.
+    #[serde(rename = "v_proj")]
+    Value,
+    /// Output projection of attention.
+    #[serde(rename = "o_proj")]
+    Output,
+    /// Gate projection of the MLP.
+    #[serde(rename = "gate_proj")]
+    Gate,
+    /// Up projection of the MLP.
+    #[serde(rename = "up_proj")]
+    Up,
+    /// Down projection of the MLP.
+    #[serde(rename = "down_proj")]
+    Down,
+}
+
+impl Target {
+    /// All seven, in the order in which a block applies them.
+    pub const ALL: [Self; 7] = [Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+
+    /// PEFT's name, such as `q_proj`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Query => "q_proj",
+            Self::Key => "k_proj",
+            Self::Value => "v_proj",
+            Self::Output => "o_proj",
+            Self::Gate => "gate_proj",
+            Self::Up => "up_proj",
+            Self::Down => "down_proj",
+        }
+    }
+
+    /// Path of the module inside a layer, such as `self_attn.q_proj`.
+    pub(crate) fn module(self) -> &'static str {
+        match self {
+            Self::Query => "self_attn.q_proj",
+            Self::Key => "self_attn.k_proj",
+            Self::Value => "self_attn.v_proj",
+            Self::Output => "self_attn.o_proj",
+            Self::Gate => "mlp.gate_proj",
+            Self::Up => "mlp.up_proj",
+            Self::Down => "mlp.down_proj",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for Target {
+    type Err = AdapterError;
+
+    fn from_str(name: &str) -> Result<Self, AdapterError> {
+        Self::ALL
+            .into_iter()
+            .find(|target| target.name() == name)
+            .ok_or_else(|| AdapterError::UnknownTarget { name: name.to_string() })
+    }
+}
+
+/// Shape and reach of an adapter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoraConfig {
+    /// R.
+    pub rank: usize,
+    /// The product is multiplied by `alpha / rank`.
+    pub alpha: f64,
+    /// Probability with which an input of the adapter is dropped in training.
+    pub dropout: f64,
+    /// Which projections are adapted.
+    pub targets: Vec<Target>,
+    /// Which layers are adapted; `None` is all.
+    pub layers: Option<Vec<usize>>,
+    /// Scale `alpha / sqrt(rank)` instead (Kalajdzievski 2023).
+    pub rank_stabilized: bool,
+}
+
+impl LoraConfig {
+    /// `alpha / rank`, or `alpha / sqrt(rank)` where rank-stabilized.
+    pub fn scale(&self) -> f32 {
+        let divisor = if self.rank_stabilized { (self.rank as f64).sqrt() } else { self.rank as f64 };
+        (self.alpha / divisor) as f32
+    }
+
+    /// Whether `layer` is adapted.
+    pub fn adapts(&self, layer: usize) -> bool {
+        self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+    }
+
+    /// Checks that the adapter can exist in a model of `layer_count` layers.
+    ///
+    /// # Errors
+    /// Names the value that is out of range.
+    pub fn check(&self, layer_count: usize) -> Result<(), AdapterError> {
+        let refuse =
+            |field: &'static str, value: String, expected: &'static str| Err(AdapterError::OutOfRange { field, value, expected });
+        if self.rank == 0 {
+            return refuse("rank", self.rank.to_string(), "at least 1");
+        }
+        if !(self.alpha.is_finite() && self.alpha > 0.0) {
+            return refuse("alpha", self.alpha.to_string(), "above 0");
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return refuse("dropout", self.dropout.to_string(), "from 0 to below 1");
+        }
+        if self.targets.is_empty() {
+            return refuse("targets", String::from("none"), "at least one projection");
+        }
+        match &self.layers {
+            Some(layers) if layers.is_empty() => refuse("layers", String::from("none"), "at least one layer"),
+            Some(layers) => match layers.iter().find(|&&layer| layer >= layer_count) {
+                Some(layer) => Err(AdapterError::NoSuchLayer { layer: *layer, layer_count }),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+}
+
+/// One array of an adapter, row-major.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterTensor {
+    /// `[R, I]` for A, `[O, R]` for B.
+    pub shape: [usize; 2],
+    /// The numbers.
+    pub values: Vec<f32>,
+}
+
+/// An adapter's configuration and arrays, apart from any model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adapter {
+    /// Shape and reach.
+    pub config: LoraConfig,
+    /// Arrays by PEFT's key, such as `base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight`.
+    pub tensors: BTreeMap<String, AdapterTensor>,
+}
+
+/// PEFT's key of a factor: `factor` is `A` or `B`.
+pub(crate) fn tensor_key(layer: usize, target: Target, factor: char) -> String {
+    format!("base_model.model.model.layers.{layer}.{}.lora_{factor}.weight", target.module())
+}
+
+/// Draws A for each adapted layer as PEFT does: uniform in ±1/√I (kaiming_uniform with a = √5), from one seed.
+pub(crate) struct Initializer(ChaCha8Rng);
+
+impl Initializer {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    pub(crate) fn factor_a(&mut self, rank: usize, inputs: usize) -> Vec<f32> {
+        let bound = 1.0 / (inputs as f32).sqrt();
+        (0..rank * inputs).map(|_| ((self.0.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0) * bound).collect()
+    }
+}

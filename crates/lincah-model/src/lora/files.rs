@@ -1,0 +1,367 @@
+//! `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
+
+use super::{Adapter, AdapterTensor, LoraConfig, Target};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const CONFIG_FILE: &str = "adapter_config.json";
+const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+
+/// What can be wrong with an adapter.
+#[derive(Debug, thiserror::Error)]
+pub enum AdapterError {
+    /// A target that no block has.
+    #[error("there is no module `{name}` to adapt; the seven are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj")]
+    UnknownTarget {
+        /// The name given.
+        name: String,
+    },
+    /// A number outside its range.
+    #[error("{field} is {value}, but must be {expected}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// The range.
+        expected: &'static str,
+    },
+    /// A layer that the model has not.
+    #[error("layer {layer} cannot be adapted: the model has layers 0 to {}", layer_count - 1)]
+    NoSuchLayer {
+        /// The layer.
+        layer: usize,
+        /// How many the model has.
+        layer_count: usize,
+    },
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {path}")]
+    File {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not JSON.
+    #[error("{path} is not valid JSON")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A field of the configuration that cannot be honoured.
+    #[error("{path}: `{field}` is {value}; lincah reads {expected}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be read.
+        expected: &'static str,
+    },
+    /// Not a safetensors file.
+    #[error("{path} is not a valid safetensors file; it may be cut short: train or copy it again")]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// A tensor of a wrong kind.
+    #[error("{path}: tensor `{key}` is {found}; expected {expected}")]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+        /// Its type or shape.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// The adapter's arrays are not those that its configuration and the model ask for.
+    #[error("the adapter {problem} tensor `{key}`; it was made for another model or configuration")]
+    Mismatch {
+        /// `lacks` or `has an unexpected`.
+        problem: &'static str,
+        /// The tensor.
+        key: String,
+    },
+    /// An array of another size than the model's.
+    #[error("adapter tensor `{key}` has shape {found:?}, but the model needs {expected:?}")]
+    Shape {
+        /// The tensor.
+        key: String,
+        /// Its shape.
+        found: [usize; 2],
+        /// The model's.
+        expected: [usize; 2],
+    },
+}
+
+impl Adapter {
+    /// Writes a folder's two adapter files, each to a temporary name first, then renamed.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn write(&self, folder: &Path, base_model: &str) -> Result<(), AdapterError> {
+        let weights = folder.join(WEIGHTS_FILE);
+        let bytes: BTreeMap<&str, Vec<u8>> = self
+            .tensors
+            .iter()
+            .map(|(key, tensor)| (key.as_str(), tensor.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .collect();
+        let views = bytes.iter().map(|(key, bytes)| {
+            let view = TensorView::new(Dtype::F32, self.tensors[*key].shape.to_vec(), bytes).expect("the bytes are the shape's");
+            (*key, view)
+        });
+        let metadata = Some([(String::from("format"), String::from("pt"))].into());
+        let serialized = safetensors::serialize(views, metadata)
+            .map_err(|source| AdapterError::Safetensors { path: weights.clone(), source })?;
+        write_atomically(&weights, &serialized)?;
+        let mut config = serde_json::to_string_pretty(&self.config_json(base_model)).expect("a JSON value serializes");
+        config.push('\n');
+        write_atomically(&folder.join(CONFIG_FILE), config.as_bytes())
+    }
+
+    fn config_json(&self, base_model: &str) -> Value {
+        let config = &self.config;
+        json!({
+            "alpha_pattern": {},
+            "auto_mapping": null,
+            "base_model_name_or_path": base_model,
+            "bias": "none",
+            "fan_in_fan_out": false,
+            "inference_mode": true,
+            "init_lora_weights": true,
+            "layers_pattern": null,
+            "layers_to_transform": config.layers,
+            "lora_alpha": whole_if_possible(config.alpha),
+            "lora_dropout": config.dropout,
+            "modules_to_save": null,
+            "peft_type": "LORA",
+            "r": config.rank,
+            "rank_pattern": {},
+            "revision": null,
+            "target_modules": config.targets,
+            "task_type": "CAUSAL_LM",
+            "use_dora": false,
+            "use_rslora": config.rank_stabilized,
+        })
+    }
+
+    /// Reads a folder's two adapter files, PEFT's own or lincah's.
+    ///
+    /// Absent fields take PEFT's defaults (r 8, alpha 8, dropout 0). `target_modules` may be a list of names or of paths that end in one;
+    /// a pattern is resolved by the arrays that are there.
+    ///
+    /// # Errors
+    /// Files missing or damaged, and settings that lincah does not compute: DoRA, biases, other saved modules, rank or alpha patterns.
+    pub fn read(folder: &Path) -> Result<Self, AdapterError> {
+        let tensors = read_tensors(&folder.join(WEIGHTS_FILE))?;
+        let path = folder.join(CONFIG_FILE);
+        let text = std::fs::read(&path).map_err(|source| AdapterError::File { action: "read", path: path.clone(), source })?;
+        let json: Value = serde_json::from_slice(&text).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
+        let config = read_config(&path, &json, &tensors)?;
+        Ok(Self { config, tensors })
+    }
+}
+
+fn whole_if_possible(value: f64) -> Value {
+    if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
+}
+
+/// Writes `bytes` under a temporary name in the same folder, then renames.
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), AdapterError> {
+    let failed = |source| AdapterError::File { action: "write", path: path.to_path_buf(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".adapter-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn read_tensors(path: &Path) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {
+    let bytes = std::fs::read(path).map_err(|source| AdapterError::File { action: "read", path: path.to_path_buf(), source })?;
+    let file =
+        SafeTensors::deserialize(&bytes).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })?;
+    let mut tensors = BTreeMap::new();
+    for (key, view) in file.iter() {
+        let refuse = |found: String, expected: &str| AdapterError::Tensor {
+            path: path.to_path_buf(),
+            key: key.to_string(),
+            found,
+            expected: expected.to_string(),
+        };
+        let &[rows, columns] = view.shape() else {
+            return Err(refuse(format!("of shape {:?}", view.shape()), "two dimensions (LoRA on linear layers only)"));
+        };
+        let values: Vec<f32> = match view.dtype() {
+            Dtype::F32 => view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Dtype::F16 => view.data().chunks_exact(2).map(|b| half::f16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            Dtype::BF16 => view.data().chunks_exact(2).map(|b| half::bf16::from_le_bytes([b[0], b[1]]).to_f32()).collect(),
+            other => return Err(refuse(format!("{other:?}"), "F32, F16 or BF16")),
+        };
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(refuse(String::from("not finite everywhere"), "finite numbers"));
+        }
+        tensors.insert(key.to_string(), AdapterTensor { shape: [rows, columns], values });
+    }
+    Ok(tensors)
+}
+
+fn read_config(path: &Path, json: &Value, tensors: &BTreeMap<String, AdapterTensor>) -> Result<LoraConfig, AdapterError> {
+    let refuse = |field: &'static str, expected: &'static str| AdapterError::Field {
+        path: path.to_path_buf(),
+        field,
+        value: json[field].to_string(),
+        expected,
+    };
+    if json["peft_type"].as_str().is_some_and(|kind| kind != "LORA") {
+        return Err(refuse("peft_type", "\"LORA\""));
+    }
+    if json["use_dora"] == json!(true) {
+        return Err(refuse("use_dora", "plain LoRA (false)"));
+    }
+    if json["fan_in_fan_out"] == json!(true) {
+        return Err(refuse("fan_in_fan_out", "false"));
+    }
+    if json["bias"].as_str().is_some_and(|bias| bias != "none") {
+        return Err(refuse("bias", "\"none\""));
+    }
+    for field in ["rank_pattern", "alpha_pattern", "modules_to_save"] {
+        let empty =
+            json[field].as_object().is_none_or(serde_json::Map::is_empty) && json[field].as_array().is_none_or(Vec::is_empty);
+        if !empty {
+            return Err(refuse(field, "none"));
+        }
+    }
+    let number = |field: &'static str, default: f64| match &json[field] {
+        Value::Null => Ok(default),
+        value => value.as_f64().ok_or_else(|| refuse(field, "a number")),
+    };
+    let rank = number("r", 8.0)?;
+    if rank < 1.0 || rank.fract() != 0.0 || rank > 65_536.0 {
+        return Err(refuse("r", "a whole number above 0"));
+    }
+    let layers = match &json["layers_to_transform"] {
+        Value::Null => None,
+        Value::Number(layer) => {
+            Some(vec![layer.as_u64().ok_or_else(|| refuse("layers_to_transform", "layer numbers"))? as usize])
+        }
+        value => Some(serde_json::from_value(value.clone()).map_err(|_| refuse("layers_to_transform", "layer numbers"))?),
+    };
+    Ok(LoraConfig {
+        rank: rank as usize,
+        alpha: number("lora_alpha", 8.0)?,
+        dropout: number("lora_dropout", 0.0)?,
+        targets: read_targets(&json["target_modules"], tensors)
+            .ok_or_else(|| refuse("target_modules", "the seven projections"))?,
+        layers,
+        rank_stabilized: json["use_rslora"] == json!(true),
+    })
+}
+
+/// The adapted projections: those named, or (for a pattern or nothing) those that have arrays.
+fn read_targets(value: &Value, tensors: &BTreeMap<String, AdapterTensor>) -> Option<Vec<Target>> {
+    let targets: Vec<Target> = match value {
+        Value::Array(names) => {
+            let mut targets = Vec::new();
+            for name in names {
+                targets.push(name.as_str()?.rsplit('.').next()?.parse().ok()?);
+            }
+            targets
+        }
+        Value::String(_) | Value::Null => Target::ALL
+            .into_iter()
+            .filter(|target| tensors.keys().any(|key| key.contains(&format!(".{}.", target.module()))))
+            .collect(),
+        _ => return None,
+    };
+    let ordered: Vec<Target> = Target::ALL.into_iter().filter(|target| targets.contains(target)).collect();
+    (!ordered.is_empty()).then_some(ordered)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter() -> Adapter {
+        let config = LoraConfig {
+            rank: 2,
+            alpha: 4.0,
+            dropout: 0.1,
+            targets: vec![Target::Query, Target::Down],
+            layers: Some(vec![0]),
+            rank_stabilized: true,
+        };
+        let tensor =
+            |shape: [usize; 2]| AdapterTensor { shape, values: (0..shape[0] * shape[1]).map(|i| i as f32 * 0.5).collect() };
+        let tensors = [Target::Query, Target::Down].into_iter().flat_map(|target| {
+            [
+                (super::super::tensor_key(0, target, 'A'), tensor([2, 3])),
+                (super::super::tensor_key(0, target, 'B'), tensor([5, 2])),
+            ]
+        });
+        Adapter { config, tensors: tensors.collect() }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        adapter().write(folder.path(), "a-model").unwrap();
+        assert_eq!(Adapter::read(folder.path()).unwrap(), adapter());
+        let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "no temporary file is left: {names:?}");
+    }
+
+    #[test]
+    fn settings_that_are_not_computed_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for (field, value) in
+            [("use_dora", json!(true)), ("bias", json!("all")), ("rank_pattern", json!({"q_proj": 4})), ("r", json!(0))]
+        {
+            adapter().write(folder.path(), "a-model").unwrap();
+            let path = folder.path().join(CONFIG_FILE);
+            let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            config[field] = value;
+            std::fs::write(&path, config.to_string()).unwrap();
+            let message = Adapter::read(folder.path()).unwrap_err().to_string();
+            assert!(message.contains(&format!("`{field}`")), "{message}");
+        }
+    }
+
+    #[test]
+    fn absent_settings_take_the_defaults_and_a_pattern_is_resolved_by_the_arrays() {
+        let folder = tempfile::tempdir().unwrap();
+        adapter().write(folder.path(), "a-model").unwrap();
+        let path = folder.path().join(CONFIG_FILE);
+        std::fs::write(&path, r#"{"peft_type": "LORA", "target_modules": ".*(q|down)_proj"}"#).unwrap();
+        let config = Adapter::read(folder.path()).unwrap().config;
+        assert_eq!((config.rank, config.alpha, config.dropout), (8, 8.0, 0.0));
+        assert_eq!(config.targets, [Target::Query, Target::Down]);
+    }
+
+    #[test]
+    fn a_file_cut_short_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        adapter().write(folder.path(), "a-model").unwrap();
+        let path = folder.path().join(WEIGHTS_FILE);
+        let bytes = std::fs::read(&path).unwrap();
+        for length in [0, 7, 40, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            assert!(Adapter::read(folder.path()).unwrap_err().to_string().contains(WEIGHTS_FILE));
+        }
+    }
+}

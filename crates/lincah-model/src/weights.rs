@@ -1,0 +1,271 @@
+//! Frozen weights from a Hugging Face folder or one GGUF file, memory-mapped, read by their Hugging Face names.
+//!
+//! ```no_run
+//! use lincah_model::weights::ModelFiles;
+//!
+//! let files = ModelFiles::open("models/SmolLM2-135M-Instruct.Q4_1.gguf".as_ref())?;
+//! let hidden = files.config().hidden_size();
+//! let norm = files.weights().read("model.norm.weight", &[hidden])?;
+//! assert_eq!(norm.len(), hidden);
+//! # Ok::<(), lincah_model::weights::WeightsError>(())
+//! ```
+
+mod error;
+mod folder;
+mod gguf_names;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+pub use error::WeightsError;
+
+use crate::config::{self, BackboneConfig};
+use crate::gguf::{GgufFile, TensorType, decode_rows};
+use crate::mapped_file::MappedFile;
+
+/// The files of one model: its configuration resolved, its weights mapped.
+#[derive(Debug)]
+pub struct ModelFiles {
+    config: BackboneConfig,
+    weights: Weights,
+}
+
+/// Where a model's tokenizer is described.
+#[derive(Debug)]
+pub enum TokenizerSource<'a> {
+    /// The tokenizer.json of a Hugging Face folder, which may not exist.
+    File(PathBuf),
+    /// The metadata of a GGUF file.
+    Gguf(&'a GgufFile),
+}
+
+/// The memory-mapped weights of one model. Every tensor that the configuration asks for is there in the right shape.
+#[derive(Debug)]
+pub struct Weights {
+    source: Source,
+    tensors: BTreeMap<String, StoredTensor>,
+    fingerprint: OnceLock<String>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Folder { folder: PathBuf, shards: Vec<MappedFile> },
+    Gguf(GgufFile),
+}
+
+/// Where a tensor lies and how its numbers are stored.
+#[derive(Debug)]
+struct StoredTensor {
+    shard: usize,
+    tensor_type: TensorType,
+    shape: Vec<usize>,
+    bytes: Range<usize>,
+    order: RowOrder,
+}
+
+/// How the rows of a tensor lie in the file.
+#[derive(Debug, Clone, Copy)]
+enum RowOrder {
+    AsNamed,
+    /// llama.cpp's converter lays out the query and key rows of each head as `(C/2, 2)` where Hugging Face has `(2, C/2)`.
+    InterleavedHalves {
+        head_dimension: usize,
+    },
+}
+
+impl RowOrder {
+    /// The row in the file that holds row `row` of the Hugging Face checkpoint.
+    fn stored_row(self, row: usize) -> usize {
+        match self {
+            Self::AsNamed => row,
+            Self::InterleavedHalves { head_dimension } => {
+                let (head, within) = (row / head_dimension, row % head_dimension);
+                let (half, pair) = (within / (head_dimension / 2), within % (head_dimension / 2));
+                head * head_dimension + pair * 2 + half
+            }
+        }
+    }
+}
+
+impl ModelFiles {
+    /// Opens a Hugging Face folder (config.json and model.safetensors, or model.safetensors.index.json with its shards) or a GGUF file.
+    ///
+    /// Nothing but headers is read, and all of them are checked: afterwards every tensor of the model is known to be there, in a
+    /// type that can be read and in the shape that the configuration asks for, and no tensor is left over.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged or cut short, or describes a model that lincah does not compute.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        if path.is_dir() { Self::open_folder(path) } else { Self::from_gguf(GgufFile::open(path)?) }
+    }
+
+    /// The model in an open GGUF file.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::open`].
+    pub fn from_gguf(file: GgufFile) -> Result<Self, WeightsError> {
+        let model = config::from_gguf(&file)?;
+        let tensors = gguf_names::index(&file, &model)?;
+        Self::checked(model.config, Source::Gguf(file), tensors)
+    }
+
+    fn open_folder(folder: &Path) -> Result<Self, WeightsError> {
+        let path = folder.join("config.json");
+        let json = std::fs::read(&path).map_err(|source| WeightsError::Open { path: path.clone(), source })?;
+        let model = config::from_hugging_face(&path, &json)?;
+        let (shards, tensors) = folder::index(folder, &model)?;
+        Self::checked(model.config, Source::Folder { folder: folder.to_owned(), shards }, tensors)
+    }
+
+    /// Compares what is there with what the configuration asks for.
+    fn checked(config: BackboneConfig, source: Source, tensors: BTreeMap<String, StoredTensor>) -> Result<Self, WeightsError> {
+        let weights = Weights { source, tensors, fingerprint: OnceLock::new() };
+        let expected: BTreeMap<String, Vec<usize>> = config.tensors().into_iter().collect();
+        for (name, shape) in &expected {
+            weights.find(name, shape)?;
+        }
+        // A checkpoint with a tied head may store it once more; transformers drops it too.
+        let harmless = |name: &str| name == "lm_head.weight" && config.tied_head;
+        match weights.tensors.iter().find(|(name, _)| !expected.contains_key(*name) && !harmless(name)) {
+            None => Ok(Self { config, weights }),
+            Some((name, tensor)) => {
+                Err(WeightsError::Unexpected { tensor: name.clone(), path: weights.shard(tensor).path().to_owned() })
+            }
+        }
+    }
+
+    /// The model's sizes and options.
+    pub fn config(&self) -> &BackboneConfig {
+        &self.config
+    }
+
+    /// The model's weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// Where the tokenizer is described.
+    pub fn tokenizer_source(&self) -> TokenizerSource<'_> {
+        match &self.weights.source {
+            Source::Folder { folder, .. } => TokenizerSource::File(folder.join("tokenizer.json")),
+            Source::Gguf(file) => TokenizerSource::Gguf(file),
+        }
+    }
+}
+
+impl Weights {
+    /// All numbers of the tensor `name`, a Hugging Face name such as `model.layers.0.self_attn.q_proj.weight`, row after row.
+    ///
+    /// What is read is what a Hugging Face checkpoint holds, with one exception: the norm weights of a Gemma GGUF file include the 1
+    /// that Hugging Face adds at run time, and its [`BackboneConfig`] says so.
+    ///
+    /// # Shapes
+    /// `shape`, in row-major order; projections are `[out, in]`.
+    ///
+    /// # Errors
+    /// If there is no such tensor, if it has another shape, or if a number in it is NaN or infinite.
+    pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, WeightsError> {
+        let tensor = self.find(name, shape)?;
+        let rows = shape.iter().rev().skip(1).product();
+        self.decode(name, tensor, rows, |row| row)
+    }
+
+    /// The rows `rows` of the matrix `name`, in the order given; only these are read and converted.
+    ///
+    /// # Shapes
+    /// `[rows.len(), width]` out of a `[_, width]` matrix.
+    ///
+    /// # Errors
+    /// As [`Weights::read`], and if the matrix has no such row.
+    pub fn read_rows(&self, name: &str, rows: &[u32], width: usize) -> Result<Vec<f32>, WeightsError> {
+        let tensor = self.stored(name)?;
+        let path = || self.shard(tensor).path().to_owned();
+        let row_count = match tensor.shape[..] {
+            [row_count, found] if found == width => row_count,
+            _ => {
+                let expected = format!("[rows, {width}]");
+                return Err(WeightsError::Shape { tensor: name.into(), found: tensor.shape.clone(), expected, path: path() });
+            }
+        };
+        if let Some(&row) = rows.iter().find(|&&row| row as usize >= row_count) {
+            return Err(WeightsError::Row { tensor: name.into(), row, row_count, path: path() });
+        }
+        self.decode(name, tensor, rows.len(), |index| rows[index] as usize)
+    }
+
+    /// The SHA-256, in hexadecimal, of the bytes of all weight files, one after the other in the order of their names.
+    ///
+    /// For a model in one file this is what `sha256sum` prints. It is computed once, on the first call.
+    pub fn fingerprint(&self) -> &str {
+        self.fingerprint.get_or_init(|| {
+            let mut hash = Sha256::new();
+            match &self.source {
+                Source::Folder { shards, .. } => shards.iter().for_each(|shard| hash.update(&shard[..])),
+                Source::Gguf(file) => hash.update(&file.mapped_file()[..]),
+            }
+            hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        })
+    }
+
+    fn decode(
+        &self,
+        name: &str,
+        tensor: &StoredTensor,
+        count: usize,
+        row: impl Fn(usize) -> usize + Sync,
+    ) -> Result<Vec<f32>, WeightsError> {
+        let width = tensor.shape.last().copied().unwrap_or(1);
+        let bytes = &self.shard(tensor)[tensor.bytes.clone()];
+        let path = || self.shard(tensor).path().to_owned();
+        let numbers = decode_rows(tensor.tensor_type, bytes, width, count, |index| tensor.order.stored_row(row(index)))
+            .map_err(|source| WeightsError::Dequantize { tensor: name.into(), path: path(), source: Box::new(source) })?;
+        match numbers.par_iter().position_first(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            Some(index) => Err(WeightsError::NotFinite {
+                tensor: name.into(),
+                found: numbers[index],
+                row: row(index / width),
+                column: index % width,
+                path: path(),
+            }),
+        }
+    }
+
+    fn stored(&self, name: &str) -> Result<&StoredTensor, WeightsError> {
+        let missing = || WeightsError::Missing { tensor: name.into(), path: self.path().to_owned() };
+        self.tensors.get(name).ok_or_else(missing)
+    }
+
+    fn find(&self, name: &str, shape: &[usize]) -> Result<&StoredTensor, WeightsError> {
+        let tensor = self.stored(name)?;
+        if tensor.shape != shape {
+            return Err(WeightsError::Shape {
+                tensor: name.into(),
+                found: tensor.shape.clone(),
+                expected: format!("{shape:?}"),
+                path: self.shard(tensor).path().to_owned(),
+            });
+        }
+        Ok(tensor)
+    }
+
+    fn shard(&self, tensor: &StoredTensor) -> &MappedFile {
+        match &self.source {
+            Source::Folder { shards, .. } => &shards[tensor.shard],
+            Source::Gguf(file) => file.mapped_file(),
+        }
+    }
+
+    /// The folder or the file.
+    fn path(&self) -> &Path {
+        match &self.source {
+            Source::Folder { folder, .. } => folder,
+            Source::Gguf(file) => file.path(),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Tiny random models of every family against transformers and peft (`tools/golden/models.py`): every hidden state, every logit, every
+//! LoRA gradient, ten Adam losses.
+
+use lincah_kernels::reference::Reference;
+use lincah_kernels::{Cpu, Kernels};
+use lincah_model::weights::ModelFiles;
+use lincah_model::{Adapter, Backbone, Loss, Optimizer, Targets, TokenBatch};
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Largest difference, relative to the largest number of the array.
+const TOLERANCE: f32 = 5e-5;
+/// The same after ten optimizer steps, which divide small gradients by their own size.
+const TRAINED_TOLERANCE: f32 = 1e-4;
+
+struct Golden {
+    folder: PathBuf,
+    arrays: BTreeMap<String, Vec<f32>>,
+    integers: BTreeMap<String, Vec<u32>>,
+}
+
+impl Golden {
+    fn read(family: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
+        let bytes = std::fs::read(folder.join("golden.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let (mut arrays, mut integers) = (BTreeMap::new(), BTreeMap::new());
+        for (name, view) in file.iter() {
+            let words = view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+            match view.dtype() {
+                safetensors::Dtype::F32 => drop(arrays.insert(name.to_string(), words.map(f32::from_le_bytes).collect())),
+                safetensors::Dtype::I32 => drop(integers.insert(name.to_string(), words.map(u32::from_le_bytes).collect())),
+                other => panic!("{name} is {other:?}"),
+            }
+        }
+        Self { folder, arrays, integers }
+    }
+
+    fn model<K: Kernels>(&self, kernels: K) -> Backbone<K> {
+        Backbone::load(kernels, Arc::new(ModelFiles::open(&self.folder).unwrap())).unwrap()
+    }
+
+    fn adapter(&self) -> Adapter {
+        Adapter::read(&self.folder.join("adapter")).unwrap()
+    }
+
+    fn texts(&self) -> Vec<&[u32]> {
+        let mut rest = self.integers["tokens"].as_slice();
+        let mut texts = Vec::new();
+        for &length in &self.integers["lengths"] {
+            let (text, after) = rest.split_at(length as usize);
+            texts.push(text);
+            rest = after;
+        }
+        texts
+    }
+
+    fn close(&self, name: &str, found: &[f32], tolerance: f32) {
+        let expected = &self.arrays[name];
+        assert_eq!(expected.len(), found.len(), "{name} has another length");
+        let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        let worst = expected
+            .iter()
+            .zip(found)
+            .map(|(a, b)| if b.is_finite() { (a - b).abs() } else { f32::INFINITY })
+            .fold(0.0, f32::max);
+        assert!(
+            worst <= tolerance * largest,
+            "{name} differs by {worst:e} where the largest is {largest:e}, in {}",
+            self.folder.display()
+        );
+    }
+}
+
+const FAMILIES: [&str; 6] = ["gemma", "gemma2", "gemma3", "llama", "qwen2", "qwen3"];
+
+fn hidden_states_and_logits<K: Kernels>(kernels: fn() -> K) {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let mut model = golden.model(kernels());
+        let texts = golden.texts();
+        let vocabulary = model.config().vocabulary_size();
+        let candidates: Vec<u32> = (0..vocabulary as u32).collect();
+        let shared = TokenBatch::new(&texts);
+        assert_eq!(shared.prefix_length(), golden.integers["prefix_length"][0] as usize);
+        golden.close("base.logits.last", &model.score(&shared, &candidates).unwrap(), TOLERANCE);
+        model.set_adapter(&golden.adapter()).unwrap();
+        let apart = TokenBatch::without_prefix(&texts);
+        let states = model.hidden_states(&apart).unwrap();
+        let layers = states.len() - 2;
+        for (layer, state) in states.iter().enumerate() {
+            let name = if layer <= layers { format!("hidden.{layer}") } else { String::from("hidden.final") };
+            golden.close(&name, state, TOLERANCE);
+        }
+        golden.close("logits.all", &model.all_logits(&apart).unwrap(), TOLERANCE);
+        for batch in [&shared, &apart] {
+            golden.close("logits.last", &model.score(batch, &candidates).unwrap(), TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn hidden_states_and_logits_on_the_reference() {
+    hidden_states_and_logits(Reference::<f32>::new);
+}
+
+#[test]
+fn hidden_states_and_logits_on_the_cpu() {
+    hidden_states_and_logits(|| Cpu);
+}
+
+fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let mut model = golden.model(kernels());
+        let texts = golden.texts();
+        let targets = &golden.integers["targets"];
+        let labels = &golden.integers["label_tokens"];
+        let rows: usize = texts.iter().map(|text| text.len()).sum();
+        for (loss, name, weight) in [
+            (Loss::Label, "label", 1.0 / texts.len() as f32),
+            (Loss::RestrictedLabel, "restricted", 1.0 / texts.len() as f32),
+            (Loss::AllTokens, "all_tokens", 1.0 / rows as f32),
+        ] {
+            for batch in [TokenBatch::new(&texts), TokenBatch::without_prefix(&texts)] {
+                model.set_adapter(&golden.adapter()).unwrap();
+                model.make_trainable();
+                let weights = vec![weight; texts.len()];
+                let value = model
+                    .accumulate_gradients(&batch, &Targets { tokens: targets, weights: &weights }, (loss, labels), 0)
+                    .unwrap();
+                golden.close(&format!("loss.{name}"), &[value as f32], TOLERANCE);
+                let gradients = model.gradients();
+                assert_eq!(gradients.len(), golden.adapter().tensors.len());
+                for (key, gradient) in &gradients {
+                    golden.close(&format!("grad.{name}.{key}"), gradient, TOLERANCE);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn losses_and_gradients_on_the_reference() {
+    losses_and_gradients(Reference::<f32>::new);
+}
+
+#[test]
+fn losses_and_gradients_on_the_cpu() {
+    losses_and_gradients(|| Cpu);
+}
+
+#[test]
+fn ten_steps_of_adam_and_of_adamw() {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let texts = golden.texts();
+        let targets = Targets { tokens: &golden.integers["targets"], weights: &vec![1.0 / texts.len() as f32; texts.len()] };
+        for (name, weight_decay) in [("adam", 0.0), ("adamw", 0.1)] {
+            let mut model = golden.model(Cpu);
+            model.set_adapter(&golden.adapter()).unwrap();
+            model.make_trainable();
+            let optimizer = Optimizer { epsilon: 1e-8, weight_decay, ..Optimizer::default() };
+            let batch = TokenBatch::new(&texts);
+            let mut losses = Vec::new();
+            for _ in 0..10 {
+                losses.push(model.accumulate_gradients(&batch, &targets, (Loss::Label, &[]), 0).unwrap() as f32);
+                model.apply_gradients(&optimizer, 1e-2);
+            }
+            golden.close(&format!("{name}.label.losses"), &losses, TRAINED_TOLERANCE);
+            for (key, tensor) in model.adapter().unwrap().tensors {
+                golden.close(&format!("{name}.label.{key}"), &tensor.values, TRAINED_TOLERANCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn both_spellings_of_a_configuration_give_one() {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(golden.folder.join("config.hub.json"), copy.path().join("config.json")).unwrap();
+        std::fs::copy(golden.folder.join("model.safetensors"), copy.path().join("model.safetensors")).unwrap();
+        let [ours, hub] =
+            [golden.folder.as_path(), copy.path()].map(|path| format!("{:?}", ModelFiles::open(path).unwrap().config()));
+        assert_eq!(ours, hub);
+    }
+}
