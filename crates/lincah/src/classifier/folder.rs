@@ -1,0 +1,211 @@
+//! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `README.md`, `training.jsonl`.
+
+use crate::base_model::BaseModel;
+use crate::data::report::DataReport;
+use crate::error::Error;
+use crate::evaluate::Evaluation;
+use crate::prompt::{LabelTokens, Prompt};
+use crate::recipe::Recipe;
+use lincah_model::Adapter;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// The newest `classifier.json` that this lincah writes and reads.
+pub const FORMAT_VERSION: u32 = 1;
+const RECORD_FILE: &str = "classifier.json";
+
+/// `classifier.json`: all that is known about a classifier but the adapter's numbers. No text of the data is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierRecord {
+    /// [`FORMAT_VERSION`] of the lincah that wrote it.
+    pub format_version: u32,
+    /// Version of the lincah that wrote it.
+    pub lincah_version: String,
+    /// Instruction, separator, labels in order, begin of text.
+    pub prompt: Prompt,
+    /// Token of each label.
+    pub label_tokens: LabelTokens,
+    /// What it was trained on top of.
+    pub base_model: BaseModelRecord,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// What it was trained with.
+    pub data: DataRecord,
+    /// Metrics on rows kept from the training: the holdout's where there is one, else the validation rows'.
+    pub metrics: Option<Evaluation>,
+}
+
+/// Which model a classifier belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaseModelRecord {
+    /// Catalogue name or path.
+    pub name: String,
+    /// SHA-256 of the weights.
+    pub weights_sha256: String,
+    /// Fingerprint of the tokenizer.
+    pub tokenizer_sha256: String,
+}
+
+impl BaseModelRecord {
+    /// The record of a model at hand.
+    pub(crate) fn of(base: &BaseModel) -> Self {
+        Self {
+            name: base.name().to_string(),
+            weights_sha256: base.weights_fingerprint().to_string(),
+            tokenizer_sha256: base.tokenizer().fingerprint().to_string(),
+        }
+    }
+
+    /// Refuses a model with other weights or another tokenizer.
+    pub(crate) fn verify(&self, base: &BaseModel) -> Result<(), Error> {
+        let found = Self::of(base);
+        for (part, expected, found) in [
+            ("weights", &self.weights_sha256, &found.weights_sha256),
+            ("tokenizer", &self.tokenizer_sha256, &found.tokenizer_sha256),
+        ] {
+            if expected != found {
+                let (expected, found) = (expected.clone(), found.clone());
+                return Err(Error::WrongBaseModel { part, expected, found, path: base.path().to_path_buf() });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is kept about the training data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Training rows, validation rows not counted.
+    pub rows: usize,
+    /// Validation rows.
+    pub validation_rows: usize,
+    /// SHA-256 over the training texts and labels, in order.
+    pub fingerprint: String,
+    /// Training rows of each label, in the labels' order.
+    pub class_rows: Vec<usize>,
+    /// The cut that made classes of numbers.
+    pub cut: Option<f64>,
+    /// Training rows whose text occurs more than once, beyond the first.
+    pub duplicate_rows: usize,
+    /// Training texts whose end did not fit into the prompt.
+    pub cut_texts: usize,
+}
+
+impl DataRecord {
+    pub(crate) fn class_rows(report: &DataReport) -> Vec<usize> {
+        report.classes.iter().map(|class| class.rows).collect()
+    }
+}
+
+/// Writes `bytes` under a temporary name in the same folder, then renames.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| Error::File { action: "write", path: path.to_path_buf(), source };
+    let mut file = tempfile::Builder::new().prefix(".lincah-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Whether `folder` is not there or has nothing in it.
+pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
+    match std::fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::file("read", folder)(error)),
+    }
+}
+
+pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    adapter.write(folder, &record.base_model.name)?;
+    write_atomically(&folder.join("README.md"), card(record).as_bytes())?;
+    let mut json = serde_json::to_string_pretty(record).expect("a record serializes");
+    json.push('\n');
+    write_atomically(&folder.join(RECORD_FILE), json.as_bytes())
+}
+
+impl ClassifierRecord {
+    /// Reads a folder's `classifier.json` alone.
+    ///
+    /// # Errors
+    /// A folder that is no classifier, a file that is damaged or of a later lincah.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(RECORD_FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let unfinished = folder.join("training.jsonl").exists();
+                let hint = if unfinished { "; its training was not finished: run the same command with --resume" } else { "" };
+                return Err(Error::NotAClassifier { path: folder.to_path_buf(), hint });
+            }
+            Err(error) => return Err(Error::file("read", path)(error)),
+        };
+        let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let version = value["format_version"].as_u64().ok_or_else(|| damaged(String::from("it has no format_version")))?;
+        if version > u64::from(FORMAT_VERSION) {
+            return Err(Error::FormatVersion { path, found: version as u32, known: FORMAT_VERSION });
+        }
+        serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
+    }
+}
+
+pub(super) fn read(folder: &Path) -> Result<(ClassifierRecord, Adapter), Error> {
+    Ok((ClassifierRecord::read(folder)?, Adapter::read(folder)?))
+}
+
+/// The README of a classifier folder, in the form of a Hugging Face model card.
+fn card(record: &ClassifierRecord) -> String {
+    let labels = record.prompt.labels().names();
+    let recipe = &record.recipe;
+    let mut card = format!(
+        "---\nlibrary_name: peft\nbase_model: {}\npipeline_tag: text-classification\ntags: [lora, lincah]\n---\n\n# Text classifier: {}\n\n",
+        record.base_model.name,
+        labels.join(", ")
+    );
+    let _ = writeln!(card, "Made by lincah {} on top of `{}`.\n", record.lincah_version, record.base_model.name);
+    let _ = writeln!(card, "## Prompt\n\n```text\n{}\n```\n", record.prompt.render("{text}"));
+    let _ = writeln!(
+        card,
+        "The score of a label is the softmax, over the labels' tokens {:?}, of the logits behind this prompt",
+        record.label_tokens.ids()
+    );
+    let _ = writeln!(
+        card,
+        "(begin-of-text id in front: {}). The positive class is `{}`.\n",
+        record.prompt.begin_of_text(),
+        record.prompt.labels().positive()
+    );
+    let data = &record.data;
+    let _ = writeln!(card, "## Training\n\n{} texts", data.rows);
+    let counts = labels.iter().zip(&data.class_rows).map(|(label, rows)| format!("{rows} {label}"));
+    let _ = writeln!(
+        card,
+        "({}), {} texts cut to fit {} tokens.",
+        counts.collect::<Vec<_>>().join(", "),
+        data.cut_texts,
+        recipe.max_tokens
+    );
+    let targets = recipe.lora.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let _ = writeln!(card, "LoRA rank {}, alpha {}, on {targets};", recipe.lora.rank, recipe.lora.alpha);
+    let _ = writeln!(
+        card,
+        "{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n",
+        recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.schedule, recipe.seed
+    );
+    if let Some(metrics) = &record.metrics {
+        let _ = writeln!(card, "## Metrics on {} rows kept from the training\n\n| metric | value |\n| --- | --- |", metrics.n);
+        for (name, value) in [("F1", Some(metrics.f1)), ("accuracy", Some(metrics.accuracy)), ("ROC-AUC", metrics.roc_auc)] {
+            let _ = writeln!(card, "| {name} | {} |", value.map_or(String::from("undefined"), |value| format!("{value:.3}")));
+        }
+        card.push('\n');
+    }
+    card.push_str(
+        "## Limits\n\nIt knows only what its training texts show. Test it on your own texts before any decision depends on it.\n",
+    );
+    card
+}

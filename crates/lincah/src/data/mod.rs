@@ -1,0 +1,13 @@
+//! Text data: reading records, labelled datasets, splits, reports, fingerprints and writing what was predicted.
+//!
+//! Nothing here knows a model, a prompt or a token.
+
+pub mod dataset;
+mod error;
+pub mod fingerprint;
+pub mod records;
+pub mod report;
+pub mod split;
+pub mod writer;
+
+pub use error::{DataError, Names, Place};

@@ -1,0 +1,141 @@
+//! What a person should know about a data set before believing a metric: its size and classes, its duplicates, its leaks.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::dataset::LabelledDataset;
+
+/// A data set's size, classes, lengths and duplicates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DataReport {
+    /// The number of rows.
+    pub rows: usize,
+    /// Rows of each label, in the labels' order.
+    pub classes: Vec<ClassCount>,
+    /// Lengths of the texts in characters (Unicode scalar values).
+    pub characters: LengthQuantiles,
+    /// Rows whose texts are the same byte for byte.
+    pub exact_duplicates: Duplicates,
+    /// Rows whose texts are the same but for case and white space; the exact ones among them.
+    pub normalized_duplicates: Duplicates,
+    /// Groups of normalized duplicates that do not all have the same label, as row numbers.
+    pub conflicting_labels: Vec<Vec<u64>>,
+}
+
+/// How many rows have a label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClassCount {
+    /// The label.
+    pub label: String,
+    /// Its rows.
+    pub rows: usize,
+}
+
+/// Quantiles of lengths by nearest rank: the smallest length that at least that share of the rows does not exceed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LengthQuantiles {
+    /// The shortest.
+    pub minimum: usize,
+    /// A quarter.
+    pub quarter: usize,
+    /// A half.
+    pub median: usize,
+    /// Three quarters.
+    pub three_quarters: usize,
+    /// 95 in a hundred.
+    pub percentile_95: usize,
+    /// The longest.
+    pub maximum: usize,
+}
+
+/// Rows that say the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Duplicates {
+    /// Rows that could go without a text being lost: in each group all but one.
+    pub extra_rows: usize,
+    /// The groups, as row numbers, in the order of their first rows.
+    pub groups: Vec<Vec<u64>>,
+}
+
+/// Texts that are on both sides of a split, but for case and white space.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SplitOverlap {
+    /// How many rows of the test side have their text on the training side.
+    pub rows: usize,
+    /// For each such row: the first row of the training side with its text, and the row itself.
+    pub pairs: Vec<(u64, u64)>,
+}
+
+impl DataReport {
+    /// Looks through a data set.
+    pub fn of(dataset: &LabelledDataset) -> Self {
+        let classes = (dataset.label_names.iter().enumerate())
+            .map(|(index, label)| ClassCount {
+                label: label.clone(),
+                rows: dataset.labels.iter().filter(|&&label| label == index).count(),
+            })
+            .collect();
+        let normalized: Vec<String> = dataset.texts.iter().map(|text| normalize(text)).collect();
+        let groups = duplicate_groups(&normalized);
+        let conflicts = |group: &&Vec<usize>| group.iter().any(|&index| dataset.labels[index] != dataset.labels[group[0]]);
+        let as_rows = |group: &Vec<usize>| group.iter().map(|&index| dataset.rows[index]).collect::<Vec<u64>>();
+        let duplicates = |groups: &[Vec<usize>]| Duplicates {
+            extra_rows: groups.iter().map(|group| group.len() - 1).sum(),
+            groups: groups.iter().map(as_rows).collect(),
+        };
+        Self {
+            rows: dataset.len(),
+            classes,
+            characters: LengthQuantiles::of(dataset.texts.iter().map(|text| text.chars().count()).collect()),
+            exact_duplicates: duplicates(&duplicate_groups(&dataset.texts)),
+            normalized_duplicates: duplicates(&groups),
+            conflicting_labels: groups.iter().filter(conflicts).map(as_rows).collect(),
+        }
+    }
+}
+
+impl SplitOverlap {
+    /// Looks for the texts of `test` in `train`.
+    pub fn between(train: &LabelledDataset, test: &LabelledDataset) -> Self {
+        let mut first_row = HashMap::new();
+        for (text, &row) in train.texts.iter().zip(&train.rows) {
+            first_row.entry(normalize(text)).or_insert(row);
+        }
+        let pairs: Vec<(u64, u64)> = (test.texts.iter().zip(&test.rows))
+            .filter_map(|(text, &row)| first_row.get(&normalize(text)).map(|&train_row| (train_row, row)))
+            .collect();
+        Self { rows: pairs.len(), pairs }
+    }
+}
+
+impl LengthQuantiles {
+    fn of(mut lengths: Vec<usize>) -> Self {
+        lengths.sort_unstable();
+        let at = |percent: usize| {
+            let rank = (lengths.len() * percent).div_ceil(100).max(1);
+            lengths.get(rank - 1).copied().unwrap_or(0)
+        };
+        Self { minimum: at(0), quarter: at(25), median: at(50), three_quarters: at(75), percentile_95: at(95), maximum: at(100) }
+    }
+}
+
+/// Lower case, with each run of white space as one space and none at the ends.
+fn normalize(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The indices of equal texts, in groups of two or more.
+fn duplicate_groups(texts: &[String]) -> Vec<Vec<usize>> {
+    let mut group_of: HashMap<&str, usize> = HashMap::new();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let group = *group_of.entry(text).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(index);
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}

@@ -1,0 +1,92 @@
+//! Splits of a data set: the codelab's shuffle and holdout, and a stratified validation split.
+
+use rand_mt::Mt;
+
+use super::error::DataError;
+
+/// The order in which NumPy's legacy `numpy.random.RandomState(seed).permutation(n)` puts 0 to n - 1,
+/// which is also the order of rows that pandas' `sample(frac=1, random_state=seed)` gives.
+///
+/// Fisher-Yates from the top: for i = n - 1 down to 1, swap i with j drawn uniformly from 0 to i. The draw masks a 32-bit word of the
+/// Mersenne Twister (MT19937, seeded by `init_genrand`) to the bits that i has and draws again while it is above i.
+///
+/// `n` is at most 2³², as NumPy draws 64-bit words above.
+///
+/// Source: `random_interval` and `_shuffle_raw` of numpy/random/mtrand;
+/// Matsumoto and Nishimura 1998, doi 10.1145/272991.272995.
+pub fn numpy_permutation(seed: u32, n: usize) -> Vec<usize> {
+    let mut random = Mt::new(seed);
+    let mut order: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        let mask = u32::MAX >> (last as u32).leading_zeros();
+        let drawn = loop {
+            let value = (random.next_u32() & mask) as usize;
+            if value <= last {
+                break value;
+            }
+        };
+        order.swap(last, drawn);
+    }
+    order
+}
+
+/// Row indices on either side of a split, each in the order in which to use them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Rows to train on.
+    pub train: Vec<usize>,
+    /// Rows to test or validate on.
+    pub test: Vec<usize>,
+}
+
+/// Shuffles n rows by [`numpy_permutation`]: the last `holdout` are for the test, the first n - `holdout` for training, and of
+/// those only the first `train_size` if it is given.
+///
+/// # Errors
+/// [`DataError::Holdout`] if a side is empty, [`DataError::TrainSize`] if `train_size` is 0 or more than there are.
+pub fn holdout(n: usize, holdout: usize, seed: u32, train_size: Option<usize>) -> Result<Split, DataError> {
+    if holdout == 0 || holdout >= n {
+        return Err(DataError::Holdout { rows: n, holdout });
+    }
+    let mut train = numpy_permutation(seed, n);
+    let test = train.split_off(n - holdout);
+    match train_size {
+        Some(train_size) if train_size == 0 || train_size > train.len() => {
+            Err(DataError::TrainSize { train_size, available: train.len() })
+        }
+        _ => {
+            train.truncate(train_size.unwrap_or(train.len()));
+            Ok(Split { train, test })
+        }
+    }
+}
+
+/// Splits rows so that each class has about `fraction` of its rows on the validation side (`test`).
+///
+/// A class with m rows gives round(m · `fraction`), at least 1 and at most m - 1; which ones is drawn by [`numpy_permutation`].
+/// Both sides keep the order of `labels`. Classes without any row are left out.
+///
+/// # Errors
+/// [`DataError::ValidationFraction`] outside (0, 1), [`DataError::ValidationClass`] for a class of one row.
+pub fn validation_split(labels: &[usize], fraction: f64, seed: u32) -> Result<Split, DataError> {
+    if !(fraction > 0.0 && fraction < 1.0) {
+        return Err(DataError::ValidationFraction { fraction });
+    }
+    let classes = labels.iter().max().map_or(0, |highest| highest + 1);
+    let mut rows_of = vec![Vec::new(); classes];
+    for row in numpy_permutation(seed, labels.len()) {
+        rows_of[labels[row]].push(row);
+    }
+    let mut validates = vec![false; labels.len()];
+    for (label, rows) in rows_of.iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
+        if rows.len() == 1 {
+            return Err(DataError::ValidationClass { label, rows: 1 });
+        }
+        let count = (rows.len() as f64 * fraction).round() as usize;
+        for &row in &rows[..count.clamp(1, rows.len() - 1)] {
+            validates[row] = true;
+        }
+    }
+    let (test, train) = (0..labels.len()).partition(|&row| validates[row]);
+    Ok(Split { train, test })
+}

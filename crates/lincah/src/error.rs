@@ -1,0 +1,151 @@
+//! What can go wrong between a text and its score.
+
+use crate::data::DataError;
+use crate::hub::HubError;
+use crate::label::LabelError;
+use crate::metrics::MetricError;
+use crate::prompt::PromptError;
+use crate::tokenizer::TokenizerError;
+use lincah_model::ModelError;
+use lincah_model::lora::AdapterError;
+use lincah_model::weights::WeightsError;
+use std::path::PathBuf;
+
+/// An error of the library. Each says in one line what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Data that cannot be read, or output that cannot be written.
+    #[error(transparent)]
+    Data(Box<DataError>),
+    /// A model that is not there.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// Labels that cannot be told apart.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// A metric that is not defined.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
+    /// A prompt that does not fit.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// A tokenizer that cannot be read.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// Model files that cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The model refuses.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// An adapter that cannot be read or written.
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    /// A file of a classifier folder.
+    #[error("cannot {action} {path}: {source}")]
+    File {
+        /// `read`, `write` or `create`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder that is no classifier.
+    #[error("{path} is no classifier folder: it has no classifier.json{hint}")]
+    NotAClassifier {
+        /// The folder.
+        path: PathBuf,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A file that is not what lincah wrote.
+    #[error("{path} is damaged: {reason}; train the classifier again or copy it anew")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A classifier of a later lincah.
+    #[error("{path} has format version {found}, this lincah reads up to {known}; install a newer lincah")]
+    FormatVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest known.
+        known: u32,
+    },
+    /// A base model or tokenizer other than the one that the classifier was trained on.
+    #[error("the classifier was trained on {part} {expected}, but {path} has {found}; name the right model with --model")]
+    WrongBaseModel {
+        /// `weights` or `tokenizer`.
+        part: &'static str,
+        /// Its SHA-256 when trained.
+        expected: String,
+        /// What is there.
+        found: String,
+        /// The model at hand.
+        path: PathBuf,
+    },
+    /// An output folder with something in it.
+    #[error("{path} is not empty; choose another --out, delete it, or go on with an interrupted training by --resume")]
+    FolderNotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Nothing to go on from.
+    #[error("{path} has no checkpoint to resume from; start without --resume")]
+    NothingToResume {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A run of other settings or data.
+    #[error("{path} was begun with another {what}; resume with the same command, or start anew in another folder")]
+    OtherRun {
+        /// The folder.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+    },
+    /// A number of the recipe outside its range.
+    #[error("{field} is {value}, but must be {expected}")]
+    Recipe {
+        /// The option.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// The loss left the numbers.
+    #[error("the loss is no longer a number at step {step}; lower --learning-rate")]
+    Diverged {
+        /// The step.
+        step: usize,
+    },
+    /// Stopped on request.
+    #[error("stopped at step {step} of {steps}{kept}")]
+    Interrupted {
+        /// Steps done.
+        step: usize,
+        /// Steps in all.
+        steps: usize,
+        /// Where the checkpoint is, if there is one.
+        kept: String,
+    },
+}
+
+impl From<DataError> for Error {
+    fn from(error: DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl Error {
+    pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action, path, source }
+    }
+}

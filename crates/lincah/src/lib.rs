@@ -1,0 +1,49 @@
+//! Agile text classifiers: text in, label probabilities out.
+//!
+//! A small language model, asked "which of these labels?" and fine-tuned with LoRA on a few hundred labelled texts; the score of a label
+//! is the probability of its token. All on this machine.
+//!
+//! ```no_run
+//! use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions};
+//! use lincah::data::records::ReadOptions;
+//! use lincah::{BaseModel, Device, Prompt, LabelSet, Recipe, Trainer};
+//!
+//! let labels = LabelSet::new(["civil", "uncivil"])?;
+//! let options = LabelledDatasetOptions {
+//!     text_column: "comment".into(),
+//!     label_column: "label".into(),
+//!     labels: labels.names().to_vec(),
+//!     positive_at: None,
+//! };
+//! let data = LabelledDataset::read("samples/comments.csv".as_ref(), &ReadOptions::default(), &options)?;
+//! let base = BaseModel::open("smollm2-135m", Device::Cpu)?;
+//! let trainer = Trainer::new(base, Prompt::new(labels)?, Recipe::default())?;
+//! let classifier = trainer.fit(&data, &mut |event| println!("{event:?}"))?;
+//! let predictions = classifier.predict(&["What a thoughtful reply, thank you."])?;
+//! println!("{} {:?}", classifier.labels()[predictions[0].label], predictions[0].probabilities);
+//! # Ok::<(), lincah::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod base_model;
+mod classifier;
+pub mod data;
+mod error;
+mod evaluate;
+pub mod hub;
+pub mod label;
+pub mod metrics;
+pub mod prompt;
+mod recipe;
+pub mod tokenizer;
+mod trainer;
+
+pub use base_model::BaseModel;
+pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, predict};
+pub use error::Error;
+pub use evaluate::Evaluation;
+pub use label::LabelSet;
+pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
+pub use prompt::Prompt;
+pub use recipe::{ClassWeights, Recipe};
+pub use trainer::{TrainEvent, Trainer};

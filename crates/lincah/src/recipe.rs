@@ -1,0 +1,150 @@
+//! Everything that decides a training, apart from model, prompt and data.
+
+use crate::error::Error;
+use lincah_model::{LoraConfig, Loss, Optimizer, Schedule, Target};
+use serde::{Deserialize, Serialize};
+
+/// How classes are weighted in the loss.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassWeights {
+    /// Every text counts alike.
+    #[default]
+    None,
+    /// Texts of class c count `n / (classes * n_c)`, as scikit-learn's `class_weight="balanced"`.
+    Balanced,
+}
+
+/// A training's settings. Stored with the classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Shape and reach of the adapter.
+    pub lora: LoraConfig,
+    /// What is minimized.
+    pub loss: Loss,
+    /// Passes over the training rows.
+    pub epochs: usize,
+    /// Texts an optimizer step.
+    pub batch_size: usize,
+    /// Parts that a step's batch is computed in, to save memory; the step is the same but for rounding.
+    pub gradient_accumulation: usize,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// How it falls.
+    pub schedule: Schedule,
+    /// Share of the steps in which it rises.
+    pub warmup: f64,
+    /// Adam's settings and the clipping.
+    pub optimizer: Optimizer,
+    /// How classes are weighted.
+    pub class_weights: ClassWeights,
+    /// Whether the rows are shuffled before each epoch.
+    pub shuffle: bool,
+    /// Longest prompt, in tokens; longer texts are cut.
+    pub max_tokens: usize,
+    /// Share of the training rows that are kept for validation, 0 for none.
+    pub validation: f64,
+    /// With validation: epochs without a better validation loss before the training stops.
+    pub patience: Option<usize>,
+    /// Decides the adapter's start, the order of the rows, the dropout and the validation split.
+    pub seed: u64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            lora: LoraConfig {
+                rank: 8,
+                alpha: 16.0,
+                dropout: 0.0,
+                targets: Target::ALL.to_vec(),
+                layers: None,
+                rank_stabilized: false,
+            },
+            loss: Loss::Label,
+            epochs: 4,
+            batch_size: 8,
+            gradient_accumulation: 1,
+            learning_rate: 1e-3,
+            schedule: Schedule::Linear,
+            warmup: 0.06,
+            optimizer: Optimizer::default(),
+            class_weights: ClassWeights::None,
+            shuffle: true,
+            max_tokens: 256,
+            validation: 0.0,
+            patience: None,
+            seed: 1,
+        }
+    }
+}
+
+impl Recipe {
+    /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value, batch 2, a constant rate, no shuffling.
+    pub fn codelab() -> Self {
+        Self {
+            lora: LoraConfig { rank: 4, alpha: 4.0, targets: vec![Target::Query, Target::Value], ..Self::default().lora },
+            loss: Loss::AllTokens,
+            batch_size: 2,
+            learning_rate: 5e-4,
+            schedule: Schedule::Constant,
+            warmup: 0.0,
+            shuffle: false,
+            max_tokens: 128,
+            seed: 1234,
+            ..Self::default()
+        }
+    }
+
+    /// Optimizer steps for `rows` training rows.
+    pub fn steps(&self, rows: usize) -> usize {
+        self.epochs * rows.div_ceil(self.batch_size)
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// Names the first that is out of range.
+    pub fn check(&self) -> Result<(), Error> {
+        let optimizer = &self.optimizer;
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        let checks: [(&'static str, String, bool, &'static str); 12] = [
+            ("--epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
+            ("--batch-size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
+            (
+                "--gradient-accumulation",
+                self.gradient_accumulation.to_string(),
+                (1..=self.batch_size.max(1)).contains(&self.gradient_accumulation),
+                "from 1 to the batch size",
+            ),
+            ("--learning-rate", self.learning_rate.to_string(), positive(self.learning_rate), "above 0"),
+            ("--warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
+            ("--max-tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),
+            ("--validation", self.validation.to_string(), (0.0..1.0).contains(&self.validation), "from 0 to below 1"),
+            (
+                "--patience",
+                self.patience.map_or(String::from("none"), |patience| patience.to_string()),
+                self.patience.is_none_or(|patience| patience > 0 && self.validation > 0.0),
+                "at least 1, together with --validation",
+            ),
+            (
+                "--weight-decay",
+                optimizer.weight_decay.to_string(),
+                (0.0..f64::INFINITY).contains(&optimizer.weight_decay),
+                "at least 0",
+            ),
+            ("--adam-epsilon", optimizer.epsilon.to_string(), positive(optimizer.epsilon), "above 0"),
+            ("--beta1", optimizer.beta1.to_string(), (0.0..1.0).contains(&optimizer.beta1), "from 0 to below 1"),
+            (
+                "--clip-norm",
+                optimizer.clip_norm.map_or(String::from("none"), |norm| norm.to_string()),
+                optimizer.clip_norm.is_none_or(positive),
+                "above 0",
+            ),
+        ];
+        match checks.into_iter().find(|(_, _, holds, _)| !holds) {
+            Some((field, value, _, expected)) => Err(Error::Recipe { field, value, expected }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Training: rows in, classifier out, with checkpoints on the way.
+
+mod checkpoint;
+mod event;
+mod log;
+mod plan;
+
+use crate::base_model::BaseModel;
+use crate::classifier::{
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, is_empty_or_absent, predict,
+};
+use crate::data::dataset::LabelledDataset;
+use crate::data::fingerprint::fingerprint;
+use crate::data::report::DataReport;
+use crate::data::split::validation_split;
+use crate::error::Error;
+use crate::evaluate::Evaluation;
+use crate::prompt::{LabelTokens, Prompt, PromptEncoder, shared_prefix_length};
+use crate::recipe::Recipe;
+use checkpoint::{Best, CHECKPOINT_FILE, Checkpoint};
+use lincah_model::{Targets, TokenBatch};
+use log::Log;
+use plan::Plan;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub use event::TrainEvent;
+
+/// Trains classifiers from a base model.
+///
+/// The same base model, prompt, recipe and rows give the same classifier, bit for bit, on one machine; interrupted and resumed or not.
+#[derive(Debug)]
+pub struct Trainer {
+    base: BaseModel,
+    prompt: Prompt,
+    label_tokens: LabelTokens,
+    recipe: Recipe,
+    folder: Option<PathBuf>,
+    resume: bool,
+    stop: Option<Arc<AtomicBool>>,
+    checkpoint_interval: Duration,
+}
+
+/// What a run keeps track of besides the model.
+struct Progress {
+    step: usize,
+    best: Option<Best>,
+    started: Instant,
+    /// Time spent on other things than steps.
+    aside: Duration,
+    examples: usize,
+}
+
+impl Trainer {
+    /// A trainer; labels whose tokens collide are asked for by letters (see [`LabelTokens::resolve`]).
+    ///
+    /// # Errors
+    /// A recipe out of range, labels that the tokenizer cannot tell apart.
+    pub fn new(base: BaseModel, prompt: Prompt, recipe: Recipe) -> Result<Self, Error> {
+        recipe.check()?;
+        let (prompt, label_tokens) = LabelTokens::resolve(prompt, base.tokenizer())?;
+        let checkpoint_interval = Duration::from_secs(20);
+        Ok(Self { base, prompt, label_tokens, recipe, folder: None, resume: false, stop: None, checkpoint_interval })
+    }
+
+    /// Keeps checkpoints and `training.jsonl` in `folder`, which must be empty or absent unless `resume`.
+    pub fn in_folder(mut self, folder: &Path, resume: bool) -> Self {
+        (self.folder, self.resume) = (Some(folder.to_path_buf()), resume);
+        self
+    }
+
+    /// Stops between two steps once `stop` is true.
+    pub fn stopping_at(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Least time between checkpoints, 20 seconds if not given.
+    pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.checkpoint_interval = interval;
+        self
+    }
+
+    /// What is asked of the model.
+    pub fn prompt(&self) -> &Prompt {
+        &self.prompt
+    }
+
+    /// Trains on `data`, whose labels are the prompt's, and tells of each step. With a folder, the classifier is saved there.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] when stopped, with a checkpoint left in the folder; [`Error::Diverged`]; files that cannot be written.
+    pub fn fit(mut self, data: &LabelledDataset, on_event: &mut dyn FnMut(&TrainEvent)) -> Result<AgileClassifier, Error> {
+        let (train, validation) = self.split(data)?;
+        let encoder = PromptEncoder::new(self.base.tokenizer(), &self.prompt, self.recipe.max_tokens)?;
+        let prompts = encoder.encode_batch(&train.texts)?;
+        let report = DataReport::of(&train);
+        let data_record = DataRecord {
+            rows: train.len(),
+            validation_rows: validation.as_ref().map_or(0, LabelledDataset::len),
+            fingerprint: fingerprint(&train),
+            class_rows: DataRecord::class_rows(&report),
+            cut: data.cut,
+            duplicate_rows: report.normalized_duplicates.extra_rows,
+            cut_texts: prompts.iter().filter(|prompt| prompt.cut_characters > 0).count(),
+        };
+        let shared_prefix = shared_prefix_length(&prompts);
+        let plan = Plan::new(&self.recipe, prompts, &train.labels, &data_record.class_rows);
+        let record = ClassifierRecord {
+            format_version: FORMAT_VERSION,
+            lincah_version: env!("CARGO_PKG_VERSION").to_string(),
+            prompt: self.prompt.clone(),
+            label_tokens: self.label_tokens.clone(),
+            base_model: BaseModelRecord::of(&self.base),
+            recipe: self.recipe.clone(),
+            data: data_record,
+            metrics: None,
+        };
+        let run = run_fingerprint(&record);
+        let mut progress = self.begin(&run)?;
+        let mut log = Log::open(self.folder.as_deref(), progress.step)?;
+        let start = TrainEvent::Start {
+            step: progress.step,
+            steps: plan.steps,
+            rows: train.len(),
+            validation_rows: record.data.validation_rows,
+            cut_texts: record.data.cut_texts,
+            shared_prefix,
+        };
+        log.tell(&start, on_event)?;
+        let ended = self.steps(&plan, &run, validation.as_ref(), &mut progress, &mut |event| log.tell(event, on_event))?;
+        self.finish(record, ended, progress, &mut |event| log.tell(event, on_event))
+    }
+
+    fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
+        if self.recipe.validation == 0.0 {
+            return Ok((data.subset(&(0..data.len()).collect::<Vec<_>>()), None));
+        }
+        let split = validation_split(&data.labels, self.recipe.validation, self.recipe.seed as u32)?;
+        Ok((data.subset(&split.train), Some(data.subset(&split.test))))
+    }
+
+    /// A fresh adapter, or the checkpoint's.
+    fn begin(&mut self, run: &str) -> Result<Progress, Error> {
+        let mut progress = Progress { step: 0, best: None, started: Instant::now(), aside: Duration::ZERO, examples: 0 };
+        if let Some(folder) = &self.folder {
+            if self.resume && folder.join(CHECKPOINT_FILE).exists() {
+                let checkpoint = Checkpoint::read(folder, &self.recipe.lora)?;
+                if checkpoint.run != run {
+                    return Err(Error::OtherRun { path: folder.clone(), what: "recipe, prompt, model or data" });
+                }
+                self.base.model_mut().resume_training(&checkpoint.adapter, &checkpoint.optimizer)?;
+                (progress.step, progress.best) = (checkpoint.step, checkpoint.best);
+                return Ok(progress);
+            }
+            let begun = folder.join(log::LOG_FILE).exists() && !folder.join("classifier.json").exists();
+            if self.resume && !begun {
+                return Err(Error::NothingToResume { path: folder.clone() });
+            }
+            if !self.resume && !is_empty_or_absent(folder)? {
+                return Err(Error::FolderNotEmpty { path: folder.clone() });
+            }
+        }
+        self.base.model_mut().begin_training(&self.recipe.lora, self.recipe.seed)?;
+        if let Some(folder) = &self.folder {
+            std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+        }
+        Ok(progress)
+    }
+
+    /// The steps that are left; returns whether the training ended before its last epoch.
+    fn steps(
+        &mut self,
+        plan: &Plan,
+        run: &str,
+        validation: Option<&LabelledDataset>,
+        progress: &mut Progress,
+        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let mut last_checkpoint = Instant::now();
+        while progress.step < plan.steps {
+            let event = self.one_step(plan, progress)?;
+            tell(&event)?;
+            let mut stop_early = false;
+            if let (true, Some(validation)) = (progress.step.is_multiple_of(plan.steps_per_epoch), validation) {
+                let begun = Instant::now();
+                stop_early = self.validate(plan, validation, progress, tell)?;
+                progress.aside += begun.elapsed();
+            }
+            if stop_early {
+                return Ok(true);
+            }
+            let asked_to_stop = self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+            if let Some(folder) = &self.folder
+                && (asked_to_stop || last_checkpoint.elapsed() >= self.checkpoint_interval)
+            {
+                let begun = Instant::now();
+                self.checkpoint(run, progress).write(folder)?;
+                last_checkpoint = Instant::now();
+                progress.aside += begun.elapsed();
+            }
+            if asked_to_stop {
+                let kept = self.folder.as_ref();
+                let kept = kept.map_or(String::new(), |folder| {
+                    format!("; go on with the same command and --resume (kept in {})", folder.display())
+                });
+                return Err(Error::Interrupted { step: progress.step, steps: plan.steps, kept });
+            }
+        }
+        Ok(false)
+    }
+
+    fn one_step(&mut self, plan: &Plan, progress: &mut Progress) -> Result<TrainEvent, Error> {
+        let step = progress.step;
+        let batch = plan.batch(step);
+        let weights = plan.weights(&batch);
+        let part = batch.len().div_ceil(self.recipe.gradient_accumulation);
+        let mut loss = 0.0;
+        for (index, (rows, weights)) in batch.chunks(part).zip(weights.chunks(part)).enumerate() {
+            let texts: Vec<&[u32]> = rows.iter().map(|&row| plan.prompts[row].tokens.as_slice()).collect();
+            let targets: Vec<u32> = rows.iter().map(|&row| self.label_tokens.ids()[plan.labels[row]]).collect();
+            let targets = Targets { tokens: &targets, weights };
+            let objective = (self.recipe.loss, self.label_tokens.ids());
+            let dropout_seed = plan.dropout_seed(step, index);
+            loss += self.base.model_mut().accumulate_gradients(&TokenBatch::new(&texts), &targets, objective, dropout_seed)?;
+        }
+        if !loss.is_finite() {
+            return Err(Error::Diverged { step: step + 1 });
+        }
+        let learning_rate = self.recipe.learning_rate * self.recipe.schedule.factor(step, plan.steps, self.recipe.warmup);
+        let gradient_norm = self.base.model_mut().apply_gradients(&self.recipe.optimizer, learning_rate);
+        progress.step += 1;
+        progress.examples += batch.len();
+        let seconds = (progress.started.elapsed() - progress.aside).as_secs_f64();
+        let examples_per_second = progress.examples as f64 / seconds.max(1e-9);
+        let examples_left = (plan.steps - progress.step) as f64 * plan.labels.len() as f64 / plan.steps_per_epoch as f64;
+        Ok(TrainEvent::Step {
+            step: progress.step,
+            epoch: step / plan.steps_per_epoch + 1,
+            loss,
+            learning_rate,
+            gradient_norm,
+            examples_per_second,
+            seconds_left: examples_left / examples_per_second,
+        })
+    }
+
+    /// Scores the validation rows; returns whether the patience is over.
+    fn validate(
+        &self,
+        plan: &Plan,
+        validation: &LabelledDataset,
+        progress: &mut Progress,
+        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        let epoch = progress.step / plan.steps_per_epoch;
+        let evaluation = evaluate_on(&self.base, (&self.prompt, &self.label_tokens), self.recipe.max_tokens, validation)?;
+        let best = progress.best.as_ref().is_none_or(|best| evaluation.log_loss < best.loss);
+        if best {
+            let adapter = self.base.model().adapter().expect("a training has an adapter");
+            progress.best = Some(Best { epoch, loss: evaluation.log_loss, adapter });
+        }
+        tell(&TrainEvent::Validation {
+            step: progress.step,
+            epoch,
+            loss: evaluation.log_loss,
+            accuracy: evaluation.accuracy,
+            f1: evaluation.f1,
+            roc_auc: evaluation.roc_auc,
+            best,
+        })?;
+        let since_best = epoch - progress.best.as_ref().map_or(epoch, |best| best.epoch);
+        Ok(progress.step < plan.steps && self.recipe.patience.is_some_and(|patience| since_best >= patience))
+    }
+
+    fn checkpoint(&self, run: &str, progress: &Progress) -> Checkpoint {
+        Checkpoint {
+            run: run.to_string(),
+            step: progress.step,
+            adapter: self.base.model().adapter().expect("a training has an adapter"),
+            optimizer: self.base.model().optimizer_state(),
+            best: progress.best.clone(),
+        }
+    }
+
+    fn finish(
+        mut self,
+        record: ClassifierRecord,
+        stopped_early: bool,
+        progress: Progress,
+        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
+    ) -> Result<AgileClassifier, Error> {
+        let seconds = progress.started.elapsed().as_secs_f64();
+        let kept_epoch = progress.best.as_ref().map_or(self.recipe.epochs, |best| best.epoch);
+        self.base.model_mut().end_training();
+        if let Some(best) = &progress.best {
+            self.base.model_mut().set_adapter(&best.adapter)?;
+        }
+        tell(&TrainEvent::End { step: progress.step, stopped_early, kept_epoch, seconds })?;
+        let classifier = AgileClassifier::new(self.base, record);
+        if let Some(folder) = &self.folder {
+            classifier.save(folder)?;
+            match std::fs::remove_file(folder.join(CHECKPOINT_FILE)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::file("remove", folder.join(CHECKPOINT_FILE))(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(classifier)
+    }
+}
+
+/// Scores a data set with a model as it stands.
+pub(crate) fn evaluate_on(
+    base: &BaseModel,
+    question: (&Prompt, &LabelTokens),
+    max_tokens: usize,
+    data: &LabelledDataset,
+) -> Result<Evaluation, Error> {
+    let begun = Instant::now();
+    let predictions = predict(base, question, max_tokens, &data.texts)?;
+    Evaluation::of(&predictions, &data.labels, question.0.labels().names(), begun.elapsed().as_secs_f64())
+}
+
+/// SHA-256 over all that decides a run.
+fn run_fingerprint(record: &ClassifierRecord) -> String {
+    let json = serde_json::to_vec(record).expect("a record serializes");
+    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,165 @@
+//! All that a training needs to go on as if it had never stopped, in one file.
+
+use crate::classifier::write_atomically;
+use crate::error::Error;
+use lincah_model::lora::AdapterTensor;
+use lincah_model::{Adapter, LoraConfig, Moments, OptimizerState};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+pub(super) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
+const STATE_KEY: &str = "state";
+
+/// The best epoch so far, by validation loss.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Best {
+    pub(super) epoch: usize,
+    pub(super) loss: f64,
+    pub(super) adapter: Adapter,
+}
+
+/// The state of a training between two steps.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Checkpoint {
+    /// What decides the run: recipe, prompt, model, data.
+    pub(super) run: String,
+    pub(super) step: usize,
+    pub(super) adapter: Adapter,
+    pub(super) optimizer: OptimizerState,
+    pub(super) best: Option<Best>,
+}
+
+/// The part of a checkpoint that is no array. The validation loss is kept as bits: a decimal might not come back the same.
+#[derive(Serialize, Deserialize)]
+struct State {
+    run: String,
+    step: usize,
+    optimizer_steps: u32,
+    best: Option<(usize, u64)>,
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint in place of the last one, in one rename.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
+        let path = folder.join(CHECKPOINT_FILE);
+        let mut arrays: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
+        let bytes = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let mut add_adapter = |group: &str, adapter: &Adapter| {
+            for (key, tensor) in &adapter.tensors {
+                arrays.insert(format!("{group}/{key}"), (tensor.shape.to_vec(), bytes(&tensor.values)));
+            }
+        };
+        add_adapter("adapter", &self.adapter);
+        if let Some(best) = &self.best {
+            add_adapter("best", &best.adapter);
+        }
+        for (key, moments) in &self.optimizer.moments {
+            arrays.insert(format!("first/{key}"), (vec![moments.first.len()], bytes(&moments.first)));
+            arrays.insert(format!("second/{key}"), (vec![moments.second.len()], bytes(&moments.second)));
+        }
+        let state = State {
+            run: self.run.clone(),
+            step: self.step,
+            optimizer_steps: self.optimizer.steps,
+            best: self.best.as_ref().map(|best| (best.epoch, best.loss.to_bits())),
+        };
+        let metadata = HashMap::from([(STATE_KEY.to_string(), serde_json::to_string(&state).expect("a state serializes"))]);
+        let views = arrays.iter().map(|(key, (shape, bytes))| {
+            (key.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("the bytes are the shape's"))
+        });
+        let serialized = safetensors::serialize(views, Some(metadata)).expect("arrays of f32 serialize");
+        write_atomically(&path, &serialized)
+    }
+
+    /// Reads the checkpoint of a folder.
+    pub(super) fn read(folder: &Path, config: &LoraConfig) -> Result<Self, Error> {
+        let path = folder.join(CHECKPOINT_FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::NothingToResume { path: folder.to_path_buf() });
+            }
+            Err(error) => return Err(Error::file("read", path)(error)),
+        };
+        let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let state = header.metadata().as_ref().and_then(|metadata| metadata.get(STATE_KEY));
+        let state: State = state
+            .and_then(|state| serde_json::from_str(state).ok())
+            .ok_or_else(|| damaged(String::from("it holds no training state")))?;
+        let mut adapters = BTreeMap::from([("adapter", BTreeMap::new()), ("best", BTreeMap::new())]);
+        let mut moments: BTreeMap<String, Moments> = BTreeMap::new();
+        for (key, view) in file.iter() {
+            let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+            let entry = || Moments { first: Vec::new(), second: Vec::new() };
+            match (key.split_once('/'), view.shape()) {
+                (Some((group @ ("adapter" | "best"), key)), &[rows, columns]) => {
+                    adapters.entry(group).or_default().insert(key.to_string(), AdapterTensor { shape: [rows, columns], values });
+                }
+                (Some(("first", key)), _) => moments.entry(key.to_string()).or_insert_with(entry).first = values,
+                (Some(("second", key)), _) => moments.entry(key.to_string()).or_insert_with(entry).second = values,
+                _ => return Err(damaged(format!("it holds an unexpected array `{key}`"))),
+            }
+        }
+        let mut take = |group: &str| Adapter { config: config.clone(), tensors: adapters.remove(group).unwrap_or_default() };
+        Ok(Self {
+            run: state.run,
+            step: state.step,
+            adapter: take("adapter"),
+            optimizer: OptimizerState { steps: state.optimizer_steps, moments },
+            best: state.best.map(|(epoch, bits)| Best { epoch, loss: f64::from_bits(bits), adapter: take("best") }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lincah_model::Target;
+
+    fn checkpoint() -> Checkpoint {
+        let config =
+            LoraConfig { rank: 1, alpha: 1.0, dropout: 0.0, targets: vec![Target::Query], layers: None, rank_stabilized: false };
+        let adapter = |value: f32| Adapter {
+            config: config.clone(),
+            tensors: BTreeMap::from([(
+                String::from("a.weight"),
+                AdapterTensor { shape: [1, 3], values: vec![value, -0.0, 1e-40] },
+            )]),
+        };
+        Checkpoint {
+            run: String::from("0123"),
+            step: 7,
+            adapter: adapter(0.1),
+            optimizer: OptimizerState {
+                steps: 7,
+                moments: BTreeMap::from([(String::from("a.weight"), Moments { first: vec![0.1; 3], second: vec![1e-30; 3] })]),
+            },
+            best: Some(Best { epoch: 2, loss: 0.1 + 0.2, adapter: adapter(0.3) }),
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        for checkpoint in [checkpoint(), Checkpoint { best: None, ..checkpoint() }] {
+            checkpoint.write(folder.path()).unwrap();
+            assert_eq!(Checkpoint::read(folder.path(), &checkpoint.adapter.config).unwrap(), checkpoint);
+        }
+    }
+
+    #[test]
+    fn a_missing_and_a_damaged_checkpoint_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = checkpoint().adapter.config;
+        assert!(matches!(Checkpoint::read(folder.path(), &config), Err(Error::NothingToResume { .. })));
+        checkpoint().write(folder.path()).unwrap();
+        let path = folder.path().join(CHECKPOINT_FILE);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        assert!(matches!(Checkpoint::read(folder.path(), &config), Err(Error::Damaged { .. })));
+    }
+}

@@ -1,0 +1,122 @@
+//! Which rows each step sees, in which order, and how much each counts.
+
+use crate::prompt::EncodedPrompt;
+use crate::recipe::{ClassWeights, Recipe};
+use lincah_model::Loss;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// The steps of a training, each a function of the recipe and its own number alone.
+pub(super) struct Plan {
+    pub(super) prompts: Vec<EncodedPrompt>,
+    pub(super) labels: Vec<usize>,
+    pub(super) steps: usize,
+    pub(super) steps_per_epoch: usize,
+    batch_size: usize,
+    class_weights: Vec<f64>,
+    loss: Loss,
+    shuffle: bool,
+    seed: u64,
+}
+
+impl Plan {
+    pub(super) fn new(recipe: &Recipe, prompts: Vec<EncodedPrompt>, labels: &[usize], class_rows: &[usize]) -> Self {
+        let rows = labels.len();
+        let class_weight = |&count: &usize| match recipe.class_weights {
+            ClassWeights::Balanced if count > 0 => rows as f64 / (class_rows.len() * count) as f64,
+            _ => 1.0,
+        };
+        Self {
+            prompts,
+            labels: labels.to_vec(),
+            steps: recipe.steps(rows),
+            steps_per_epoch: rows.div_ceil(recipe.batch_size),
+            batch_size: recipe.batch_size,
+            class_weights: class_rows.iter().map(class_weight).collect(),
+            loss: recipe.loss,
+            shuffle: recipe.shuffle,
+            seed: recipe.seed,
+        }
+    }
+
+    /// The rows of `step` (from 0).
+    pub(super) fn batch(&self, step: usize) -> Vec<usize> {
+        let (epoch, place) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        let rows = self.labels.len();
+        let mut order: Vec<usize> = (0..rows).collect();
+        if self.shuffle {
+            let mut random = self.random(epoch as u64, 0);
+            for last in (1..rows).rev() {
+                order.swap(last, below(&mut random, last + 1));
+            }
+        }
+        order[place * self.batch_size..rows.min((place + 1) * self.batch_size)].to_vec()
+    }
+
+    /// What each row's loss is multiplied by: the class weights, scaled so that the step's loss is a weighted mean, over the texts or,
+    /// for the loss on all tokens, over the tokens.
+    pub(super) fn weights(&self, batch: &[usize]) -> Vec<f32> {
+        let weight = |&row: &usize| self.class_weights[self.labels[row]];
+        let terms = |row: &usize| if self.loss == Loss::AllTokens { self.prompts[*row].tokens.len() as f64 } else { 1.0 };
+        let sum: f64 = batch.iter().map(|row| weight(row) * terms(row)).sum();
+        batch.iter().map(|row| (weight(row) / sum) as f32).collect()
+    }
+
+    pub(super) fn dropout_seed(&self, step: usize, part: usize) -> u64 {
+        self.random(step as u64, 1 + part as u64).next_u64()
+    }
+
+    /// A generator for one purpose: ChaCha8 keyed by the seed, on a stream of its own.
+    fn random(&self, index: u64, purpose: u64) -> ChaCha8Rng {
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(0x6C69_6E63_6168));
+        random.set_stream(index << 16 | purpose);
+        random
+    }
+}
+
+/// An unbiased draw from `0..bound`, by rejection.
+fn below(random: &mut ChaCha8Rng, bound: usize) -> usize {
+    let bound = bound as u64;
+    let zone = u64::MAX - u64::MAX % bound;
+    loop {
+        let draw = random.next_u64();
+        if draw < zone {
+            return (draw % bound) as usize;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(recipe: &Recipe) -> Plan {
+        let prompts = (1..=10).map(|length| EncodedPrompt { tokens: vec![0; length], cut_characters: 0 }).collect();
+        Plan::new(recipe, prompts, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 1], &[8, 2])
+    }
+
+    #[test]
+    fn every_epoch_sees_every_row_once_in_another_order() {
+        let plan = plan(&Recipe { batch_size: 4, epochs: 2, ..Recipe::default() });
+        assert_eq!((plan.steps, plan.steps_per_epoch), (6, 3));
+        let epoch = |epoch: usize| (0..3).flat_map(|place| plan.batch(epoch * 3 + place)).collect::<Vec<_>>();
+        for order in [epoch(0), epoch(1)] {
+            let mut sorted = order;
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..10).collect::<Vec<_>>());
+        }
+        assert_ne!(epoch(0), epoch(1));
+        assert_ne!(plan.dropout_seed(0, 0), plan.dropout_seed(0, 1));
+        assert_ne!(plan.dropout_seed(0, 0), plan.dropout_seed(1, 0));
+    }
+
+    #[test]
+    fn weights_make_a_weighted_mean() {
+        let balanced = plan(&Recipe { class_weights: ClassWeights::Balanced, ..Recipe::default() });
+        assert_eq!(balanced.weights(&[0, 9]), [0.625 / 3.125, 2.5 / 3.125]);
+        let all_tokens = plan(&Recipe { loss: Loss::AllTokens, ..Recipe::default() });
+        assert_eq!(all_tokens.weights(&[0, 8]), [0.1, 0.1]);
+        let in_order = plan(&Recipe { shuffle: false, batch_size: 4, ..Recipe::default() });
+        assert_eq!(in_order.batch(5), [8, 9]);
+    }
+}

@@ -1,0 +1,56 @@
+use lincah::data::split::{holdout, numpy_permutation, validation_split};
+use proptest::prelude::*;
+use sha2::{Digest, Sha256};
+
+#[test]
+fn the_permutation_is_numpys() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../golden/numpy_permutation.json")).unwrap();
+    let cases = golden["cases"].as_array().unwrap();
+    assert!(cases.len() >= 30);
+    for case in cases {
+        let seed = u32::try_from(case["seed"].as_u64().unwrap()).unwrap();
+        let order = numpy_permutation(seed, case["n"].as_u64().unwrap() as usize);
+        assert_eq!(serde_json::json!(&order[..order.len().min(20)]), case["first"], "n {} seed {seed}", order.len());
+        let bytes: Vec<u8> = order.iter().flat_map(|&index| (index as u32).to_le_bytes()).collect();
+        let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, case["sha256"].as_str().unwrap(), "n {} seed {seed}", order.len());
+    }
+}
+
+#[test]
+fn the_holdout_is_the_end_of_the_permutation() {
+    let order = numpy_permutation(32, 998);
+    let split = holdout(998, 198, 32, None).unwrap();
+    assert_eq!((&split.train[..], &split.test[..]), order.split_at(800));
+    let smaller = holdout(998, 198, 32, Some(200)).unwrap();
+    assert_eq!((&smaller.train[..], &smaller.test), (&order[..200], &split.test));
+}
+
+#[test]
+fn a_validation_split_has_its_share_of_each_class() {
+    let labels: Vec<usize> = (0..100).map(|row| if row % 10 == 0 { 2 } else { 0 }).collect();
+    let split = validation_split(&labels, 0.2, 7).unwrap();
+    assert_eq!(split.test.iter().filter(|&&row| labels[row] == 2).count(), 2);
+    assert_eq!(split.test.iter().filter(|&&row| labels[row] == 0).count(), 18);
+    assert_ne!(split.test, validation_split(&labels, 0.2, 8).unwrap().test);
+}
+
+proptest! {
+    #[test]
+    fn a_validation_split_loses_no_row_and_has_every_class_on_both_sides(
+        mut labels in prop::collection::vec(0_usize..4, 8..200), fraction in 0.001_f64..0.999, seed: u32
+    ) {
+        labels.extend([0, 0, 1, 1, 2, 2, 3, 3]);
+        let split = validation_split(&labels, fraction, seed).unwrap();
+        prop_assert_eq!(&split, &validation_split(&labels, fraction, seed).unwrap());
+        let mut all = [&split.train[..], &split.test[..]].concat();
+        all.sort_unstable();
+        prop_assert!(all.into_iter().eq(0..labels.len()));
+        for side in [&split.train, &split.test] {
+            prop_assert!(side.is_sorted());
+            for class in 0..4 {
+                prop_assert!(side.iter().any(|&row| labels[row] == class));
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Prompts as people read them, their ids, what is cut, and what stands for the labels.
+
+mod tiny;
+
+use lincah::label::LabelSet;
+use lincah::prompt::{EncodedPrompt, LabelScheme, LabelTokens, Prompt, PromptEncoder, PromptError, shared_prefix_length};
+use lincah::tokenizer::Tokenizer;
+use proptest::prelude::*;
+
+fn prompt(labels: &[&str]) -> Prompt {
+    Prompt::new(LabelSet::new(labels.iter().copied()).unwrap()).unwrap()
+}
+
+fn sentencepiece() -> Tokenizer {
+    tiny::sentencepiece_tables(false).build().unwrap()
+}
+
+fn byte_level() -> Tokenizer {
+    tiny::byte_level_tables("smollm").build().unwrap()
+}
+
+/// The prompt whose tail is short in the tiny vocabularies.
+fn short() -> Prompt {
+    prompt(&["Pos", "Not"]).with_instruction("abc").with_separator("|").unwrap()
+}
+
+#[test]
+fn the_default_prompt_is_the_codelabs() {
+    let expected = "Classify the following text into one of the following classes:[Positive,Negative]<separator>\
+                    Text:You are <b>kind</b>.\n\tReally.<separator>Prediction:";
+    assert_eq!(prompt(&["Positive", "Negative"]).render("You are <b>kind</b>.\n\tReally."), expected);
+}
+
+#[test]
+fn every_part_can_be_chosen() {
+    let lines = prompt(&["No", "Yes", "Can't say"]).with_instruction("Is it civil? Choose").with_separator("\n---\n").unwrap();
+    assert_eq!(lines.render("Oh, well."), "Is it civil? Choose:[No,Yes,Can't say]\n---\nText:Oh, well.\n---\nPrediction:");
+    assert_eq!([lines.head(), lines.tail()].concat(), lines.render(""));
+}
+
+#[test]
+fn separators_that_cannot_work_are_refused() {
+    let labels = || prompt(&["a|b", "c"]);
+    let error = labels().with_separator("|").unwrap_err();
+    assert_eq!(error.to_string(), "label `a|b` contains the separator `|`; choose another separator or rename the label");
+    assert!(matches!(labels().with_separator(""), Err(PromptError::EmptySeparator)));
+}
+
+#[test]
+fn a_prompt_is_stored_and_checked_when_it_is_read() {
+    let stored = serde_json::to_string_pretty(&prompt(&["Positive", "Negative"]).with_begin_of_text(false)).unwrap();
+    let expected = r#"{
+  "instruction": "Classify the following text into one of the following classes",
+  "separator": "<separator>",
+  "begin_of_text": false,
+  "labels": [
+    "Positive",
+    "Negative"
+  ]
+}"#;
+    assert_eq!(stored, expected);
+    let read: Prompt = serde_json::from_str(&stored).unwrap();
+    assert_eq!(read, prompt(&["Positive", "Negative"]).with_begin_of_text(false));
+    let refused =
+        |change: (&str, &str)| serde_json::from_str::<Prompt>(&stored.replace(change.0, change.1)).unwrap_err().to_string();
+    assert!(refused(("<separator>", "")).starts_with("the separator is empty"));
+    assert!(refused(("\"Negative\"", "\"Positive\"")).starts_with("label `Positive` was given twice"));
+    assert!(refused(("false,", "false, \"letters\": [\"A\"],")).starts_with("the prompt has 1 letters for 2 labels"));
+}
+
+#[test]
+fn begin_of_text_is_in_front_if_the_prompt_says_so() {
+    let tokenizer = sentencepiece();
+    let with = PromptEncoder::new(&tokenizer, &short(), 100).unwrap().encode("abc").unwrap();
+    let without = PromptEncoder::new(&tokenizer, &short().with_begin_of_text(false), 100).unwrap().encode("abc").unwrap();
+    assert_eq!(with.tokens[0], 2);
+    assert_eq!(with.tokens[1..], without.tokens);
+    assert_eq!(without.tokens, tokenizer.encode("abc:[Pos,Not]|Text:abc|Prediction:").unwrap());
+    assert_eq!((with.cut_characters, without.cut_characters), (0, 0));
+
+    let none = lincah::tokenizer::TokenizerTables { begin_of_text: None, ..tiny::sentencepiece_tables(false) }.build().unwrap();
+    assert!(matches!(PromptEncoder::new(&none, &short(), 100), Err(PromptError::NoBeginOfText)));
+    assert!(PromptEncoder::new(&none, &short().with_begin_of_text(false), 100).is_ok());
+}
+
+#[test]
+fn a_limit_without_room_for_any_text_is_refused() {
+    let tokenizer = sentencepiece();
+    let needed = PromptEncoder::new(&tokenizer, &short(), 1000).unwrap().encode("").unwrap().tokens.len();
+    assert!(PromptEncoder::new(&tokenizer, &short(), needed).is_ok());
+    let error = PromptEncoder::new(&tokenizer, &short(), needed - 1).unwrap_err();
+    let expected = format!("the prompt takes {needed} tokens without any text, but at most {} are allowed", needed - 1);
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[test]
+fn a_long_text_is_cut_at_its_end_and_nothing_else_is() {
+    let tokenizer = byte_level();
+    let encoder = PromptEncoder::new(&tokenizer, &short(), 60).unwrap();
+    let text = "abc é 😀 ".repeat(50);
+    let encoded = encoder.encode(&text).unwrap();
+    assert!(encoded.tokens.len() <= 60);
+    let kept: String = text.chars().take(text.chars().count() - encoded.cut_characters).collect();
+    assert_eq!(tokenizer.decode(&encoded.tokens[1..]).unwrap(), short().render(&kept));
+    // One character more would not have fitted.
+    let longer: String = text.chars().take(kept.chars().count() + 1).collect();
+    assert!(tokenizer.encode(&short().render(&longer)).unwrap().len() + 1 > 60);
+}
+
+#[test]
+fn a_text_that_just_fits_is_whole() {
+    let tokenizer = byte_level();
+    for length in 1..40 {
+        let text = "ab ".repeat(length);
+        let needed = tokenizer.encode(&short().render(&text)).unwrap().len() + 1;
+        assert_eq!(PromptEncoder::new(&tokenizer, &short(), needed).unwrap().encode(&text).unwrap().cut_characters, 0);
+        assert!(PromptEncoder::new(&tokenizer, &short(), needed - 1).unwrap().encode(&text).unwrap().cut_characters > 0);
+    }
+}
+
+#[test]
+fn a_megabyte_costs_no_more_than_what_is_kept() {
+    let tokenizer = sentencepiece();
+    let encoder = PromptEncoder::new(&tokenizer, &short(), 128).unwrap();
+    let text = "abc de\n".repeat(150_000);
+    let started = std::time::Instant::now();
+    let encoded = encoder.encode(&text).unwrap();
+    assert!(encoded.tokens.len() <= 128 && encoded.tokens.len() > 120);
+    assert!(encoded.cut_characters > 1_000_000);
+    // Milliseconds; encoding the megabyte at each of 20 halvings would take minutes.
+    assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+}
+
+#[test]
+fn the_shared_prefix_is_that_of_the_ids() {
+    let tokenizer = sentencepiece();
+    let encoder = PromptEncoder::new(&tokenizer, &short(), 100).unwrap();
+    let shared = |texts: &[&str]| shared_prefix_length(&encoder.encode_batch(texts).unwrap());
+    let head = 1 + tokenizer.encode(&short().head()).unwrap().len();
+    assert_eq!(shared(&["abc", "de", "x"]), head);
+    assert_eq!(shared(&["abc de", "abc e"]), head + 2);
+    assert_eq!(shared(&[]), 0);
+    // Equal prompts keep a last token of their own.
+    let length = encoder.encode("abc").unwrap().tokens.len();
+    assert_eq!((shared(&["abc", "abc"]), shared(&["abc"])), (length - 1, length - 1));
+    let bare = |tokens: &[u32]| EncodedPrompt { tokens: tokens.to_vec(), cut_characters: 0 };
+    assert_eq!(shared_prefix_length(&[bare(&[5, 6, 7, 8]), bare(&[5, 6, 9, 8]), bare(&[5, 6, 7])]), 2);
+}
+
+proptest! {
+    #[test]
+    fn any_text_keeps_the_prompt_whole(text in r"[a-e<>|eos:\n \PC]{0,80}", room in 0usize..40) {
+        for tokenizer in [byte_level(), sentencepiece()] {
+            let empty = PromptEncoder::new(&tokenizer, &short(), usize::MAX).unwrap().encode("").unwrap().tokens;
+            let max_tokens = empty.len() + room;
+            let encoded = PromptEncoder::new(&tokenizer, &short(), max_tokens).unwrap().encode(&text).unwrap();
+            prop_assert!(encoded.tokens.len() <= max_tokens);
+            prop_assert_eq!(Some(encoded.tokens[0]), tokenizer.begin_of_text());
+            prop_assert!(encoded.tokens[1..].iter().all(|&id| !tokenizer.is_control(id)));
+            // The last ids of the tail are those of the empty prompt; the first may merge with the text.
+            let answer = tokenizer.encode("Prediction:").unwrap();
+            prop_assert!(encoded.tokens.ends_with(&answer) && empty.ends_with(&answer));
+            let kept: String = text.chars().take(text.chars().count() - encoded.cut_characters).collect();
+            let expected: Vec<u32> = tokenizer.begin_of_text().into_iter().chain(tokenizer.encode(&short().render(&kept)).unwrap()).collect();
+            prop_assert_eq!(&encoded.tokens, &expected);
+        }
+    }
+}
+
+/// What stands for the labels, as pieces.
+fn resolved(tokenizer: &Tokenizer, labels: &[&str]) -> (Prompt, LabelTokens, Vec<String>) {
+    let (prompt, tokens) = LabelTokens::resolve(prompt(labels), tokenizer).unwrap();
+    tokens.verify(&prompt, tokenizer).unwrap();
+    let pieces = tokens.ids().iter().map(|&id| tokenizer.token(id).unwrap().to_owned()).collect();
+    (prompt, tokens, pieces)
+}
+
+#[test]
+fn labels_of_one_piece_are_scored_directly() {
+    let tokenizer = sentencepiece();
+    let (with, tokens, pieces) = resolved(&tokenizer, &["Pos", "Not", "Po"]);
+    assert_eq!((tokens.scheme(), pieces), (LabelScheme::WholeLabel, vec!["Pos".to_owned(), "Not".to_owned(), "Po".to_owned()]));
+    assert_eq!(with, prompt(&["Pos", "Not", "Po"]));
+}
+
+#[test]
+fn labels_of_several_pieces_are_scored_by_the_first() {
+    let tokenizer = sentencepiece();
+    let (with, tokens, pieces) = resolved(&tokenizer, &["Not ab", "Pos"]);
+    assert_eq!((tokens.scheme(), pieces), (LabelScheme::FirstPiece, vec!["Not".to_owned(), "Pos".to_owned()]));
+    assert_eq!(with, prompt(&["Not ab", "Pos"]));
+}
+
+#[test]
+fn labels_that_collide_get_letters() {
+    let tokenizer = sentencepiece();
+    for labels in [["Not ab", "Not de"], ["Not", "Not ab"]] {
+        let (with, tokens, pieces) = resolved(&tokenizer, &labels);
+        assert_eq!((tokens.scheme(), pieces), (LabelScheme::Letter, vec!["A".to_owned(), "B".to_owned()]));
+        assert_eq!(
+            (with.labels().names(), with.answers()),
+            (&labels.map(str::to_owned)[..], &["A".to_owned(), "B".to_owned()][..])
+        );
+        assert_eq!(
+            with.render("abc"),
+            format!(
+                "Classify the following text into one of the following classes:[A: {},B: {}]<separator>Text:abc<separator>Prediction:",
+                labels[0], labels[1]
+            )
+        );
+        // Stored, read and resolved again, it is the same.
+        let stored: Prompt = serde_json::from_str(&serde_json::to_string(&with).unwrap()).unwrap();
+        assert_eq!(stored, with);
+        assert_eq!(LabelTokens::resolve(stored, &tokenizer).unwrap(), (with, tokens));
+    }
+}
+
+#[test]
+fn labels_that_merge_with_the_tail_get_letters() {
+    // `:` and `:` merge here, so a label that starts with it has no pieces of its own behind the prompt.
+    let mut tables = tiny::sentencepiece_tables(false);
+    tables.pieces.push("::".to_owned());
+    tables.types.push(lincah::tokenizer::PieceType::Normal);
+    tables.scores.push(-0.5);
+    let tokenizer = tables.build().unwrap();
+    assert_eq!(resolved(&tokenizer, &[":a", "Not"]).1.scheme(), LabelScheme::Letter);
+    assert_eq!(resolved(&tokenizer, &["a", "Not"]).1.scheme(), LabelScheme::WholeLabel);
+}
+
+#[test]
+fn more_labels_than_letters_are_refused() {
+    // No two capitals merge in the tiny vocabulary, so A to Z is all there is.
+    let tokenizer = sentencepiece();
+    let labels: Vec<String> = (0..27).map(|index| format!("Not {index}")).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    assert_eq!(resolved(&tokenizer, &labels[..26]).0.answers()[25], "Z");
+    let error = LabelTokens::resolve(prompt(&labels), &tokenizer).unwrap_err();
+    assert_eq!(error.to_string(), "27 labels need a letter each, but the vocabulary has only 26 that work; use fewer labels");
+}
+
+#[test]
+fn stored_tokens_are_checked_against_the_tokenizer() {
+    let tokenizer = sentencepiece();
+    let (with, tokens, _) = resolved(&tokenizer, &["Pos", "Not"]);
+    let stored = serde_json::to_string(&tokens).unwrap();
+    assert_eq!(stored, format!(r#"{{"scheme":"whole_label","ids":[{},{}]}}"#, tokens.ids()[0], tokens.ids()[1]));
+    let changed = |ids: &str| -> PromptError {
+        let tokens: LabelTokens = serde_json::from_str(&format!(r#"{{"scheme":"whole_label","ids":{ids}}}"#)).unwrap();
+        tokens.verify(&with, &tokenizer).unwrap_err()
+    };
+    let error = changed(&format!("[{},7]", tokens.ids()[0]));
+    assert!(matches!(&error, PromptError::LabelTokenChanged { label, stored: 7, .. } if label == "Not"), "{error}");
+    assert!(matches!(changed("[7]"), PromptError::LabelTokenCount { tokens: 1, labels: 2 }));
+    assert!(matches!(changed("[7,7]"), PromptError::LabelTokenTwice { token: 7 }));
+    assert!(tokens.verify(&with, &byte_level()).is_err());
+}
+
+/// All comments in the codelab's order; it tests on those from 800 on.
+fn ethos_texts() -> Vec<String> {
+    let folders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("shared/ethos"));
+    let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("shared/ethos lies beside the repository");
+    let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_path(folder.join("Ethos_Dataset_Binary.csv")).unwrap();
+    let rows: Vec<String> = reader.records().map(|row| row.unwrap()[0].to_owned()).collect();
+    let order: Vec<usize> = serde_json::from_slice(&std::fs::read(folder.join("codelab_permutation.json")).unwrap()).unwrap();
+    order.iter().map(|&row| rows[row].clone()).collect()
+}
+
+/// Tokens of all prompts together, and how many all of them share: of the codelab's 198 test rows, then of all 998.
+fn ethos_lengths(tokenizer: &Tokenizer) -> [(usize, usize); 2] {
+    let (prompt, tokens) = LabelTokens::resolve(prompt(&["Positive", "Negative"]), tokenizer).unwrap();
+    assert_eq!(tokens.scheme(), LabelScheme::WholeLabel);
+    let texts = ethos_texts();
+    assert_eq!(texts.len(), 998);
+    [&texts[800..], &texts].map(|texts| {
+        let prompts = PromptEncoder::new(tokenizer, &prompt, 100_000).unwrap().encode_batch(texts).unwrap();
+        (prompts.iter().map(|prompt| prompt.tokens.len()).sum(), shared_prefix_length(&prompts))
+    })
+}
+
+// The sums are those of transformers; of all rows one less is shared, as one text merges with the colon before it.
+
+#[test]
+#[ignore = "needs SmolLM2-135M in the model cache and the ETHOS files"]
+fn smollm2_prompts_are_as_long_as_those_of_transformers() {
+    assert_eq!(ethos_lengths(&tiny::smollm2()), [(10_624, 23), (57_373, 22)]);
+}
+
+#[test]
+#[ignore = "needs Gemma 3 270M in the model cache and the ETHOS files"]
+fn gemma_prompts_are_as_long_as_those_of_transformers() {
+    assert_eq!(ethos_lengths(&tiny::gemma()), [(9_625, 21), (51_683, 20)]);
+}
+
+#[test]
+#[ignore = "needs both models in the model cache"]
+fn real_vocabularies_score_all_kinds_of_labels() {
+    for tokenizer in [tiny::smollm2(), tiny::gemma()] {
+        assert_eq!(resolved(&tokenizer, &["Positive", "Negative"]).2, ["Positive", "Negative"]);
+        assert_eq!(resolved(&tokenizer, &["uncivil remark", "civil"]).1.scheme(), LabelScheme::FirstPiece);
+        assert_eq!(resolved(&tokenizer, &["Not spam", "Not sure", "Spam"]).2, ["A", "B", "C"]);
+        let many: Vec<String> = (0..100).map(|index| format!("class {index}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(resolved(&tokenizer, &many).1.ids().len(), 100);
+    }
+}

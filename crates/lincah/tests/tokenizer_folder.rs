@@ -1,0 +1,112 @@
+//! Hugging Face folders: `tokenizer.json` and the files beside it.
+
+mod tiny;
+
+use std::path::Path;
+
+use lincah::tokenizer::{Tokenizer, TokenizerError};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tiny::spelled;
+
+/// A vocabulary in the form of Gemma's: spaces as marks, byte fallback, special and plain added pieces.
+fn tokenizer_json() -> Value {
+    let made = [["a", "b"], ["▁", "ab"], ["<", "eos"], ["e", "os"], ["o", "s"]];
+    let mut pieces = vec!["<pad>".to_owned(), "<eos>".to_owned(), "<bos>".to_owned(), "<unk>".to_owned(), "\n".to_owned()];
+    pieces.extend((0..=255).map(|byte| format!("<0x{byte:02X}>")));
+    pieces.extend(["▁", "a", "b", "e", "o", "s", "<", ">"].map(str::to_owned));
+    pieces.extend(made.map(|halves| halves.concat()));
+    let vocabulary: serde_json::Map<_, _> = pieces.into_iter().enumerate().map(|(id, piece)| (piece, id.into())).collect();
+    let added = |id: u32, content: &str, special: bool| json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": special});
+    json!({
+        "version": "1.0",
+        "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+        "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"},
+        "added_tokens": [added(0, "<pad>", true), added(1, "<eos>", true), added(2, "<bos>", true), added(3, "<unk>", true), added(4, "\n", false)],
+        "normalizer": {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+        "pre_tokenizer": {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<bos>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<bos>": {"id": "<bos>", "ids": [2], "tokens": ["<bos>"]}}
+        },
+        "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]},
+        "model": {
+            "type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null, "end_of_word_suffix": null,
+            "fuse_unk": true, "byte_fallback": true, "ignore_merges": false, "vocab": vocabulary, "merges": made
+        }
+    })
+}
+
+fn folder(files: &[(&str, Value)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content.to_string()).unwrap();
+    }
+    folder
+}
+
+fn load(files: &[(&str, Value)]) -> Result<Tokenizer, TokenizerError> {
+    Tokenizer::from_folder(folder(files).path())
+}
+
+#[test]
+fn nothing_is_added_cut_or_padded_and_control_pieces_are_text() {
+    let tokenizer = load(&[("tokenizer.json", tokenizer_json())]).unwrap();
+    assert_eq!(spelled(&tokenizer, "ab ab\nab ab ab"), ["ab", "▁ab", "\n", "ab", "▁ab", "▁ab"]);
+    assert_eq!(spelled(&tokenizer, "é<eos>"), ["<0xC3>", "<0xA9>", "<eos", ">"]);
+    assert_eq!(tokenizer.encode("").unwrap(), [0u32; 0]);
+    assert!(tokenizer.is_control(1) && !tokenizer.is_control(4));
+    assert_eq!((tokenizer.id("<eos>"), tokenizer.token(2)), (Some(1), Some("<bos>")));
+    assert_eq!(tokenizer.decode(&tokenizer.encode("ab é\n ab").unwrap()).unwrap(), "ab é\n ab");
+}
+
+#[test]
+fn begin_and_end_come_from_the_first_file_that_names_them() {
+    let model = || ("tokenizer.json", tokenizer_json());
+    let ids = |files: &[(&str, Value)]| {
+        let tokenizer = load(files).unwrap();
+        (tokenizer.begin_of_text(), tokenizer.end_of_text(), tokenizer.adds_begin_of_text())
+    };
+    assert_eq!(ids(&[model()]), (None, None, false));
+    let config = ("config.json", json!({"bos_token_id": 2, "eos_token_id": [1, 3]}));
+    assert_eq!(ids(&[model(), config.clone()]), (Some(2), Some(1), true));
+    let nested = ("config.json", json!({"text_config": {"bos_token_id": 2, "eos_token_id": 1}}));
+    assert_eq!(ids(&[model(), nested]), (Some(2), Some(1), true));
+    let generation = ("generation_config.json", json!({"bos_token_id": 3, "eos_token_id": 0}));
+    assert_eq!(ids(&[model(), config.clone(), generation.clone()]), (Some(3), Some(0), false));
+    let named =
+        ("tokenizer_config.json", json!({"bos_token": {"content": "<bos>"}, "eos_token": "<eos>", "add_bos_token": false}));
+    assert_eq!(ids(&[model(), config, generation, named]), (Some(2), Some(1), false));
+}
+
+#[test]
+fn the_fingerprint_follows_the_file() {
+    let fingerprint = |content: Value| load(&[("tokenizer.json", content)]).unwrap().fingerprint().to_owned();
+    assert_eq!(fingerprint(tokenizer_json()), fingerprint(tokenizer_json()));
+    let mut other = tokenizer_json();
+    other["model"]["merges"].as_array_mut().unwrap().pop();
+    assert_ne!(fingerprint(tokenizer_json()), fingerprint(other));
+}
+
+#[test]
+fn bad_folders_are_refused() {
+    let message = |files: &[(&str, Value)]| load(files).unwrap_err().to_string();
+    assert!(message(&[]).ends_with("tokenizer.json can't be read; a model folder needs a tokenizer.json"));
+    assert!(message(&[("tokenizer.json", json!({"model": 1}))]).ends_with("tokenizer.json is no tokenizer that can be used"));
+    let model = || ("tokenizer.json", tokenizer_json());
+    let error = message(&[model(), ("tokenizer_config.json", json!({"bos_token": "<begin>"}))]);
+    assert!(error.ends_with("names `<begin>` as bos_token, which is not in the vocabulary"), "{error}");
+    let error = message(&[model(), ("config.json", json!({"eos_token_id": 5000}))]);
+    assert_eq!(error, "`eos_token_id` is 5000, but the vocabulary has 274 pieces");
+    let mut far = tokenizer_json();
+    far["model"]["vocab"]["far"] = json!(4_000_000_000_u32);
+    assert!(message(&[("tokenizer.json", far)]).contains("has a piece with id 4000000000, beyond the limit"));
+
+    let broken = folder(&[model()]);
+    std::fs::write(broken.path().join("config.json"), "{").unwrap();
+    let error = Tokenizer::from_folder(broken.path()).unwrap_err();
+    assert!(error.to_string().ends_with("config.json is no valid JSON"), "{error}");
+    assert!(Tokenizer::from_folder(Path::new("no/such/folder")).is_err());
+}
