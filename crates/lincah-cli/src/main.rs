@@ -1,0 +1,39 @@
+//! The command `lincah`.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod data_args;
+mod printer;
+mod recipe_args;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    if let Some(threads) = arguments.threads
+        && let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()
+    {
+        return printer::report(&anyhow::Error::new(error));
+    }
+    let result = match arguments.command {
+        Command::Quickstart(arguments) => commands::quickstart::run(&arguments),
+        Command::Pull(arguments) => commands::pull::run(&arguments),
+        Command::Models(arguments) => commands::models::run(&arguments),
+        Command::Train(arguments) => commands::train::run(&arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
+        Command::Predict(arguments) => commands::predict::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => printer::report(&error),
+    }
+}

@@ -1,0 +1,204 @@
+//! What a person sees: results on standard output, everything else on standard error.
+
+use anyhow::Error;
+use indicatif::{ProgressBar, ProgressStyle};
+use lincah::data::dataset::LabelledDataset;
+use lincah::data::report::{DataReport, SplitOverlap};
+use lincah::hub::PullEvent;
+use lincah::{Evaluation, TrainEvent};
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Prints an error in one line, with the causes that its message leaves out.
+pub(crate) fn report(error: &Error) -> ExitCode {
+    let mut message = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    eprintln!("error: {}", message.replace('\n', " "));
+    ExitCode::from(1)
+}
+
+fn bar(template: &str) -> ProgressBar {
+    ProgressBar::no_length()
+        .with_style(ProgressStyle::with_template(template).expect("the template is valid").progress_chars("=> "))
+}
+
+/// Draws what happens in a training: a bar on a terminal, a line every ten seconds elsewhere.
+pub(crate) struct TrainingProgress {
+    bar: Option<ProgressBar>,
+    /// Exponential mean of the loss.
+    loss: Option<f64>,
+    last_line: Instant,
+    steps: usize,
+}
+
+impl TrainingProgress {
+    pub(crate) fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| bar("training [{bar:30}] {pos}/{len} steps  {msg}"));
+        Self { bar, loss: None, last_line: Instant::now(), steps: 0 }
+    }
+
+    pub(crate) fn show(&mut self, event: &TrainEvent) {
+        match event {
+            TrainEvent::Start { step, steps, rows, validation_rows, cut_texts, .. } => {
+                self.steps = *steps;
+                let resumed = if *step > 0 { format!(", resumed at step {step}") } else { String::new() };
+                let validation = if *validation_rows > 0 { format!(", {validation_rows} to validate on") } else { String::new() };
+                let cut = if *cut_texts > 0 { format!(", {cut_texts} texts cut to fit --max-tokens") } else { String::new() };
+                self.line(&format!("training on {rows} texts{validation}, {steps} steps{cut}{resumed}"));
+                if let Some(bar) = &self.bar {
+                    bar.set_length(*steps as u64);
+                    bar.set_position(*step as u64);
+                }
+            }
+            TrainEvent::Step { step, epoch, loss, examples_per_second, seconds_left, .. } => {
+                let smoothed = self.loss.map_or(*loss, |earlier| 0.95 * earlier + 0.05 * loss);
+                self.loss = Some(smoothed);
+                let text = format!("loss {smoothed:.3}  {examples_per_second:.1} examples/s  {} left", duration(*seconds_left));
+                match &self.bar {
+                    Some(bar) => {
+                        bar.set_position(*step as u64);
+                        bar.set_message(text);
+                    }
+                    None if self.last_line.elapsed() > Duration::from_secs(10) || *step == self.steps => {
+                        self.last_line = Instant::now();
+                        eprintln!("step {step}/{}  epoch {epoch}  {text}", self.steps);
+                    }
+                    None => {}
+                }
+            }
+            TrainEvent::Validation { epoch, loss, accuracy, f1, roc_auc, best, .. } => {
+                let roc_auc = roc_auc.map_or(String::new(), |value| format!(" ROC-AUC {value:.3}"));
+                let best = if *best { "  (best so far)" } else { "" };
+                self.line(&format!(
+                    "epoch {epoch}: validation loss {loss:.3}  accuracy {accuracy:.3}  F1 {f1:.3}{roc_auc}{best}"
+                ));
+            }
+            TrainEvent::End { stopped_early, kept_epoch, seconds, .. } => {
+                if let Some(bar) = &self.bar {
+                    bar.finish_and_clear();
+                }
+                let early = if *stopped_early { format!(", stopped early, epoch {kept_epoch} kept") } else { String::new() };
+                eprintln!("trained in {}{early}", duration(*seconds));
+            }
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.round().max(0.0) as u64;
+    if seconds < 60 { format!("{seconds} s") } else { format!("{} min {:02} s", seconds / 60, seconds % 60) }
+}
+
+/// Draws a download.
+pub(crate) struct PullProgress {
+    name: String,
+    bar: ProgressBar,
+}
+
+impl PullProgress {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_string(),
+            bar: bar("{prefix} [{bar:30}] {bytes}/{total_bytes}  {msg}").with_prefix(name.to_string()),
+        }
+    }
+
+    pub(crate) fn show(&self, event: PullEvent) {
+        match event {
+            PullEvent::Waiting => self.bar.set_message("waiting for another pull of it"),
+            PullEvent::Started { source } => self.bar.println(format!("{}: asking {source}", self.name)),
+            PullEvent::Progress { done, total } => {
+                if let Some(total) = total {
+                    self.bar.set_length(total);
+                }
+                self.bar.set_position(done);
+            }
+            PullEvent::Verifying { .. } => self.bar.set_message("checking its SHA-256"),
+            PullEvent::SourceFailed { source, reason } => {
+                self.bar.println(format!("{}: {source} did not give it ({reason})", self.name))
+            }
+            PullEvent::Done { path } => {
+                self.bar.finish_and_clear();
+                eprintln!("{}: {}", self.name, path.display());
+            }
+        }
+    }
+}
+
+/// What should be known about the rows before believing a metric.
+pub(crate) fn print_data_report(train: &LabelledDataset, holdout: Option<&LabelledDataset>) {
+    let report = DataReport::of(train);
+    let counts: Vec<String> = report.classes.iter().map(|class| format!("{} {}", class.rows, class.label)).collect();
+    eprintln!(
+        "{} training rows ({}); positive class: {}",
+        report.rows,
+        counts.join(", "),
+        train.label_names[train.label_names.len() - 1]
+    );
+    if let Some(cut) = train.cut {
+        eprintln!("rows at or above {cut} are {}", train.label_names[train.label_names.len() - 1]);
+    }
+    if report.normalized_duplicates.extra_rows > 0 {
+        eprintln!("note: {} training rows repeat another's text", report.normalized_duplicates.extra_rows);
+    }
+    if let Some(group) = report.conflicting_labels.first() {
+        eprintln!("warning: {} texts have several labels, the first in rows {group:?}", report.conflicting_labels.len());
+    }
+    if let Some(holdout) = holdout {
+        let overlap = SplitOverlap::between(train, holdout);
+        if let Some((train_row, row)) = overlap.pairs.first() {
+            eprintln!(
+                "warning: {} held-out rows are in the training too, the first row {row} (as row {train_row})",
+                overlap.rows
+            );
+        }
+    }
+}
+
+/// Metrics and confusion matrix on standard output.
+pub(crate) fn print_evaluation(evaluation: &Evaluation) {
+    let area = |value: Option<f64>| value.map_or(String::from("undefined"), |value| format!("{value:.3}"));
+    let name = if evaluation.labels.len() == 2 { "F1" } else { "macro F1" };
+    println!("{} rows", evaluation.n);
+    println!("  {name:<10} {:.3}   (always the same answer: {:.3})", evaluation.f1, evaluation.baseline_f1);
+    println!("  precision  {:.3}", evaluation.precision);
+    println!("  recall     {:.3}", evaluation.recall);
+    println!("  accuracy   {:.3}", evaluation.accuracy);
+    if evaluation.labels.len() == 2 {
+        let interval =
+            roc_auc_half_width(evaluation).map_or(String::new(), |width| format!("   (95 % interval about ±{width:.3})"));
+        println!("  ROC-AUC    {}{interval}", area(evaluation.roc_auc));
+        println!("  PR-AUC     {}", area(evaluation.pr_auc));
+    }
+    println!("  log loss   {:.3}", evaluation.log_loss);
+    println!("  speed      {:.1} texts/s", evaluation.texts_per_second);
+    let width = evaluation.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).max(9);
+    let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>width$}")).collect::<Vec<_>>().join("  ");
+    println!("\n  {:<width$}  {}", "predicted", cells(evaluation.labels.clone()));
+    for (label, counts) in evaluation.labels.iter().zip(&evaluation.confusion_matrix) {
+        println!("  {label:<width$}  {}", cells(counts.iter().map(ToString::to_string).collect()));
+    }
+}
+
+/// Half of the 95 % interval of a ROC-AUC by Hanley & McNeil 1982: `1.96 sqrt((A(1-A) + (p-1)(Q1-A²) + (n-1)(Q2-A²)) / (pn))`.
+fn roc_auc_half_width(evaluation: &Evaluation) -> Option<f64> {
+    let area = evaluation.roc_auc?;
+    let rows = |class: usize| evaluation.confusion_matrix[class].iter().sum::<u64>() as f64;
+    let (negatives, positives) = (rows(0), rows(1));
+    let (q1, q2) = (area / (2.0 - area), 2.0 * area * area / (1.0 + area));
+    let variance = (area * (1.0 - area) + (positives - 1.0) * (q1 - area * area) + (negatives - 1.0) * (q2 - area * area))
+        / (positives * negatives);
+    Some(1.96 * variance.max(0.0).sqrt())
+}

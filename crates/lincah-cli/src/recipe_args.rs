@@ -1,0 +1,209 @@
+//! Options that change the recipe or the prompt.
+
+use clap::{Args, ValueEnum};
+use lincah::prompt::PromptError;
+use lincah::{ClassWeights, LabelSet, Loss, Prompt, Recipe, Schedule, Target};
+
+/// A named recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preset {
+    /// What this project measured to work best.
+    Default,
+    /// The "Agile classifiers" codelab's.
+    Codelab,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ScheduleName {
+    Constant,
+    Linear,
+    Cosine,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LossName {
+    Label,
+    RestrictedLabel,
+    AllTokens,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ClassWeightsName {
+    None,
+    Balanced,
+}
+
+/// Projections to adapt.
+#[derive(Debug, Clone)]
+pub(crate) struct Targets(Vec<Target>);
+
+fn targets(text: &str) -> Result<Targets, String> {
+    if text == "all" {
+        return Ok(Targets(Target::ALL.to_vec()));
+    }
+    let mut targets = text
+        .split(',')
+        .map(|name| name.trim().parse::<Target>())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    targets.sort();
+    targets.dedup();
+    Ok(Targets(targets))
+}
+
+/// Layers to adapt.
+#[derive(Debug, Clone)]
+pub(crate) struct Layers(Vec<usize>);
+
+fn layers(text: &str) -> Result<Layers, String> {
+    let wrong = || format!("`{text}` names no layers; give a range such as 10..30 (30 not included) or a list such as 3,5,7");
+    let number = |text: &str| text.trim().parse::<usize>().ok().filter(|&layer| layer < 10_000).ok_or_else(wrong);
+    let mut layers: Vec<usize> = match text.split_once("..") {
+        Some((first, end)) => (number(first)?..number(end)?).collect(),
+        None => text.split(',').map(number).collect::<Result<_, _>>()?,
+    };
+    layers.sort_unstable();
+    layers.dedup();
+    if layers.is_empty() { Err(wrong()) } else { Ok(Layers(layers)) }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Recipe")]
+pub(crate) struct RecipeArguments {
+    /// Recipe that the options below change
+    #[arg(long, value_enum, default_value_t = Preset::Default)]
+    preset: Preset,
+    /// Passes over the training rows [default: 4]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Highest learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+    /// Texts an optimizer step [default: 8]
+    #[arg(long, value_name = "N")]
+    batch_size: Option<usize>,
+    /// Parts to compute each batch in, to save memory [default: 1]
+    #[arg(long, value_name = "N")]
+    gradient_accumulation: Option<usize>,
+    /// Rank of the LoRA [default: 8]
+    #[arg(long, value_name = "R")]
+    rank: Option<usize>,
+    /// The LoRA is multiplied by alpha / rank [default: 16]
+    #[arg(long, value_name = "ALPHA")]
+    alpha: Option<f64>,
+    /// The LoRA is multiplied by alpha / sqrt(rank) instead
+    #[arg(long)]
+    rank_stabilized: bool,
+    /// Dropout on the LoRA's input [default: 0]
+    #[arg(long, value_name = "P")]
+    dropout: Option<f64>,
+    /// Projections to adapt, of q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj, or `all` [default: all]
+    #[arg(long, value_name = "NAMES", value_parser = targets)]
+    targets: Option<Targets>,
+    /// Layers to adapt, as 10..30 (30 not included) or 3,5,7 [default: all]
+    #[arg(long, value_name = "LAYERS", value_parser = layers)]
+    layers: Option<Layers>,
+    /// How the learning rate falls [default: linear]
+    #[arg(long, value_enum)]
+    schedule: Option<ScheduleName>,
+    /// Share of the steps in which the learning rate rises [default: 0.06]
+    #[arg(long, value_name = "SHARE")]
+    warmup: Option<f64>,
+    /// Loss to minimize: the label's token over the vocabulary, the same over the labels only, or every token [default: label]
+    #[arg(long, value_enum)]
+    loss: Option<LossName>,
+    /// Weights of the classes in the loss [default: none]
+    #[arg(long, value_enum)]
+    class_weights: Option<ClassWeightsName>,
+    /// Decoupled weight decay (AdamW) [default: 0]
+    #[arg(long, value_name = "DECAY")]
+    weight_decay: Option<f64>,
+    /// Adam's epsilon [default: 1e-7]
+    #[arg(long, value_name = "EPSILON")]
+    adam_epsilon: Option<f64>,
+    /// Longest gradient; longer ones are shortened [default: none]
+    #[arg(long, value_name = "NORM")]
+    clip_norm: Option<f64>,
+    /// Longest prompt in tokens; the ends of longer texts are cut [default: 256]
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
+    /// Share of the training rows to validate on after each epoch; the best epoch's adapter is kept [default: 0]
+    #[arg(long, value_name = "FRACTION")]
+    validation: Option<f64>,
+    /// With --validation: stop after N epochs without a better validation loss
+    #[arg(long, value_name = "N")]
+    patience: Option<usize>,
+    /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+    /// Instruction at the head of the prompt
+    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_INSTRUCTION)]
+    instruction: String,
+    /// What separates instruction, text and answer
+    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_SEPARATOR)]
+    separator: String,
+    /// No begin-of-text token in front of the prompt
+    #[arg(long)]
+    no_bos: bool,
+}
+
+/// Puts an option's value, if it was given, in place of the preset's.
+fn put<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+impl RecipeArguments {
+    /// The preset with the given options put in.
+    pub(crate) fn recipe(&self) -> Recipe {
+        let mut recipe = match self.preset {
+            Preset::Default => Recipe::default(),
+            Preset::Codelab => Recipe::codelab(),
+        };
+        put(&mut recipe.epochs, self.epochs);
+        put(&mut recipe.learning_rate, self.learning_rate);
+        put(&mut recipe.batch_size, self.batch_size);
+        put(&mut recipe.gradient_accumulation, self.gradient_accumulation);
+        put(&mut recipe.lora.rank, self.rank);
+        put(&mut recipe.lora.alpha, self.alpha);
+        recipe.lora.rank_stabilized |= self.rank_stabilized;
+        put(&mut recipe.lora.dropout, self.dropout);
+        put(&mut recipe.lora.targets, self.targets.clone().map(|targets| targets.0));
+        recipe.lora.layers = self.layers.clone().map(|layers| layers.0);
+        put(&mut recipe.warmup, self.warmup);
+        put(&mut recipe.optimizer.weight_decay, self.weight_decay);
+        put(&mut recipe.optimizer.epsilon, self.adam_epsilon);
+        recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);
+        put(&mut recipe.max_tokens, self.max_tokens);
+        put(&mut recipe.validation, self.validation);
+        recipe.patience = self.patience;
+        put(&mut recipe.seed, self.seed);
+        let schedule = self.schedule.map(|name| match name {
+            ScheduleName::Constant => Schedule::Constant,
+            ScheduleName::Linear => Schedule::Linear,
+            ScheduleName::Cosine => Schedule::Cosine,
+        });
+        put(&mut recipe.schedule, schedule);
+        let loss = self.loss.map(|name| match name {
+            LossName::Label => Loss::Label,
+            LossName::RestrictedLabel => Loss::RestrictedLabel,
+            LossName::AllTokens => Loss::AllTokens,
+        });
+        put(&mut recipe.loss, loss);
+        let class_weights = self.class_weights.map(|name| match name {
+            ClassWeightsName::None => ClassWeights::None,
+            ClassWeightsName::Balanced => ClassWeights::Balanced,
+        });
+        put(&mut recipe.class_weights, class_weights);
+        recipe
+    }
+
+    /// The prompt for these labels.
+    pub(crate) fn prompt(&self, labels: LabelSet) -> Result<Prompt, PromptError> {
+        Ok(Prompt::new(labels)?
+            .with_instruction(&self.instruction)
+            .with_separator(&self.separator)?
+            .with_begin_of_text(!self.no_bos))
+    }
+}

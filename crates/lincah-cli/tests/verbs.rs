@@ -1,0 +1,148 @@
+//! What each verb does, on a tiny model.
+
+mod support;
+
+use serde_json::Value;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
+use support::{Bench, Ran};
+
+const TRAIN: &str = "train data.csv --text comment --label label --labels A,B --model model --learning-rate 0.02";
+
+#[test]
+fn train_evaluate_and_predict_work_together() {
+    let bench = Bench::new();
+    bench.run(&format!("{TRAIN} --holdout 8 --epochs 8 --out out")).ok();
+    let files = ["README.md", "adapter_config.json", "adapter_model.safetensors", "classifier.json", "training.jsonl"];
+    assert_eq!(bench.list("out"), files);
+
+    let report = bench.run("evaluate out data.csv --text comment --label label --holdout 8 --json").ok();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["n"], 8);
+    for key in ["f1", "precision", "recall", "accuracy", "roc_auc", "pr_auc", "threshold", "texts_per_second"] {
+        assert!(report[key].is_number(), "{key} in {report}");
+    }
+    assert_eq!(report["confusion_matrix"].as_array().unwrap().len(), 2);
+    assert!(report["roc_auc"].as_f64().unwrap() > 0.9, "two kinds of texts with nothing in common are learned: {report}");
+    let record: Value = serde_json::from_slice(&std::fs::read(bench.path("out/classifier.json")).unwrap()).unwrap();
+    assert_eq!(record["metrics"]["f1"], report["f1"]);
+
+    let lines = bench.run("predict out data.csv --text comment --keep id,label").ok();
+    let predictions: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(predictions.len(), 40);
+    for (row, prediction) in predictions.iter().enumerate() {
+        assert_eq!(prediction["id"], row.to_string(), "order is kept");
+        assert_eq!(prediction["input_label"], if row % 2 == 0 { "A" } else { "B" });
+        let scores = prediction["scores"].as_object().unwrap();
+        assert_eq!(scores.keys().collect::<Vec<_>>(), ["A", "B"]);
+        assert!((scores.values().map(|p| p.as_f64().unwrap()).sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn predict_reads_standard_input_and_one_text_and_writes_csv() {
+    let bench = Bench::new();
+    bench.run(&format!("{TRAIN} --epochs 1 --out out")).ok();
+    let one: Value = serde_json::from_str(&bench.run("predict out --input hello").ok()).unwrap();
+    assert!(one["label"] == "A" || one["label"] == "B");
+    let mut child = bench.command("predict out - --text t").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"t\": \"hello\"}\n{\"t\": \"hello\"}\n").unwrap();
+    let lines = Ran::of(child.wait_with_output().unwrap());
+    let lines: Vec<Value> = lines.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines, [one.clone(), one]);
+    bench.run("predict out data.csv --text comment --format csv --out scored.csv").ok();
+    let csv = std::fs::read_to_string(bench.path("scored.csv")).unwrap();
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("label,scores_A,scores_B"), 41));
+    bench.run("predict out data.csv --text comment --keep all --format parquet --out scored.parquet").ok();
+    assert_eq!(&std::fs::read(bench.path("scored.parquet")).unwrap()[..4], b"PAR1");
+}
+
+#[test]
+fn training_log_has_an_event_a_line() {
+    let bench = Bench::new();
+    bench.run(&format!("{TRAIN} --epochs 2 --validation 0.2 --patience 2 --out out")).ok();
+    let log = std::fs::read_to_string(bench.path("out/training.jsonl")).unwrap();
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let steps: Vec<&Value> = events.iter().filter(|event| event["event"] == "step").collect();
+    assert_eq!(steps.len(), 8);
+    for (index, step) in steps.iter().enumerate() {
+        assert_eq!(step["step"], index + 1);
+        assert_eq!(step["epoch"], index / 4 + 1);
+        assert!(step["loss"].is_number() && step["examples_per_second"].is_number());
+    }
+    assert_eq!(events.iter().filter(|event| event["event"] == "validation").count(), 2);
+    assert_eq!(events[events.len() - 1]["event"], "end");
+}
+
+fn adapter(bench: &Bench, folder: &str) -> Vec<u8> {
+    std::fs::read(bench.path(folder).join("adapter_model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_killed_training_resumes_to_the_same_bits() {
+    let bench = Bench::new();
+    let train = format!("{TRAIN} --epochs 60 --dropout 0.1 --validation 0.2 --checkpoint-seconds 0 --seed 5");
+    bench.run(&format!("{train} --out whole")).ok();
+    assert_eq!(adapter(&bench, "whole"), {
+        bench.run(&format!("{train} --threads 1 --out again")).ok();
+        adapter(&bench, "again")
+    });
+    for milliseconds in [150, 300, 500] {
+        let out = format!("killed-{milliseconds}");
+        let mut child = bench.command(&format!("{train} --out {out}")).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if bench.path(&out).join("training.jsonl").exists() && !bench.path(&out).join("classifier.json").exists() {
+            bench.run(&format!("{train} --out {out} --resume")).ok();
+            assert_eq!(adapter(&bench, "whole"), adapter(&bench, &out), "killed after {milliseconds} ms");
+        }
+    }
+    // However fast or slow the machine, one run is stopped in its middle.
+    interrupt(&bench, &train, "stopped");
+    bench.run(&format!("{train} --out stopped --resume")).ok();
+    assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
+    let other = bench.run(&format!("{train} --out stopped --resume")).refused();
+    assert_eq!(other, "error: stopped has no checkpoint to resume from; start without --resume");
+}
+
+/// Sends Ctrl-C once the first steps are written down.
+fn interrupt(bench: &Bench, train: &str, out: &str) {
+    let child = bench.command(&format!("{train} --out {out}")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = bench.path(out).join("training.jsonl");
+    while std::fs::read_to_string(&log).map_or(0, |log| log.lines().count()) < 20 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let message = Ran::of(child.wait_with_output().unwrap()).refused();
+    assert!(message.starts_with("error: stopped at step ") && message.contains("--resume"), "{message}");
+    assert!(!bench.path(out).join("classifier.json").exists());
+}
+
+#[test]
+fn another_command_does_not_go_on_with_a_run() {
+    let bench = Bench::new();
+    let train = format!("{TRAIN} --epochs 60 --checkpoint-seconds 0");
+    interrupt(&bench, &train, "out");
+    let message = bench.run(&format!("{train} --seed 9 --out out --resume")).refused();
+    assert!(message.contains("was begun with another recipe"), "{message}");
+    let message = bench.run("predict out --input x").refused();
+    assert!(message.contains("run the same command with --resume"), "{message}");
+}
+
+#[test]
+fn help_says_what_it_said() {
+    let bench = Bench::new();
+    for verb in ["", "quickstart", "pull", "models", "train", "evaluate", "predict"] {
+        let help = bench.run(&format!("{verb} --help")).ok();
+        let name = if verb.is_empty() { "lincah" } else { verb };
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));
+        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+            std::fs::write(&path, &help).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(help, expected, "set UPDATE_SNAPSHOTS=1 to accept the new text of {}", path.display());
+    }
+}
