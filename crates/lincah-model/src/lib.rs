@@ -14,6 +14,7 @@ pub mod lora;
 mod loss;
 mod mapped_file;
 mod mlp;
+pub mod new_file;
 mod optimizer;
 mod pass;
 mod schedule;

@@ -131,6 +131,10 @@ impl Trainer {
             shared_prefix,
         };
         log.tell(&start, on_event)?;
+        if let (0, Some(folder)) = (progress.step, &self.folder) {
+            // A disk without room is found out now rather than after the work, and every kill finds something to go on from.
+            self.checkpoint(&run, &progress).write(folder)?;
+        }
         let ended = self.steps(&plan, &run, validation.as_ref(), &mut progress, &mut |event| log.tell(event, on_event))?;
         self.finish(record, ended, progress, &mut |event| log.tell(event, on_event))
     }
@@ -217,9 +221,10 @@ impl Trainer {
         let step = progress.step;
         let batch = plan.batch(step);
         let weights = plan.weights(&batch);
-        let part = batch.len().div_ceil(self.recipe.gradient_accumulation);
+        let parts = plan.parts(&batch, self.recipe.gradient_accumulation);
         let mut loss = 0.0;
-        for (index, (rows, weights)) in batch.chunks(part).zip(weights.chunks(part)).enumerate() {
+        for (index, part) in parts.into_iter().enumerate() {
+            let (rows, weights) = (&batch[part.clone()], &weights[part]);
             let texts: Vec<&[u32]> = rows.iter().map(|&row| plan.prompts[row].tokens.as_slice()).collect();
             let targets: Vec<u32> = rows.iter().map(|&row| self.label_tokens.ids()[plan.labels[row]]).collect();
             let targets = Targets { tokens: &targets, weights };

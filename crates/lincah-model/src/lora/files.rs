@@ -1,6 +1,7 @@
 //! `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
 use super::{Adapter, AdapterTensor, LoraConfig, Target};
+use crate::new_file::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -128,10 +129,10 @@ impl Adapter {
         let metadata = Some([(String::from("format"), String::from("pt"))].into());
         let serialized = safetensors::serialize(views, metadata)
             .map_err(|source| AdapterError::Safetensors { path: weights.clone(), source })?;
-        write_atomically(&weights, &serialized)?;
+        write(&weights, &serialized)?;
         let mut config = serde_json::to_string_pretty(&self.config_json(base_model)).expect("a JSON value serializes");
         config.push('\n');
-        write_atomically(&folder.join(CONFIG_FILE), config.as_bytes())
+        write(&folder.join(CONFIG_FILE), config.as_bytes())
     }
 
     fn config_json(&self, base_model: &str) -> Value {
@@ -181,15 +182,8 @@ fn whole_if_possible(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 1e15 { json!(value as i64) } else { json!(value) }
 }
 
-/// Writes `bytes` under a temporary name in the same folder, then renames.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), AdapterError> {
-    let failed = |source| AdapterError::File { action: "write", path: path.to_path_buf(), source };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".adapter-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut file, bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+fn write(path: &Path, bytes: &[u8]) -> Result<(), AdapterError> {
+    write_atomically(path, bytes).map_err(|source| AdapterError::File { action: "write", path: path.to_path_buf(), source })
 }
 
 fn read_tensors(path: &Path) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {

@@ -6,10 +6,9 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
-use lincah_model::Adapter;
+use lincah_model::{Adapter, new_file};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 
 /// The newest `classifier.json` that this lincah writes and reads.
@@ -101,13 +100,7 @@ impl DataRecord {
 
 /// Writes `bytes` under a temporary name in the same folder, then renames.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let failed = |source| Error::File { action: "write", path: path.to_path_buf(), source };
-    let mut file = tempfile::Builder::new().prefix(".lincah-").suffix(".tmp").tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    new_file::write_atomically(path, bytes).map_err(Error::file("write", path))
 }
 
 /// Whether `folder` is not there or has nothing in it.

@@ -5,6 +5,10 @@ use crate::recipe::{ClassWeights, Recipe};
 use lincah_model::Loss;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::ops::Range;
+
+/// Most tokens whose activations are held at once, unless a single text has more.
+const MOST_TOKENS_AT_ONCE: usize = 640;
 
 /// The steps of a training, each a function of the recipe and its own number alone.
 pub(super) struct Plan {
@@ -62,6 +66,25 @@ impl Plan {
         batch.iter().map(|row| (weight(row) / sum) as f32).collect()
     }
 
+    /// The parts in which a step's batch is computed one after the other: at least `least`, and more where its texts are long, so that
+    /// memory has a bound. The gradients are summed, so that only rounding depends on it.
+    pub(super) fn parts(&self, batch: &[usize], least: usize) -> Vec<Range<usize>> {
+        let most = batch.len().div_ceil(least);
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        let mut tokens = 0;
+        for (index, &row) in batch.iter().enumerate() {
+            tokens += self.prompts[row].tokens.len();
+            match parts.last_mut() {
+                Some(part) if part.len() < most && tokens <= MOST_TOKENS_AT_ONCE => part.end = index + 1,
+                _ => {
+                    tokens = self.prompts[row].tokens.len();
+                    parts.push(index..index + 1);
+                }
+            }
+        }
+        parts
+    }
+
     pub(super) fn dropout_seed(&self, step: usize, part: usize) -> u64 {
         self.random(step as u64, 1 + part as u64).next_u64()
     }
@@ -108,6 +131,16 @@ mod tests {
         assert_ne!(epoch(0), epoch(1));
         assert_ne!(plan.dropout_seed(0, 0), plan.dropout_seed(0, 1));
         assert_ne!(plan.dropout_seed(0, 0), plan.dropout_seed(1, 0));
+    }
+
+    #[test]
+    fn long_batches_are_computed_in_parts() {
+        let prompts = [300, 300, 60, 700, 10, 10].map(|length| EncodedPrompt { tokens: vec![0; length], cut_characters: 0 });
+        let plan = Plan::new(&Recipe::default(), prompts.to_vec(), &[0, 1, 0, 1, 0, 1], &[3, 3]);
+        let batch: Vec<usize> = (0..6).collect();
+        assert_eq!(plan.parts(&batch, 1), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(plan.parts(&batch, 6), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6]);
+        assert_eq!(plan.parts(&batch[4..], 1), vec![0..2]);
     }
 
     #[test]

@@ -196,11 +196,7 @@ unsafe fn load_256<const REGISTERS: usize, const WHOLE: bool>(
     std::array::from_fn(|i| {
         // SAFETY: the caller's promise; masked lanes are not touched.
         unsafe {
-            if WHOLE {
-                _mm256_loadu_ps(source.add(8 * i))
-            } else {
-                _mm256_maskload_ps(source.wrapping_add(8 * i), masks[i])
-            }
+            if WHOLE { _mm256_loadu_ps(source.add(8 * i)) } else { _mm256_maskload_ps(source.wrapping_add(8 * i), masks[i]) }
         }
     })
 }
