@@ -164,8 +164,8 @@ impl AdamStep {
 /// One trained array with what Adam reads and writes; all of one shape.
 #[derive(Debug)]
 pub struct AdamArrays<'a, B> {
-    /// Read.
-    pub gradient: &'a B,
+    /// Read, then cleared.
+    pub gradient: &'a mut B,
     /// Decaying mean of the gradient.
     pub first_moment: &'a mut B,
     /// Decaying mean of its square.
@@ -318,10 +318,11 @@ pub trait Kernels: Send + Sync + 'static {
         moments: (&mut Self::Buffer, &mut Self::Buffer),
         parameter: &mut Self::Buffer,
     );
-    /// One [`adam_step`](Self::adam_step) on each of the arrays.
+    /// One [`adam_step`](Self::adam_step) on each of the arrays, then `gradient = 0`.
     fn adam_steps(&self, step: AdamStep, arrays: &mut [AdamArrays<Self::Buffer>]) {
         for AdamArrays { gradient, first_moment, second_moment, parameter } in arrays {
             self.adam_step(step, gradient, (first_moment, second_moment), parameter);
+            self.clear(gradient);
         }
     }
 }

@@ -294,7 +294,7 @@ impl Kernels for Cuda {
     }
 
     fn adam_step(&self, step: AdamStep, gradient: &Buffer, moments: (&mut Buffer, &mut Buffer), parameter: &mut Buffer) {
-        self.adam(step, &mut [AdamArrays { gradient, first_moment: moments.0, second_moment: moments.1, parameter }]);
+        self.adam_on_one(step, gradient, moments, parameter);
     }
 
     fn adam_steps(&self, step: AdamStep, arrays: &mut [AdamArrays<Buffer>]) {

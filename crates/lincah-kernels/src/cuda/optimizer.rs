@@ -50,18 +50,43 @@ impl Cuda {
     }
 
     pub(super) fn adam(&self, step: AdamStep, arrays: &mut [AdamArrays<Buffer>]) {
-        let Some(longest) = arrays.iter().map(|array| array.parameter.length).max() else { return };
         let describe = |array: &mut AdamArrays<Buffer>| {
             let length = array.parameter.length;
             Array {
-                gradient: self.address(array.gradient.of(length)),
+                gradient: self.address_mut(array.gradient.of_mut(length)),
                 first: self.address_mut(array.first_moment.of_mut(length)),
                 second: self.address_mut(array.second_moment.of_mut(length)),
                 parameter: self.address_mut(array.parameter.of_mut(length)),
                 length: length as u64,
             }
         };
-        let table = self.send(&arrays.iter_mut().map(describe).collect::<Vec<_>>());
-        launch!(self, "adam_steps", grid((longest.div_ceil(256).clamp(1, 64), arrays.len()), 256, 0); &table, &step.factors());
+        self.update(step, &arrays.iter_mut().map(describe).collect::<Vec<_>>(), true);
+    }
+
+    /// One array, whose gradient stays.
+    pub(super) fn adam_on_one(
+        &self,
+        step: AdamStep,
+        gradient: &Buffer,
+        (first, second): (&mut Buffer, &mut Buffer),
+        parameter: &mut Buffer,
+    ) {
+        let length = parameter.length;
+        let array = Array {
+            gradient: self.address(gradient.of(length)),
+            first: self.address_mut(first.of_mut(length)),
+            second: self.address_mut(second.of_mut(length)),
+            parameter: self.address_mut(&mut parameter.values),
+            length: length as u64,
+        };
+        self.update(step, &[array], false);
+    }
+
+    /// `clears` says whether the gradients are set to 0.
+    fn update(&self, step: AdamStep, arrays: &[Array], clears: bool) {
+        let Some(longest) = arrays.iter().map(|array| array.length as usize).max() else { return };
+        let blocks = longest.div_ceil(256).clamp(1, 64);
+        let table = self.send(arrays);
+        launch!(self, "adam_steps", grid((blocks, arrays.len()), 256, 0); &table, &step.factors(), &i32::from(clears));
     }
 }

@@ -67,7 +67,7 @@ extern "C" __global__ void cross_entropy(u32 width, const int* targets, const fl
 
 // Addresses and length of one trained array. Read by the optimizer's kernels; `Array` in optimizer.rs.
 struct Array {
-    const float* gradient;
+    float* gradient;
     float* first;
     float* second;
     float* parameter;
@@ -88,8 +88,8 @@ struct AdamFactors {
     float gradient, beta1, rest1, beta2, rest2, rate, root, epsilon, keep;
 };
 
-// A column of blocks an array.
-extern "C" __global__ void adam_steps(const Array* arrays, AdamFactors f) {
+// A column of blocks an array. `clears` says whether the gradients are set to 0.
+extern "C" __global__ void adam_steps(const Array* arrays, AdamFactors f, int clears) {
     Array array = arrays[blockIdx.y];
     EACH(i, array.length) {
         float g = array.gradient[i] * f.gradient;
@@ -97,6 +97,7 @@ extern "C" __global__ void adam_steps(const Array* arrays, AdamFactors f) {
         float v = f.beta2 * array.second[i] + f.rest2 * g * g;
         array.first[i] = m;
         array.second[i] = v;
+        if (clears) array.gradient[i] = 0.0f;
         array.parameter[i] = array.parameter[i] * f.keep - f.rate * m / (sqrtf(v) * f.root + f.epsilon);
     }
 }
