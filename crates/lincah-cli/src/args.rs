@@ -3,6 +3,7 @@
 use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::recipe_args::RecipeArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lincah::Device;
 use std::path::PathBuf;
 
 /// Agile text classifiers: a small language model, tuned with LoRA on a few hundred labelled texts, on this machine.
@@ -12,6 +13,9 @@ pub(crate) struct Arguments {
     /// Threads to compute with [default: all cores]
     #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
+    /// Where to compute: cpu, cuda, cuda:N (a GPU's number), or auto: a GPU if there is one that can be used
+    #[arg(long, global = true, display_order = 1001, value_name = "DEVICE", default_value_t = Device::Auto)]
+    pub(crate) device: Device,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

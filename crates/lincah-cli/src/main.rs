@@ -24,13 +24,14 @@ fn main() -> ExitCode {
     {
         return printer::report(&anyhow::Error::new(error));
     }
+    let device = arguments.device;
     let result = match arguments.command {
-        Command::Quickstart(arguments) => commands::quickstart::run(&arguments),
+        Command::Quickstart(arguments) => commands::quickstart::run(&arguments, device),
         Command::Pull(arguments) => commands::pull::run(&arguments),
         Command::Models(arguments) => commands::models::run(&arguments),
-        Command::Train(arguments) => commands::train::run(&arguments),
-        Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
-        Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::Train(arguments) => commands::train::run(&arguments, device),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments, device),
+        Command::Predict(arguments) => commands::predict::run(&arguments, device),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

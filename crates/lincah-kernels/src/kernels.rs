@@ -130,6 +130,50 @@ pub struct AdamStep {
     pub gradient_scale: f64,
 }
 
+/// [`AdamStep`]'s factors, worked out in f64 as PyTorch does.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdamFactors {
+    pub(crate) gradient: f32,
+    pub(crate) beta1: f32,
+    pub(crate) rest1: f32,
+    pub(crate) beta2: f32,
+    pub(crate) rest2: f32,
+    pub(crate) rate: f32,
+    pub(crate) root: f32,
+    pub(crate) epsilon: f32,
+    pub(crate) keep: f32,
+}
+
+impl AdamStep {
+    pub(crate) fn factors(&self) -> AdamFactors {
+        AdamFactors {
+            gradient: self.gradient_scale as f32,
+            beta1: self.beta1 as f32,
+            rest1: (1.0 - self.beta1) as f32,
+            beta2: self.beta2 as f32,
+            rest2: (1.0 - self.beta2) as f32,
+            rate: (self.learning_rate / (1.0 - self.beta1.powi(self.step as i32))) as f32,
+            root: (1.0 / (1.0 - self.beta2.powi(self.step as i32)).sqrt()) as f32,
+            epsilon: self.epsilon as f32,
+            keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
+        }
+    }
+}
+
+/// One trained array with what Adam reads and writes; all of one shape.
+#[derive(Debug)]
+pub struct AdamArrays<'a, B> {
+    /// Read, then cleared.
+    pub gradient: &'a mut B,
+    /// Decaying mean of the gradient.
+    pub first_moment: &'a mut B,
+    /// Decaying mean of its square.
+    pub second_moment: &'a mut B,
+    /// What is trained.
+    pub parameter: &'a mut B,
+}
+
 /// A device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
 ///
 /// Lengths are the caller's duty: an operation panics where an array is shorter than its shape says.
@@ -149,6 +193,10 @@ pub trait Kernels: Send + Sync + 'static {
     fn download(&self, buffer: &Self::Buffer) -> Vec<f32>;
     /// An array of zeros.
     fn zeros(&self, length: usize) -> Self::Buffer;
+    /// An array for an operation that overwrites it (`=`), whose numbers may be anything until then.
+    fn unset(&self, length: usize) -> Self::Buffer {
+        self.zeros(length)
+    }
     /// Sets every number to zero.
     fn clear(&self, buffer: &mut Self::Buffer);
     /// Copies `source` over `target`, of the same length.
@@ -256,6 +304,10 @@ pub trait Kernels: Send + Sync + 'static {
 
     /// Sum of squares, accumulated in f64.
     fn squared_norm(&self, x: &Self::Buffer) -> f64;
+    /// Sum of the [`squared_norm`](Self::squared_norm)s.
+    fn squared_norm_of_all(&self, arrays: &[&Self::Buffer]) -> f64 {
+        arrays.iter().map(|array| self.squared_norm(array)).sum()
+    }
     /// `y *= factor`.
     fn scale(&self, factor: f32, y: &mut Self::Buffer);
     /// One optimizer step on `parameter` with its two moments. # Shapes: all alike.
@@ -266,4 +318,11 @@ pub trait Kernels: Send + Sync + 'static {
         moments: (&mut Self::Buffer, &mut Self::Buffer),
         parameter: &mut Self::Buffer,
     );
+    /// One [`adam_step`](Self::adam_step) on each of the arrays, then `gradient = 0`.
+    fn adam_steps(&self, step: AdamStep, arrays: &mut [AdamArrays<Self::Buffer>]) {
+        for AdamArrays { gradient, first_moment, second_moment, parameter } in arrays {
+            self.adam_step(step, gradient, (first_moment, second_moment), parameter);
+            self.clear(gradient);
+        }
+    }
 }

@@ -35,7 +35,8 @@
 //! | cross-entropy | [`Kernels::cross_entropy`] | the same call |
 //! | Adam | [`Kernels::adam_step`] | none |
 //!
-//! [`Cpu`] is the fast device, [`reference::Reference`] the naive oracle that every device is held against.
+//! [`Cpu`] is the processor, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
+//! against.
 //!
 //! # Instruction sets
 //! [`Cpu`] uses the best of AVX-512, AVX2 with FMA, and what the target always has. The environment variable `LINCAH_INSTRUCTIONS`,
@@ -45,13 +46,15 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod cpu;
+mod cuda;
 mod kernels;
 mod layout;
 pub mod reference;
 
 pub use cpu::Cpu;
+pub use cuda::{CudaError, cuda};
 pub use kernels::{
-    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Kernels, LoraGradients, LoraSaved, LoraShape,
-    NormShape,
+    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Kernels, LoraGradients, LoraSaved,
+    LoraShape, NormShape,
 };
 pub use layout::RaggedLayout;

@@ -50,6 +50,12 @@ fn the_cpu_agrees_with_the_reference() {
 }
 
 #[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn cuda_agrees_with_the_reference() {
+    hold_against_the_reference(&lincah_kernels::cuda(0).unwrap_or_else(|error| panic!("{error}")));
+}
+
+#[test]
 fn the_reference_in_f32_agrees_with_itself_in_f64() {
     hold_against_the_reference(&Reference::<f32>::new());
 }

@@ -48,7 +48,7 @@ impl<K: Kernels> Attention<K> {
     ) -> (K::Buffer, Option<HeadNormSaved<K>>) {
         let Some(weight) = weight else { return (x, None) };
         let shape = NormShape { rows: pass.rows * heads, width: self.shape.head_dimension, epsilon: self.norm_epsilon };
-        let (mut y, mut r) = (pass.kernels.zeros(shape.rows * shape.width), pass.kernels.zeros(shape.rows));
+        let (mut y, mut r) = (pass.kernels.unset(shape.rows * shape.width), pass.kernels.unset(shape.rows));
         pass.kernels.rms_norm(shape, &x, weight, &mut y, &mut r);
         (y, Some(HeadNormSaved { input: x, r }))
     }
@@ -87,10 +87,10 @@ impl<K: Kernels> Attention<K> {
             kernels.rope(&pass.rope_tables[rope], &pass.layout, shape.key_value_heads, &mut key);
         }
         let width = shape.heads * shape.head_dimension;
-        let (mut output, mut log_sum) = (kernels.zeros(rows * width), kernels.zeros(rows * shape.heads));
+        let (mut output, mut log_sum) = (kernels.unset(rows * width), kernels.unset(rows * shape.heads));
         kernels.attention(shape, &pass.layout, (&query, &key, &value), &mut output, &mut log_sum);
         let kept_output = kept.map(|kept| {
-            let mut gathered = kernels.zeros(kept.len() * width);
+            let mut gathered = kernels.unset(kept.len() * width);
             kernels.gather_rows(width, kept, &output, &mut gathered);
             gathered
         });
@@ -122,7 +122,7 @@ impl<K: Kernels> Attention<K> {
         }
         let key_width = shape.key_value_heads * shape.head_dimension;
         let (mut dq, mut dk, mut dv) =
-            (kernels.zeros(rows * width), kernels.zeros(rows * key_width), kernels.zeros(rows * key_width));
+            (kernels.unset(rows * width), kernels.unset(rows * key_width), kernels.unset(rows * key_width));
         let activations = AttentionSaved {
             query: &saved.query,
             key: &saved.key,

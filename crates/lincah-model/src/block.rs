@@ -65,6 +65,20 @@ impl<K: Kernels> Block<K> {
         }
     }
 
+    /// All projections, in the order of [`Target::ALL`].
+    pub(crate) fn projections_mut(&mut self) -> [&mut Linear<K>; 7] {
+        let Self { attention, mlp, .. } = self;
+        [
+            &mut attention.query,
+            &mut attention.key,
+            &mut attention.value,
+            &mut attention.output,
+            &mut mlp.gate,
+            &mut mlp.up,
+            &mut mlp.down,
+        ]
+    }
+
     /// Whether any projection of the block has a LoRA in training.
     pub(crate) fn is_trained(&self) -> bool {
         Target::ALL.iter().any(|&target| self.projection(target).lora.as_ref().is_some_and(|lora| lora.a.training.is_some()))
@@ -75,7 +89,7 @@ impl<K: Kernels> Block<K> {
     }
 
     fn norm(&self, kernels: &K, rows: usize, x: &K::Buffer, weight: &K::Buffer) -> (K::Buffer, K::Buffer) {
-        let (mut y, mut r) = (kernels.zeros(rows * self.hidden_size), kernels.zeros(rows));
+        let (mut y, mut r) = (kernels.unset(rows * self.hidden_size), kernels.unset(rows));
         kernels.rms_norm(self.norm_shape(rows), x, weight, &mut y, &mut r);
         (y, r)
     }
@@ -118,7 +132,7 @@ impl<K: Kernels> Block<K> {
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
         match kept {
             Some(kept) => {
-                let mut residual = kernels.zeros(rows * self.hidden_size);
+                let mut residual = kernels.unset(rows * self.hidden_size);
                 kernels.gather_rows(self.hidden_size, kept, &x, &mut residual);
                 kernels.add(&residual, &mut middle);
             }

@@ -11,6 +11,9 @@ pub enum ModelError {
     /// An adapter that does not fit.
     #[error(transparent)]
     Adapter(#[from] AdapterError),
+    /// A device that cannot be used.
+    #[error(transparent)]
+    Cuda(#[from] lincah_kernels::CudaError),
     /// A token that the model has no embedding for.
     #[error("token {token} is outside the model's vocabulary of {vocabulary_size}; the tokenizer belongs to another model")]
     TokenOutOfVocabulary {

@@ -8,7 +8,9 @@ use crate::lora::{Adapter, LoraConfig};
 use crate::loss::{Loss, Targets};
 use crate::optimizer::{Optimizer, OptimizerState};
 use crate::weights::ModelFiles;
-use lincah_kernels::{Cpu, Kernels};
+use lincah_kernels::{Cpu, Kernels, cuda};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 /// Where the model computes.
@@ -18,6 +20,45 @@ pub enum Device {
     /// The processor, with the threads of the current rayon pool.
     #[default]
     Cpu,
+    /// The NVIDIA GPU of this number.
+    Cuda(usize),
+    /// The first NVIDIA GPU if it can be used, else the processor.
+    Auto,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Cpu => formatter.write_str("cpu"),
+            Self::Cuda(0) => formatter.write_str("cuda"),
+            Self::Cuda(ordinal) => write!(formatter, "cuda:{ordinal}"),
+            Self::Auto => formatter.write_str("auto"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = UnknownDevice;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDevice> {
+        match name {
+            "cpu" => Ok(Self::Cpu),
+            "auto" => Ok(Self::Auto),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => {
+                let ordinal = name.strip_prefix("cuda:").and_then(|ordinal| ordinal.parse().ok());
+                ordinal.map(Self::Cuda).ok_or_else(|| UnknownDevice { name: name.into() })
+            }
+        }
+    }
+}
+
+/// A name that is no [`Device`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no device; it is cpu, cuda, cuda:N (a GPU's number) or auto")]
+pub struct UnknownDevice {
+    /// The name.
+    pub name: String,
 }
 
 /// A frozen decoder with an optional, trainable LoRA. Every method is [`Backbone`]'s of the same name.
@@ -68,10 +109,15 @@ pub trait LanguageModel: Send + Sync {
 /// Reads a model onto a device.
 ///
 /// # Errors
-/// Weights that cannot be read or are damaged.
+/// Weights that cannot be read or are damaged; a device that was asked for by name and cannot be used.
 pub fn load(files: Arc<ModelFiles>, device: Device) -> Result<Box<dyn LanguageModel>, ModelError> {
     match device {
         Device::Cpu => Ok(Box::new(Backbone::load(Cpu, files)?)),
+        Device::Cuda(ordinal) => Ok(Box::new(Backbone::load(cuda(ordinal)?, files)?)),
+        Device::Auto => match cuda(0) {
+            Ok(kernels) => Ok(Box::new(Backbone::load(kernels, files)?)),
+            Err(_) => load(files, Device::Cpu),
+        },
     }
 }
 
@@ -120,5 +166,20 @@ impl<K: Kernels> LanguageModel for Backbone<K> {
 
     fn resume_training(&mut self, adapter: &Adapter, state: &OptimizerState) -> Result<(), ModelError> {
         self.resume_training(adapter, state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_have_names() {
+        for name in ["cpu", "cuda", "cuda:3", "auto"] {
+            assert_eq!(name.parse::<Device>().unwrap().to_string(), name);
+        }
+        for name in ["", "gpu", "cuda:", "cuda:-1", "cuda3", "CPU"] {
+            assert_eq!(name.parse::<Device>(), Err(UnknownDevice { name: name.into() }));
+        }
     }
 }

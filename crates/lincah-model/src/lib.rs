@@ -24,7 +24,7 @@ pub use backbone::Backbone;
 pub use batch::TokenBatch;
 pub use config::BackboneConfig;
 pub use error::ModelError;
-pub use language_model::{Device, LanguageModel, load};
+pub use language_model::{Device, LanguageModel, UnknownDevice, load};
 pub use lora::{Adapter, LoraConfig, Target};
 pub use loss::{Loss, Targets};
 pub use optimizer::{Moments, Optimizer, OptimizerState};

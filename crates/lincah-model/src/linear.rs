@@ -83,7 +83,7 @@ impl<K: Kernels> Linear<K> {
         x: &K::Buffer,
         dropout_key: Option<u64>,
     ) -> (K::Buffer, LinearSaved<K>) {
-        let mut y = kernels.zeros(rows * self.outputs);
+        let mut y = kernels.unset(rows * self.outputs);
         kernels.linear(rows, x, &self.weight, &mut y);
         if let Some(bias) = &self.bias {
             kernels.add_bias(bias, &mut y);
@@ -91,11 +91,11 @@ impl<K: Kernels> Linear<K> {
         let mut saved = LinearSaved { hidden: None, dropped: None, dropout_key: dropout_key.unwrap_or(0) };
         if let Some(lora) = &self.lora {
             if dropout_key.is_some() && lora.dropout > 0.0 {
-                let mut dropped = kernels.zeros(rows * self.inputs);
+                let mut dropped = kernels.unset(rows * self.inputs);
                 kernels.dropout(x, lora.dropout, saved.dropout_key, &mut dropped);
                 saved.dropped = Some(dropped);
             }
-            let mut hidden = kernels.zeros(rows * lora.a.shape[0]);
+            let mut hidden = kernels.unset(rows * lora.a.shape[0]);
             let input = saved.dropped.as_ref().unwrap_or(x);
             kernels.lora(self.lora_shape(lora, rows), input, (&lora.a.value, &lora.b.value), &mut hidden, &mut y);
             saved.hidden = Some(hidden);

@@ -29,7 +29,7 @@ impl<K: Kernels> Mlp<K> {
     ) -> (K::Buffer, MlpActivations<K>) {
         let (gate, gate_saved) = self.gate.forward(kernels, rows, x, keys[0]);
         let (up, up_saved) = self.up.forward(kernels, rows, x, keys[1]);
-        let mut activated = kernels.zeros(rows * self.gate.outputs);
+        let mut activated = kernels.unset(rows * self.gate.outputs);
         kernels.gated_activation(self.activation, &gate, &up, &mut activated);
         let (y, down_saved) = self.down.forward(kernels, rows, &activated, keys[2]);
         (y, MlpActivations { gate, up, projections: [gate_saved, up_saved, down_saved] })
@@ -45,11 +45,11 @@ impl<K: Kernels> Mlp<K> {
         dy: &K::Buffer,
     ) -> K::Buffer {
         let width = self.gate.outputs;
-        let mut activated = kernels.zeros(rows * width);
+        let mut activated = kernels.unset(rows * width);
         kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         let mut d_activated = kernels.zeros(rows * width);
         self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some(&mut d_activated));
-        let (mut d_gate, mut d_up) = (activated, kernels.zeros(rows * width));
+        let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));
         kernels.gated_activation_backward(self.activation, (&saved.gate, &saved.up), &d_activated, &mut d_gate, &mut d_up);
         let mut dx = kernels.zeros(rows * self.gate.inputs);
         self.gate.backward(kernels, rows, (x, &saved.projections[0]), &d_gate, Some(&mut dx));

@@ -2,7 +2,7 @@
 //! LoRA gradient, ten Adam losses.
 
 use lincah_kernels::reference::Reference;
-use lincah_kernels::{Cpu, Kernels};
+use lincah_kernels::{Cpu, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
 use lincah_model::{Adapter, Backbone, Loss, Optimizer, Targets, TokenBatch};
 use safetensors::SafeTensors;
@@ -111,6 +111,12 @@ fn hidden_states_and_logits_on_the_cpu() {
     hidden_states_and_logits(|| Cpu);
 }
 
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn hidden_states_and_logits_on_cuda() {
+    hidden_states_and_logits(|| cuda(0).expect("a GPU"));
+}
+
 fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
@@ -153,13 +159,18 @@ fn losses_and_gradients_on_the_cpu() {
 }
 
 #[test]
-fn ten_steps_of_adam_and_of_adamw() {
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn losses_and_gradients_on_cuda() {
+    losses_and_gradients(|| cuda(0).expect("a GPU"));
+}
+
+fn ten_steps_of_adam_and_of_adamw<K: Kernels>(kernels: fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
         let texts = golden.texts();
         let targets = Targets { tokens: &golden.integers["targets"], weights: &vec![1.0 / texts.len() as f32; texts.len()] };
         for (name, weight_decay) in [("adam", 0.0), ("adamw", 0.1)] {
-            let mut model = golden.model(Cpu);
+            let mut model = golden.model(kernels());
             model.set_adapter(&golden.adapter()).unwrap();
             model.make_trainable();
             let optimizer = Optimizer { epsilon: 1e-8, weight_decay, ..Optimizer::default() };
@@ -175,6 +186,17 @@ fn ten_steps_of_adam_and_of_adamw() {
             }
         }
     }
+}
+
+#[test]
+fn ten_steps_of_adam_and_of_adamw_on_the_cpu() {
+    ten_steps_of_adam_and_of_adamw(|| Cpu);
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn ten_steps_of_adam_and_of_adamw_on_cuda() {
+    ten_steps_of_adam_and_of_adamw(|| cuda(0).expect("a GPU"));
 }
 
 #[test]

@@ -7,14 +7,14 @@ use lincah::data::dataset::{LabelledDataset, PositiveAt};
 use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Evaluation};
 use std::time::Instant;
 
-pub(crate) fn run(arguments: &Evaluate) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
     let record = ClassifierRecord::read(&arguments.classifier)?;
     let data = read(arguments, &record)?;
     let data = match arguments.holdout.split(data.len(), None)? {
         Some(split) => data.subset(&split.test),
         None => data,
     };
-    let classifier = AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), Device::Cpu)?;
+    let classifier = AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), device)?;
     let begun = Instant::now();
     let predictions = classifier.predict(&data.texts)?;
     let evaluation = Evaluation::of(&predictions, &data.labels, classifier.labels(), begun.elapsed().as_secs_f64())?;

@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 /// Texts that are read before they are scored.
 const CHUNK: usize = 512;
 
-pub(crate) fn run(arguments: &Predict) -> anyhow::Result<()> {
-    match predict(arguments) {
+pub(crate) fn run(arguments: &Predict, device: Device) -> anyhow::Result<()> {
+    match predict(arguments, device) {
         Err(Error::Data(error)) if error.is_broken_pipe() => Ok(()),
         result => Ok(result?),
     }
 }
 
-fn predict(arguments: &Predict) -> Result<(), Error> {
-    let load = || AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), Device::Cpu);
+fn predict(arguments: &Predict, device: Device) -> Result<(), Error> {
+    let load = || AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), device);
     let (Some(file), Some(text)) = (&arguments.file, &arguments.text) else {
         let classifier = load()?;
         let input = arguments.input.clone().unwrap_or_default();

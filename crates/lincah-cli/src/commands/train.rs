@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-pub(crate) fn run(arguments: &Train) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
     let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
     let split = arguments.holdout.split(data.len(), arguments.train_size)?;
     let (train, holdout) = match split {
@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &Train) -> anyhow::Result<()> {
         resume: arguments.resume,
         model: &arguments.model,
         checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
+        device,
     };
     run.check_folder()?;
     print_data_report(&train, holdout.as_ref());
@@ -41,6 +42,7 @@ pub(crate) struct Run<'a> {
     pub(crate) resume: bool,
     pub(crate) model: &'a str,
     pub(crate) checkpoint_interval: Duration,
+    pub(crate) device: Device,
 }
 
 impl Run<'_> {
@@ -71,7 +73,7 @@ impl Run<'_> {
         prompt: Prompt,
         recipe: Recipe,
     ) -> anyhow::Result<AgileClassifier> {
-        let base = BaseModel::open(self.model, Device::Cpu)?;
+        let base = BaseModel::open(self.model, self.device)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = stop.clone();
         ctrlc::set_handler(move || {

@@ -2,25 +2,11 @@
 
 use super::BLOCK;
 use super::simd::vectorized;
-use crate::AdamStep;
+use crate::kernels::{AdamFactors, AdamStep};
 use rayon::prelude::*;
 
-/// The step's factors, worked out in f64 as PyTorch does.
-#[derive(Clone, Copy)]
-struct Factors {
-    gradient: f32,
-    beta1: f32,
-    rest1: f32,
-    beta2: f32,
-    rest2: f32,
-    rate: f32,
-    root: f32,
-    epsilon: f32,
-    keep: f32,
-}
-
 vectorized! {
-    fn update(factors: Factors, gradient: &[f32], first: &mut [f32], second: &mut [f32], parameter: &mut [f32]) {
+    fn update(factors: AdamFactors, gradient: &[f32], first: &mut [f32], second: &mut [f32], parameter: &mut [f32]) {
         let f = factors;
         for (((g, m), v), p) in gradient.iter().zip(first).zip(second).zip(parameter) {
             let g = g * f.gradient;
@@ -32,17 +18,7 @@ vectorized! {
 }
 
 pub(super) fn adam_step(step: AdamStep, gradient: &[f32], (first, second): (&mut [f32], &mut [f32]), parameter: &mut [f32]) {
-    let factors = Factors {
-        gradient: step.gradient_scale as f32,
-        beta1: step.beta1 as f32,
-        rest1: (1.0 - step.beta1) as f32,
-        beta2: step.beta2 as f32,
-        rest2: (1.0 - step.beta2) as f32,
-        rate: (step.learning_rate / (1.0 - step.beta1.powi(step.step as i32))) as f32,
-        root: (1.0 / (1.0 - step.beta2.powi(step.step as i32)).sqrt()) as f32,
-        epsilon: step.epsilon as f32,
-        keep: (1.0 - step.learning_rate * step.weight_decay) as f32,
-    };
+    let factors = step.factors();
     let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
     let blocks = gradient.par_chunks(BLOCK).zip(moments).zip(parameter.par_chunks_mut(BLOCK));
     blocks.for_each(|((gradient, (first, second)), parameter)| update(factors, gradient, first, second, parameter));

@@ -8,7 +8,7 @@ use crate::linear::Parameter;
 use crate::lora::{Adapter, AdapterError, AdapterTensor, Initializer, LoraConfig, Target, tensor_key};
 use crate::loss::{Loss, LossTerm, Targets};
 use crate::optimizer::{Moments, Optimizer, OptimizerState};
-use lincah_kernels::{AdamStep, Kernels};
+use lincah_kernels::{AdamArrays, AdamStep, Kernels};
 use std::collections::BTreeMap;
 
 /// Most logits that are held at once.
@@ -63,7 +63,7 @@ impl<K: Kernels> Backbone<K> {
 
     /// Frees gradients and moments, and the whole head, which only a training loss needs.
     pub fn end_training(&mut self) {
-        self.for_each_parameter_mut(|_, _, parameter| parameter.training = None);
+        for_each_parameter_mut(&mut self.blocks, |_, parameter| parameter.training = None);
         self.head.take();
     }
 
@@ -108,17 +108,6 @@ impl<K: Kernels> Backbone<K> {
                 if let Some(lora) = &block.projection(target).lora {
                     visit(tensor_key(layer, target, 'A'), &lora.a);
                     visit(tensor_key(layer, target, 'B'), &lora.b);
-                }
-            }
-        }
-    }
-
-    fn for_each_parameter_mut(&mut self, mut visit: impl FnMut(&K, String, &mut Parameter<K>)) {
-        for (layer, block) in self.blocks.iter_mut().enumerate() {
-            for target in Target::ALL {
-                if let Some(lora) = &mut block.projection_mut(target).lora {
-                    visit(&self.kernels, tensor_key(layer, target, 'A'), &mut lora.a);
-                    visit(&self.kernels, tensor_key(layer, target, 'B'), &mut lora.b);
                 }
             }
         }
@@ -224,11 +213,11 @@ impl<K: Kernels> Backbone<K> {
             let chunk_rows: Vec<usize> = chunk.iter().map(|term| term.row).collect();
             let weights: Vec<f32> = chunk.iter().map(|term| term.weight).collect();
             let targets = chunk.iter().map(|term| class_of(term.target, loss, candidates)).collect::<Result<Vec<u32>, _>>()?;
-            let mut gathered = kernels.zeros(chunk.len() * hidden);
+            let mut gathered = kernels.unset(chunk.len() * hidden);
             kernels.gather_rows(hidden, &chunk_rows, &normed, &mut gathered);
             let mut logits = self.logits(chunk.len(), &gathered, head, width);
             let capped = self.config().final_soft_cap.map(|cap| {
-                let mut capped = kernels.zeros(chunk.len() * width);
+                let mut capped = kernels.unset(chunk.len() * width);
                 kernels.copy(&logits, &mut capped);
                 (cap, capped)
             });
@@ -248,11 +237,9 @@ impl<K: Kernels> Backbone<K> {
 
     /// One optimizer step with the accumulated gradients, which are cleared; returns their norm before clipping.
     pub fn apply_gradients(&mut self, optimizer: &Optimizer, learning_rate: f64) -> f64 {
-        let mut squared_norm = 0.0;
-        self.for_each_parameter(|_, parameter| {
-            squared_norm += parameter.training.as_ref().map_or(0.0, |training| self.kernels.squared_norm(&training.gradient));
-        });
-        let norm = squared_norm.sqrt();
+        let mut gradients = Vec::new();
+        self.for_each_parameter(|_, parameter| gradients.extend(parameter.training.as_ref().map(|training| &training.gradient)));
+        let norm = self.kernels.squared_norm_of_all(&gradients).sqrt();
         self.optimizer_steps += 1;
         let step = AdamStep {
             learning_rate,
@@ -263,12 +250,16 @@ impl<K: Kernels> Backbone<K> {
             step: self.optimizer_steps,
             gradient_scale: optimizer.clipping_factor(norm),
         };
-        self.for_each_parameter_mut(|kernels, _, Parameter { value, training, .. }| {
-            if let Some(training) = training {
-                kernels.adam_step(step, &training.gradient, (&mut training.first_moment, &mut training.second_moment), value);
-                kernels.clear(&mut training.gradient);
-            }
+        let mut arrays = Vec::new();
+        for_each_parameter_mut(&mut self.blocks, |_, Parameter { value, training, .. }| {
+            arrays.extend(training.as_mut().map(|training| AdamArrays {
+                gradient: &mut training.gradient,
+                first_moment: &mut training.first_moment,
+                second_moment: &mut training.second_moment,
+                parameter: value,
+            }));
         });
+        self.kernels.adam_steps(step, &mut arrays);
         norm
     }
 
@@ -293,7 +284,8 @@ impl<K: Kernels> Backbone<K> {
         self.set_adapter(adapter)?;
         self.make_trainable();
         let mut missing = None;
-        self.for_each_parameter_mut(|kernels, key, parameter| {
+        let kernels = &self.kernels;
+        for_each_parameter_mut(&mut self.blocks, |key, parameter| {
             let length = parameter.shape[0] * parameter.shape[1];
             match (state.moments.get(&key), &mut parameter.training) {
                 (Some(moments), Some(training)) if moments.first.len() == length && moments.second.len() == length => {
@@ -308,6 +300,18 @@ impl<K: Kernels> Backbone<K> {
         }
         self.optimizer_steps = state.steps;
         Ok(())
+    }
+}
+
+/// Calls `visit` with each trained array and its PEFT key, always in the same order.
+fn for_each_parameter_mut<'a, K: Kernels>(blocks: &'a mut [Block<K>], mut visit: impl FnMut(String, &'a mut Parameter<K>)) {
+    for (layer, block) in blocks.iter_mut().enumerate() {
+        for (target, linear) in Target::ALL.into_iter().zip(block.projections_mut()) {
+            if let Some(lora) = &mut linear.lora {
+                visit(tensor_key(layer, target, 'A'), &mut lora.a);
+                visit(tensor_key(layer, target, 'B'), &mut lora.b);
+            }
+        }
     }
 }
 
