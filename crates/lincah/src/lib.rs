@@ -34,7 +34,9 @@ pub mod hub;
 pub mod label;
 pub mod metrics;
 pub mod prompt;
+mod random;
 mod recipe;
+pub mod statistics;
 pub mod tokenizer;
 mod trainer;
 
