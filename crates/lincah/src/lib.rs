@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod base_model;
+pub mod baseline;
 mod classifier;
 pub mod data;
 mod error;
