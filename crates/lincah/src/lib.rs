@@ -28,6 +28,8 @@
 mod base_model;
 pub mod baseline;
 mod classifier;
+pub mod comparison;
+pub mod cross_validation;
 pub mod data;
 mod error;
 mod evaluate;
@@ -37,7 +39,9 @@ pub mod metrics;
 pub mod prompt;
 mod random;
 mod recipe;
+mod results;
 pub mod statistics;
+pub mod sweep;
 pub mod tokenizer;
 mod trainer;
 
@@ -49,4 +53,4 @@ pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
 pub use prompt::Prompt;
 pub use recipe::{ClassWeights, Recipe};
-pub use trainer::{TrainEvent, Trainer};
+pub use trainer::{EpochScores, TrainEvent, Trainer};
