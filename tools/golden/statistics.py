@@ -77,7 +77,8 @@ def intervals(random: numpy.random.RandomState) -> dict:
     for name, metric in fast_values().items():
         assert numpy.isclose(metric(truth, scores), metric_values(truth, scores)[name])
         result = stats.bootstrap(
-            (truth, scores), metric, paired=True, vectorized=False, n_resamples=4000, method="percentile", rng=numpy.random.default_rng(3)
+            (truth, scores), metric, paired=True, vectorized=False, n_resamples=4000, method="percentile",
+            rng=numpy.random.default_rng(3),
         )
         found[name] = [float(result.confidence_interval.low), float(result.confidence_interval.high)]
     return {"truth": truth.tolist(), "scores": scores.tolist(), "intervals": found}
@@ -123,7 +124,10 @@ def texts(random: numpy.random.RandomState, n: int, kinds: list[str]) -> tuple[l
         label = int(random.randint(0, len(kinds)))
         words = []
         for _ in range(int(random.randint(2, 7))):
-            kind = kinds[label] if random.random_sample() < 0.45 else ("plain" if random.random_sample() < 0.7 else kinds[random.randint(0, len(kinds))])
+            if random.random_sample() < 0.45:
+                kind = kinds[label]
+            else:
+                kind = "plain" if random.random_sample() < 0.7 else kinds[random.randint(0, len(kinds))]
             words.append(WORDS[kind][random.randint(0, len(WORDS[kind]))])
         made.append(str(random.choice([" ", ", ", "  ", " - "])).join(words) + str(random.choice(["", ".", "!", "\n"])))
         labels.append(label)

@@ -4,8 +4,11 @@
 mod args;
 mod commands;
 mod data_args;
+mod experiment_args;
+mod interrupt;
 mod printer;
 mod recipe_args;
+mod recipe_lists;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -31,6 +34,9 @@ fn main() -> ExitCode {
         Command::Train(arguments) => commands::train::run(&arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments),
         Command::Predict(arguments) => commands::predict::run(&arguments),
+        Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments),
+        Command::Sweep(arguments) => commands::sweep::run(&arguments),
+        Command::Compare(arguments) => commands::compare::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
