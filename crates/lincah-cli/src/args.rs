@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use crate::data_args::{DataArguments, HoldoutArguments};
+use crate::experiment_args::{Compare, CrossValidate, Sweep};
 use crate::recipe_args::RecipeArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lincah::Device;
@@ -34,6 +35,12 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Classify texts
     Predict(Predict),
+    /// Train and score on stratified folds, so that every row is scored by a classifier that has not seen it
+    CrossValidate(Box<CrossValidate>),
+    /// Train with every combination of the given settings
+    Sweep(Box<Sweep>),
+    /// Test whether one classifier is really better than another
+    Compare(Compare),
 }
 
 #[derive(Debug, Args)]

@@ -4,8 +4,11 @@
 mod args;
 mod commands;
 mod data_args;
+mod experiment_args;
+mod interrupt;
 mod printer;
 mod recipe_args;
+mod recipe_lists;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -32,6 +35,9 @@ fn main() -> ExitCode {
         Command::Train(arguments) => commands::train::run(&arguments, device),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments, device),
         Command::Predict(arguments) => commands::predict::run(&arguments, device),
+        Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, device),
+        Command::Sweep(arguments) => commands::sweep::run(&arguments, device),
+        Command::Compare(arguments) => commands::compare::run(&arguments, device),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -106,12 +106,15 @@ pub fn predict<T: AsRef<str> + Sync>(
     let encoder = PromptEncoder::new(base.tokenizer(), prompt, max_tokens)?;
     let prompts = encoder.encode_batch(texts)?;
     let probabilities = base.probabilities(&prompts, labels.ids())?;
-    let predictions = probabilities.into_iter().zip(&prompts).map(|(probabilities, prompt)| Prediction {
-        label: most_probable(&probabilities),
-        probabilities,
-        cut_characters: prompt.cut_characters,
-    });
-    Ok(predictions.collect())
+    let predictions = probabilities.into_iter().zip(&prompts);
+    Ok(predictions.map(|(probabilities, prompt)| Prediction::of(probabilities, prompt.cut_characters)).collect())
+}
+
+impl Prediction {
+    /// The most probable label of these, of equals the first.
+    pub(crate) fn of(probabilities: Vec<f64>, cut_characters: usize) -> Self {
+        Self { label: most_probable(&probabilities), probabilities, cut_characters }
+    }
 }
 
 fn most_probable(probabilities: &[f64]) -> usize {

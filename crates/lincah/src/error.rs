@@ -95,6 +95,34 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A file of results that is not what lincah wrote.
+    #[error("{path}, line {line}, is no result: {reason}; delete that line to have its run done again")]
+    DamagedResults {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An output folder of something else.
+    #[error("{path} is not empty and has no {file} to go on from; choose another --out")]
+    NoResultsFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The file that would make it a folder of results.
+        file: String,
+    },
+    /// Two classifiers that cannot be compared.
+    #[error(
+        "the first classifier has the labels {first:?}, the second {second:?}; only classifiers of the same labels in the same order can be compared"
+    )]
+    OtherLabels {
+        /// The first one's labels.
+        first: Vec<String>,
+        /// The second one's labels.
+        second: Vec<String>,
+    },
     /// Nothing to go on from.
     #[error("{path} has no checkpoint to resume from; start without --resume")]
     NothingToResume {

@@ -3,6 +3,7 @@
 use crate::classifier::Prediction;
 use crate::error::Error;
 use crate::metrics;
+use crate::statistics::{Intervals, ScoredRows};
 use serde::{Deserialize, Serialize};
 
 /// Metrics with scikit-learn's definitions. With two labels they are those of the positive class (the last); with more, precision,
@@ -35,6 +36,9 @@ pub struct Evaluation {
     pub threshold: f64,
     /// F1 of always answering the more frequent label, or the positive one where there are two: what any classifier must beat.
     pub baseline_f1: f64,
+    /// 95 % bootstrap intervals, over the test rows only; absent from what an earlier lincah wrote.
+    #[serde(default)]
+    pub intervals: Option<Intervals>,
     /// Texts whose end did not fit into the prompt.
     pub cut_texts: usize,
     /// Speed of the scoring.
@@ -77,6 +81,7 @@ impl Evaluation {
             } else {
                 matrix.always(metrics::majority_class(truth)?).macro_average().f1
             },
+            intervals: Some(ScoredRows::new(truth, &predicted, &scores, labels.len())?.intervals()),
             cut_texts: predictions.iter().filter(|prediction| prediction.cut_characters > 0).count(),
             texts_per_second: truth.len() as f64 / seconds.max(1e-9),
         })

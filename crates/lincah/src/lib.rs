@@ -26,7 +26,10 @@
 #![forbid(unsafe_code)]
 
 mod base_model;
+pub mod baseline;
 mod classifier;
+pub mod comparison;
+pub mod cross_validation;
 pub mod data;
 mod error;
 mod evaluate;
@@ -34,7 +37,11 @@ pub mod hub;
 pub mod label;
 pub mod metrics;
 pub mod prompt;
+mod random;
 mod recipe;
+mod results;
+pub mod statistics;
+pub mod sweep;
 pub mod tokenizer;
 mod trainer;
 
@@ -46,4 +53,4 @@ pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
 pub use prompt::Prompt;
 pub use recipe::{ClassWeights, Recipe};
-pub use trainer::{TrainEvent, Trainer};
+pub use trainer::{EpochScores, TrainEvent, Trainer};

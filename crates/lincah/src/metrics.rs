@@ -63,7 +63,7 @@ pub enum MetricError {
     NoPositive,
 }
 
-fn check_lengths(truth: usize, predicted: usize) -> Result<(), MetricError> {
+pub(crate) fn check_lengths(truth: usize, predicted: usize) -> Result<(), MetricError> {
     match (truth, predicted) {
         (truth, predicted) if truth != predicted => Err(MetricError::Lengths { truth, predicted }),
         (0, _) => Err(MetricError::Empty),

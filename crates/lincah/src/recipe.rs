@@ -101,6 +101,11 @@ impl Recipe {
         self.epochs * rows.div_ceil(self.batch_size)
     }
 
+    /// Whether what a step does depends on how many epochs follow. Where not, a training of 4 epochs is the beginning of one of 10.
+    pub fn depends_on_length(&self) -> bool {
+        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0
+    }
+
     /// Checks every number.
     ///
     /// # Errors

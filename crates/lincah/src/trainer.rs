@@ -7,7 +7,7 @@ mod plan;
 
 use crate::base_model::BaseModel;
 use crate::classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, is_empty_or_absent, predict,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, is_empty_or_absent, predict,
 };
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::fingerprint;
@@ -42,6 +42,21 @@ pub struct Trainer {
     resume: bool,
     stop: Option<Arc<AtomicBool>>,
     checkpoint_interval: Duration,
+    /// Epochs after which texts are scored, and the texts.
+    scored: Option<(Vec<usize>, Vec<String>)>,
+}
+
+/// What a training's classifier says of some texts after an epoch.
+#[derive(Debug, Clone)]
+pub struct EpochScores {
+    /// Epochs trained.
+    pub epoch: usize,
+    /// Of each text, in order.
+    pub predictions: Vec<Prediction>,
+    /// Seconds that the training took up to here, the scoring left out.
+    pub seconds: f64,
+    /// Seconds that the scoring took.
+    pub scoring_seconds: f64,
 }
 
 /// What a run keeps track of besides the model.
@@ -52,6 +67,7 @@ struct Progress {
     /// Time spent on other things than steps.
     aside: Duration,
     examples: usize,
+    scores: Vec<EpochScores>,
 }
 
 impl Trainer {
@@ -63,7 +79,8 @@ impl Trainer {
         recipe.check()?;
         let (prompt, label_tokens) = LabelTokens::resolve(prompt, base.tokenizer())?;
         let checkpoint_interval = Duration::from_secs(20);
-        Ok(Self { base, prompt, label_tokens, recipe, folder: None, resume: false, stop: None, checkpoint_interval })
+        let (folder, stop, scored) = (None, None, None);
+        Ok(Self { base, prompt, label_tokens, recipe, folder, resume: false, stop, checkpoint_interval, scored })
     }
 
     /// Keeps checkpoints and `training.jsonl` in `folder`, which must be empty or absent unless `resume`.
@@ -93,7 +110,31 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Interrupted`] when stopped, with a checkpoint left in the folder; [`Error::Diverged`]; files that cannot be written.
-    pub fn fit(mut self, data: &LabelledDataset, on_event: &mut dyn FnMut(&TrainEvent)) -> Result<AgileClassifier, Error> {
+    pub fn fit(self, data: &LabelledDataset, on_event: &mut dyn FnMut(&TrainEvent)) -> Result<AgileClassifier, Error> {
+        Ok(self.run(data, on_event)?.0)
+    }
+
+    /// Trains like [`Trainer::fit`], and scores `texts` after each of the `epochs` as the classifier of that moment does.
+    ///
+    /// Where [`Recipe::depends_on_length`] is false, that is the classifier of a training of so many epochs, bit for bit.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub fn fit_scoring(
+        mut self,
+        data: &LabelledDataset,
+        (epochs, texts): (&[usize], &[String]),
+        on_event: &mut dyn FnMut(&TrainEvent),
+    ) -> Result<(AgileClassifier, Vec<EpochScores>), Error> {
+        self.scored = Some((epochs.to_vec(), texts.to_vec()));
+        self.run(data, on_event)
+    }
+
+    fn run(
+        mut self,
+        data: &LabelledDataset,
+        on_event: &mut dyn FnMut(&TrainEvent),
+    ) -> Result<(AgileClassifier, Vec<EpochScores>), Error> {
         let (train, validation) = self.split(data)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.prompt, self.recipe.max_tokens)?;
         let prompts = encoder.encode_batch(&train.texts)?;
@@ -136,7 +177,8 @@ impl Trainer {
             self.checkpoint(&run, &progress).write(folder)?;
         }
         let ended = self.steps(&plan, &run, validation.as_ref(), &mut progress, &mut |event| log.tell(event, on_event))?;
-        self.finish(record, ended, progress, &mut |event| log.tell(event, on_event))
+        let scores = std::mem::take(&mut progress.scores);
+        Ok((self.finish(record, ended, progress, &mut |event| log.tell(event, on_event))?, scores))
     }
 
     fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
@@ -149,7 +191,8 @@ impl Trainer {
 
     /// A fresh adapter, or the checkpoint's.
     fn begin(&mut self, run: &str) -> Result<Progress, Error> {
-        let mut progress = Progress { step: 0, best: None, started: Instant::now(), aside: Duration::ZERO, examples: 0 };
+        let mut progress =
+            Progress { step: 0, best: None, started: Instant::now(), aside: Duration::ZERO, examples: 0, scores: vec![] };
         if let Some(folder) = &self.folder {
             if self.resume && folder.join(CHECKPOINT_FILE).exists() {
                 let checkpoint = Checkpoint::read(folder, &self.recipe.lora)?;
@@ -189,6 +232,7 @@ impl Trainer {
             let event = self.one_step(plan, progress)?;
             tell(&event)?;
             let mut stop_early = false;
+            self.score_epoch(plan, progress)?;
             if let (true, Some(validation)) = (progress.step.is_multiple_of(plan.steps_per_epoch), validation) {
                 let begun = Instant::now();
                 stop_early = self.validate(plan, validation, progress, tell)?;
@@ -215,6 +259,21 @@ impl Trainer {
             }
         }
         Ok(false)
+    }
+
+    /// Scores the texts that [`Trainer::fit_scoring`] was given, if an epoch of its list has just ended.
+    fn score_epoch(&self, plan: &Plan, progress: &mut Progress) -> Result<(), Error> {
+        let epoch = progress.step / plan.steps_per_epoch;
+        let Some((epochs, texts)) = &self.scored else { return Ok(()) };
+        if !progress.step.is_multiple_of(plan.steps_per_epoch) || !epochs.contains(&epoch) {
+            return Ok(());
+        }
+        let (begun, seconds) = (Instant::now(), (progress.started.elapsed() - progress.aside).as_secs_f64());
+        let predictions = predict(&self.base, (&self.prompt, &self.label_tokens), self.recipe.max_tokens, texts)?;
+        progress.aside += begun.elapsed();
+        let scoring_seconds = begun.elapsed().as_secs_f64();
+        progress.scores.push(EpochScores { epoch, predictions, seconds, scoring_seconds });
+        Ok(())
     }
 
     fn one_step(&mut self, plan: &Plan, progress: &mut Progress) -> Result<TrainEvent, Error> {

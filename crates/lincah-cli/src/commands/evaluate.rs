@@ -1,6 +1,7 @@
 //! `lincah evaluate`.
 
 use crate::args::Evaluate;
+use crate::data_args::DataArguments;
 use crate::printer::print_evaluation;
 use lincah::data::DataError;
 use lincah::data::dataset::{LabelledDataset, PositiveAt};
@@ -9,7 +10,7 @@ use std::time::Instant;
 
 pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
     let record = ClassifierRecord::read(&arguments.classifier)?;
-    let data = read(arguments, &record)?;
+    let data = read(&arguments.data, &record)?;
     let data = match arguments.holdout.split(data.len(), None)? {
         Some(split) => data.subset(&split.test),
         None => data,
@@ -30,12 +31,12 @@ pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
 }
 
 /// The rows, numbers cut as in training unless the command says otherwise.
-fn read(arguments: &Evaluate, record: &ClassifierRecord) -> Result<LabelledDataset, Error> {
+pub(crate) fn read(arguments: &DataArguments, record: &ClassifierRecord) -> Result<LabelledDataset, Error> {
     let labels = record.prompt.labels().names();
     let cut = record.data.cut.map(PositiveAt::Value);
-    match arguments.data.read(labels, arguments.data.positive_at) {
-        Err(DataError::NeedsPositiveAt { .. }) if arguments.data.positive_at.is_none() && cut.is_some() => {
-            Ok(arguments.data.read(labels, cut)?)
+    match arguments.read(labels, arguments.positive_at) {
+        Err(DataError::NeedsPositiveAt { .. }) if arguments.positive_at.is_none() && cut.is_some() => {
+            Ok(arguments.read(labels, cut)?)
         }
         read => Ok(read?),
     }

@@ -1,8 +1,11 @@
 //! The verbs, a file each.
 
+pub(crate) mod compare;
+pub(crate) mod cross_validate;
 pub(crate) mod evaluate;
 pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod quickstart;
+pub(crate) mod sweep;
 pub(crate) mod train;

@@ -3,7 +3,8 @@
 use crate::args::Quickstart;
 use crate::commands::pull::pull;
 use crate::commands::train::Run;
-use crate::printer::{print_data_report, print_evaluation};
+use crate::printer::{print_data_report, print_evaluation, print_tfidf};
+use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions};
 use lincah::data::records::ReadOptions;
 use lincah::data::split::holdout;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: &Quickstart, device: Device) -> anyhow::Result<()> 
     let classifier = run.train(&train, Some(&test), prompt, Recipe::default())?;
     if let Some(evaluation) = &classifier.record().metrics {
         print_evaluation(evaluation);
+        print_tfidf(&TfidfBaseline::evaluate(&train, &test)?.1);
     }
     println!();
     for (text, prediction) in TEXTS.iter().zip(classifier.predict(&TEXTS)?) {

@@ -1,12 +1,12 @@
 //! `lincah train`.
 
 use crate::args::Train;
-use crate::printer::{TrainingProgress, print_data_report, print_evaluation};
+use crate::interrupt::stop_on_interrupt;
+use crate::printer::{TrainingProgress, print_data_report, print_evaluation, print_tfidf};
+use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::LabelledDataset;
 use lincah::{AgileClassifier, BaseModel, Device, Error, Evaluation, LabelSet, Prompt, Recipe, Trainer};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
     let classifier = run.train(&train, holdout.as_ref(), prompt, recipe)?;
     if let Some(evaluation) = &classifier.record().metrics {
         print_evaluation(evaluation);
+    }
+    if let Some(holdout) = &holdout {
+        print_tfidf(&TfidfBaseline::evaluate(&train, holdout)?.1);
     }
     eprintln!("saved in {}", arguments.out.display());
     Ok(())
@@ -74,13 +77,7 @@ impl Run<'_> {
         recipe: Recipe,
     ) -> anyhow::Result<AgileClassifier> {
         let base = BaseModel::open(self.model, self.device)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let asked = stop.clone();
-        ctrlc::set_handler(move || {
-            if asked.swap(true, Ordering::Relaxed) {
-                std::process::exit(1);
-            }
-        })?;
+        let stop = stop_on_interrupt()?;
         let trainer = Trainer::new(base, prompt, recipe)?;
         let trainer = trainer.in_folder(self.out, self.resume).stopping_at(stop).checkpoint_interval(self.checkpoint_interval);
         let mut progress = TrainingProgress::new();

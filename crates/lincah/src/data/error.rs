@@ -325,6 +325,14 @@ pub enum DataError {
         /// The rows that there are.
         available: usize,
     },
+    /// A number of folds that the classes do not allow.
+    #[error("{folds} folds: give at least 2, and no more than the {smallest} rows of the smallest class")]
+    Folds {
+        /// The folds asked for.
+        folds: usize,
+        /// Rows of the smallest class.
+        smallest: usize,
+    },
     /// A validation fraction outside (0, 1).
     #[error("the validation fraction is {fraction}: give a number above 0 and below 1")]
     ValidationFraction {

@@ -15,9 +15,14 @@ use super::error::DataError;
 /// Source: `random_interval` and `_shuffle_raw` of numpy/random/mtrand;
 /// Matsumoto and Nishimura 1998, doi 10.1145/272991.272995.
 pub fn numpy_permutation(seed: u32, n: usize) -> Vec<usize> {
-    let mut random = Mt::new(seed);
     let mut order: Vec<usize> = (0..n).collect();
-    for last in (1..n).rev() {
+    numpy_shuffle(&mut Mt::new(seed), &mut order);
+    order
+}
+
+/// NumPy's `RandomState.shuffle` of a flat array, as [`numpy_permutation`] describes it.
+fn numpy_shuffle(random: &mut Mt, values: &mut [usize]) {
+    for last in (1..values.len()).rev() {
         let mask = u32::MAX >> (last as u32).leading_zeros();
         let drawn = loop {
             let value = (random.next_u32() & mask) as usize;
@@ -25,9 +30,8 @@ pub fn numpy_permutation(seed: u32, n: usize) -> Vec<usize> {
                 break value;
             }
         };
-        order.swap(last, drawn);
+        values.swap(last, drawn);
     }
-    order
 }
 
 /// Row indices on either side of a split, each in the order in which to use them.
@@ -89,4 +93,39 @@ pub fn validation_split(labels: &[usize], fraction: f64, seed: u32) -> Result<Sp
     }
     let (test, train) = (0..labels.len()).partition(|&row| validates[row]);
     Ok(Split { train, test })
+}
+
+/// The fold, from 0, in which each row is tested: scikit-learn's `StratifiedKFold(folds, shuffle=True, random_state=seed)`.
+///
+/// The rows sorted by class (classes in the order in which they first occur) are dealt out to the folds in turn, which decides how many of
+/// each class a fold gets; which rows these are is shuffled for each class by one `RandomState(seed)`.
+///
+/// Source: `StratifiedKFold._make_test_folds` in scikit-learn 1.9.
+///
+/// # Errors
+/// [`DataError::Folds`] for fewer than 2 folds, or more than the smallest class has rows.
+pub fn stratified_folds(labels: &[usize], folds: usize, seed: u32) -> Result<Vec<usize>, DataError> {
+    let mut classes: Vec<usize> = Vec::new();
+    labels.iter().for_each(|label| {
+        if !classes.contains(label) {
+            classes.push(*label);
+        }
+    });
+    let rows_of = |class: usize| labels.iter().filter(|&&label| label == class).count();
+    let smallest = classes.iter().map(|&class| rows_of(class)).min().unwrap_or(0);
+    if folds < 2 || folds > smallest {
+        return Err(DataError::Folds { folds, smallest });
+    }
+    let (mut random, mut fold_of, mut dealt) = (Mt::new(seed), vec![0; labels.len()], 0);
+    for class in classes {
+        let mut shares = vec![0; folds];
+        let rows = rows_of(class);
+        (dealt..dealt + rows).for_each(|place| shares[place % folds] += 1);
+        dealt += rows;
+        let mut drawn: Vec<usize> = (0..folds).flat_map(|fold| std::iter::repeat_n(fold, shares[fold])).collect();
+        numpy_shuffle(&mut random, &mut drawn);
+        let of_class = labels.iter().enumerate().filter(|&(_, &label)| label == class);
+        of_class.zip(drawn).for_each(|((row, _), fold)| fold_of[row] = fold);
+    }
+    Ok(fold_of)
 }

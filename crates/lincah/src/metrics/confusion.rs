@@ -54,6 +54,11 @@ fn ratio(numerator: f64, denominator: f64) -> f64 {
 }
 
 impl ConfusionMatrix {
+    /// The matrix with these counts, as many columns as rows.
+    pub(crate) fn from_counts(counts: Vec<Vec<u64>>) -> Self {
+        Self { counts }
+    }
+
     /// The counts, rows of true classes by columns of predicted classes.
     pub fn counts(&self) -> &[Vec<u64>] {
         &self.counts

@@ -1,6 +1,7 @@
 //! Which rows each step sees, in which order, and how much each counts.
 
 use crate::prompt::EncodedPrompt;
+use crate::random::below;
 use crate::recipe::{ClassWeights, Recipe};
 use lincah_model::Loss;
 use rand_chacha::ChaCha8Rng;
@@ -94,18 +95,6 @@ impl Plan {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(0x6C69_6E63_6168));
         random.set_stream(index << 16 | purpose);
         random
-    }
-}
-
-/// An unbiased draw from `0..bound`, by rejection.
-fn below(random: &mut ChaCha8Rng, bound: usize) -> usize {
-    let bound = bound as u64;
-    let zone = u64::MAX - u64::MAX % bound;
-    loop {
-        let draw = random.next_u64();
-        if draw < zone {
-            return (draw % bound) as usize;
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-use lincah::data::split::{holdout, numpy_permutation, validation_split};
+use lincah::data::split::{holdout, numpy_permutation, stratified_folds, validation_split};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -33,6 +33,20 @@ fn a_validation_split_has_its_share_of_each_class() {
     assert_eq!(split.test.iter().filter(|&&row| labels[row] == 2).count(), 2);
     assert_eq!(split.test.iter().filter(|&&row| labels[row] == 0).count(), 18);
     assert_ne!(split.test, validation_split(&labels, 0.2, 8).unwrap().test);
+}
+
+#[test]
+fn folds_are_scikit_learns() {
+    let golden: serde_json::Value = serde_json::from_str(include_str!("../golden/statistics.json")).unwrap();
+    let indices = |value: &serde_json::Value| -> Vec<usize> { serde_json::from_value(value.clone()).unwrap() };
+    for case in golden["folds"].as_array().unwrap() {
+        let (folds, seed) = (case["folds"].as_u64().unwrap() as usize, case["seed"].as_u64().unwrap() as u32);
+        let found = stratified_folds(&indices(&case["labels"]), folds, seed).unwrap();
+        assert_eq!(found, indices(&case["fold_of"]), "{folds} folds, seed {seed}");
+    }
+    let message = |folds| stratified_folds(&[0, 1, 0, 1, 1], folds, 1).unwrap_err().to_string();
+    assert_eq!(message(3), "3 folds: give at least 2, and no more than the 2 rows of the smallest class");
+    assert_eq!(message(1), "1 folds: give at least 2, and no more than the 2 rows of the smallest class");
 }
 
 proptest! {

@@ -1,0 +1,75 @@
+//! `lincah compare`.
+
+use crate::commands::evaluate::read;
+use crate::experiment_args::Compare;
+use lincah::comparison::Comparison;
+use lincah::data::dataset::LabelledDataset;
+use lincah::statistics::Difference;
+use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Prediction};
+use std::path::Path;
+use std::time::Instant;
+
+pub(crate) fn run(arguments: &Compare, device: Device) -> anyhow::Result<()> {
+    let (first, second) = (ClassifierRecord::read(&arguments.first)?, ClassifierRecord::read(&arguments.second)?);
+    let labels = |record: &ClassifierRecord| record.prompt.labels().names().to_vec();
+    if labels(&first) != labels(&second) {
+        return Err(Error::OtherLabels { first: labels(&first), second: labels(&second) }.into());
+    }
+    let data = read(&arguments.data, &first)?;
+    let data = match arguments.holdout.split(data.len(), None)? {
+        Some(split) => data.subset(&split.test),
+        None => data,
+    };
+    // One after the other: two base models need not fit into memory.
+    let (first, first_seconds) = predict(&arguments.first, &data, device)?;
+    let (second, second_seconds) = predict(&arguments.second, &data, device)?;
+    let comparison = Comparison::of((&first, &second), &data, (first_seconds, second_seconds))?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&comparison)?);
+    } else {
+        print(arguments, &comparison, &data);
+    }
+    Ok(())
+}
+
+fn predict(folder: &Path, data: &LabelledDataset, device: Device) -> Result<(Vec<Prediction>, f64), Error> {
+    let classifier = AgileClassifier::load(folder, None, device)?;
+    let begun = Instant::now();
+    Ok((classifier.predict(&data.texts)?, begun.elapsed().as_secs_f64()))
+}
+
+fn print(arguments: &Compare, comparison: &Comparison, data: &LabelledDataset) {
+    let (first, second) = (&comparison.first, &comparison.second);
+    println!("{} rows; first {}, second {}", comparison.n, arguments.first.display(), arguments.second.display());
+    let area = |value: Option<f64>| value.map_or(String::from("undefined"), |value| format!("{value:.3}"));
+    let name = if first.labels.len() == 2 { "F1" } else { "macro F1" };
+    let row = |name: &str, values: [String; 2], difference: Option<&Difference>| {
+        let difference = difference.map_or(String::new(), |difference| {
+            let [low, high] = difference.interval;
+            format!("   second - first {:+.3} [{low:+.3}, {high:+.3}]", difference.value)
+        });
+        println!("  {name:<10} {:<9} {:<9}{difference}", values[0], values[1]);
+    };
+    row(name, [first.f1, second.f1].map(|f1| format!("{f1:.3}")), Some(&comparison.f1_difference));
+    row("accuracy", [first.accuracy, second.accuracy].map(|accuracy| format!("{accuracy:.3}")), None);
+    row("ROC-AUC", [first.roc_auc, second.roc_auc].map(area), comparison.roc_auc_difference.as_ref());
+    println!("  in brackets 95 % paired bootstrap intervals over these rows");
+    let test = &comparison.mcnemar;
+    let p_value = match test.p_value {
+        small if small < 0.001 => String::from("p < 0.001"),
+        value => format!("p = {value:.3}"),
+    };
+    println!(
+        "  only the first right: {} rows, only the second: {}; McNemar's exact test {p_value}",
+        test.only_first_right, test.only_second_right
+    );
+    println!("\n{} decisions flip{}", comparison.flips.len(), if comparison.flips.is_empty() { "" } else { ":" });
+    for flip in &comparison.flips {
+        let text = match (arguments.show_texts, data.rows.iter().position(|&row| row == flip.row)) {
+            (true, Some(index)) => format!("  {}", data.texts[index].replace(['\n', '\r'], " ")),
+            _ => String::new(),
+        };
+        println!("  row {:<6} {} -> {} (true: {}){text}", flip.row, flip.first, flip.second, flip.truth);
+    }
+    println!("\nVerdict: {}", comparison.verdict);
+}

@@ -1,0 +1,84 @@
+//! `lincah cross-validate`.
+
+use crate::experiment_args::CrossValidate;
+use crate::interrupt::stop_on_interrupt;
+use crate::printer::{TrainingProgress, print_data_report, print_evaluation, print_tfidf};
+use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
+use lincah::statistics::mean_deviation;
+use lincah::{BaseModel, Device, Error, Evaluation, LabelSet};
+
+pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<()> {
+    let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
+    let rows = match arguments.holdout.split(data.len(), arguments.train_size)? {
+        Some(split) => split.train,
+        None => (0..arguments.train_size.unwrap_or(data.len()).min(data.len())).collect(),
+    };
+    let data = data.subset(&rows);
+    let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
+    let validation = CrossValidation {
+        prompt: arguments.recipe.prompt(labels).map_err(Error::from)?,
+        recipe: arguments.recipe.recipe(),
+        folds: arguments.folds,
+        fold_seed: arguments.fold_seed,
+        folder: arguments.out.clone(),
+        stop: stop_on_interrupt()?,
+    };
+    validation.recipe.check()?;
+    print_data_report(&data, None);
+    let base = BaseModel::open(&arguments.model, device)?;
+    let mut progress = TrainingProgress::new();
+    let results = validation.run(base, &data, &mut |event| match event {
+        CrossValidationEvent::Training(fold, event) => {
+            if event.step() == 0 {
+                eprintln!("fold {}/{}", fold + 1, arguments.folds);
+                progress = TrainingProgress::new();
+            }
+            progress.show(event);
+        }
+        CrossValidationEvent::Fold(result, before) => print_fold(result, *before),
+        _ => {}
+    });
+    if let Err(Error::Interrupted { .. }) = &results {
+        eprintln!("the finished folds are kept in {}; the same command goes on", arguments.out.display());
+    }
+    print_summary(&results?);
+    Ok(())
+}
+
+fn print_fold(result: &FoldResult, before: bool) {
+    let area = result.evaluation.roc_auc.map_or(String::new(), |area| format!("  ROC-AUC {area:.3}"));
+    let before = if before { "  (was finished)" } else { "" };
+    let fold = result.fold.map_or(0, |fold| fold + 1);
+    eprintln!("fold {fold}: F1 {:.3}{area}  TF-IDF F1 {:.3}{before}", result.evaluation.f1, result.tfidf.f1);
+}
+
+/// A metric of an evaluation, where it has it.
+type Metric = fn(&Evaluation) -> Option<f64>;
+
+fn print_summary(results: &[FoldResult]) {
+    let folds: Vec<&FoldResult> = results.iter().filter(|result| result.fold.is_some()).collect();
+    println!("mean ± standard deviation over {} folds; beside it TF-IDF + logistic regression on the same folds", folds.len());
+    let metrics: [(&str, Metric); 7] = [
+        ("F1", |all| Some(all.f1)),
+        ("macro F1", |all| Some(all.macro_f1)),
+        ("precision", |all| Some(all.precision)),
+        ("recall", |all| Some(all.recall)),
+        ("accuracy", |all| Some(all.accuracy)),
+        ("ROC-AUC", |all| all.roc_auc),
+        ("PR-AUC", |all| all.pr_auc),
+    ];
+    for (name, metric) in metrics {
+        let of = |evaluation: fn(&FoldResult) -> &Evaluation| {
+            let values: Vec<f64> = folds.iter().filter_map(|fold| metric(evaluation(fold))).collect();
+            mean_deviation(&values).map_or(String::from("undefined"), |found| {
+                format!("{:.3} ± {:.3}", found.mean, found.deviation.unwrap_or(f64::NAN))
+            })
+        };
+        println!("  {name:<10} {}   {}", of(|fold| &fold.evaluation), of(|fold| &fold.tfidf));
+    }
+    if let Some(pooled) = results.iter().find(|result| result.fold.is_none()) {
+        println!("\nall folds together (for the areas, scores of different classifiers are put in one order):");
+        print_evaluation(&pooled.evaluation);
+        print_tfidf(&pooled.tfidf);
+    }
+}

@@ -1,0 +1,100 @@
+//! Two classifiers on the same rows: is the difference real, and which decisions flip?
+
+use crate::classifier::Prediction;
+use crate::data::dataset::LabelledDataset;
+use crate::error::Error;
+use crate::evaluate::Evaluation;
+use crate::statistics::{Difference, McNemar, ScoredRows, mcnemar, paired_differences};
+use serde::{Deserialize, Serialize};
+
+/// A row that the two classifiers decide differently.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flip {
+    /// The row in the file, from 1.
+    pub row: u64,
+    /// Its true label.
+    pub truth: String,
+    /// What the first classifier says.
+    pub first: String,
+    /// What the second classifier says.
+    pub second: String,
+}
+
+/// What two classifiers make of the same rows. Differences are the second's metric minus the first's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Rows.
+    pub n: usize,
+    /// The first classifier's metrics.
+    pub first: Evaluation,
+    /// The second classifier's metrics.
+    pub second: Evaluation,
+    /// Test of the decisions.
+    pub mcnemar: McNemar,
+    /// Difference of F1, the macro average with more than two labels.
+    pub f1_difference: Difference,
+    /// Difference of the area under the ROC curve, where it is defined.
+    pub roc_auc_difference: Option<Difference>,
+    /// Rows on which the decisions differ, in the order of the data.
+    pub flips: Vec<Flip>,
+    /// One line in plain words.
+    pub verdict: String,
+}
+
+impl Comparison {
+    /// Compares the predictions of two classifiers of the same labels for the rows of `data`. `seconds` is what each scoring took.
+    ///
+    /// # Errors
+    /// No rows, or predictions that are not of these rows.
+    pub fn of(
+        (first, second): (&[Prediction], &[Prediction]),
+        data: &LabelledDataset,
+        seconds: (f64, f64),
+    ) -> Result<Self, Error> {
+        let names = &data.label_names;
+        let evaluation = |predictions, seconds| Evaluation::of(predictions, &data.labels, names, seconds);
+        let (first_evaluation, second_evaluation) = (evaluation(first, seconds.0)?, evaluation(second, seconds.1)?);
+        let right = |predictions: &[Prediction]| -> Vec<bool> {
+            predictions.iter().zip(&data.labels).map(|(prediction, &label)| prediction.label == label).collect()
+        };
+        let mcnemar = mcnemar(&right(first), &right(second));
+        let (f1_difference, roc_auc_difference) = paired_differences(&scored(first, data)?, &scored(second, data)?);
+        let rows = first.iter().zip(second).zip(data.rows.iter().zip(&data.labels));
+        let flips = rows.filter(|((first, second), _)| first.label != second.label).map(|((first, second), (&row, &truth))| {
+            Flip { row, truth: names[truth].clone(), first: names[first.label].clone(), second: names[second.label].clone() }
+        });
+        Ok(Self {
+            n: data.len(),
+            flips: flips.collect(),
+            verdict: verdict(&mcnemar, &f1_difference, roc_auc_difference.as_ref()),
+            first: first_evaluation,
+            second: second_evaluation,
+            mcnemar,
+            f1_difference,
+            roc_auc_difference,
+        })
+    }
+}
+
+fn scored(predictions: &[Prediction], data: &LabelledDataset) -> Result<ScoredRows, Error> {
+    let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.label).collect();
+    let positive = data.label_names.len() - 1;
+    let scores: Vec<f64> = predictions.iter().map(|prediction| prediction.probabilities[positive]).collect();
+    Ok(ScoredRows::new(&data.labels, &predicted, &scores, data.label_names.len())?)
+}
+
+/// Says what the three tests say together; each has its own 5 %.
+fn verdict(mcnemar: &McNemar, f1: &Difference, area: Option<&Difference>) -> String {
+    let decisions = (mcnemar.p_value < 0.05).then_some(mcnemar.only_second_right > mcnemar.only_first_right);
+    let clear = |difference: &Difference| difference.is_clear().then_some(difference.value > 0.0);
+    let tests = [("decisions", decisions), ("F1", clear(f1)), ("ROC-AUC", area.and_then(clear))];
+    let of = |side: bool| -> Vec<&str> { tests.iter().filter(|test| test.1 == Some(side)).map(|test| test.0).collect() };
+    match (of(true).as_slice(), of(false).as_slice()) {
+        ([], []) => String::from("no real difference: on these rows, chance explains what differs"),
+        (better, []) => format!("the second is better, by {}; chance hardly explains that", better.join(", ")),
+        ([], better) => format!("the first is better, by {}; chance hardly explains that", better.join(", ")),
+        (second, first) => {
+            format!("mixed: the second is better by {}, the first by {}", second.join(", "), first.join(", "))
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Stratified k-fold cross-validation: every row is scored once, by a classifier that was not trained on it.
+
+use crate::base_model::BaseModel;
+use crate::baseline::TfidfBaseline;
+use crate::classifier::Prediction;
+use crate::data::dataset::LabelledDataset;
+use crate::data::fingerprint::fingerprint;
+use crate::data::split::stratified_folds;
+use crate::error::Error;
+use crate::evaluate::Evaluation;
+use crate::prompt::Prompt;
+use crate::recipe::Recipe;
+use crate::results::{open_folder, read_lines, write_lines};
+use crate::trainer::{TrainEvent, Trainer};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+const RESULTS_FILE: &str = "results.jsonl";
+const PREDICTIONS_FILE: &str = "predictions.jsonl";
+
+/// A cross-validation to be run, or gone on with.
+#[derive(Debug, Clone)]
+pub struct CrossValidation {
+    /// What is asked of the model.
+    pub prompt: Prompt,
+    /// How each fold's classifier is trained.
+    pub recipe: Recipe,
+    /// Number of folds.
+    pub folds: usize,
+    /// Decides which row is in which fold, see [`stratified_folds`].
+    pub fold_seed: u32,
+    /// Where `results.jsonl` and `predictions.jsonl` are kept. A fold that is finished there is not run again.
+    pub folder: PathBuf,
+    /// Stops the training of a fold once it is true; the folds before are kept.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// Metrics of one fold, or of all folds' rows together; a line of `results.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldResult {
+    /// Number of the fold, from 0; absent for all folds together.
+    pub fold: Option<usize>,
+    /// SHA-256 of all that decides the cross-validation.
+    pub run: String,
+    /// The classifiers' metrics.
+    pub evaluation: Evaluation,
+    /// Those of TF-IDF with logistic regression, trained on the same rows.
+    pub tfidf: Evaluation,
+    /// Seconds of the fold's training; of all folds'.
+    pub seconds: f64,
+}
+
+/// A row's out-of-fold probabilities; a line of `predictions.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutOfFold {
+    /// The row in the file, from 1.
+    pub row: u64,
+    /// The fold that it was tested in, from 0.
+    pub fold: usize,
+    /// Its true label.
+    pub label: String,
+    /// The probability of each label by name.
+    pub scores: Map<String, Value>,
+    /// The same of TF-IDF with logistic regression.
+    pub tfidf_scores: Map<String, Value>,
+}
+
+/// What happens in a cross-validation.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CrossValidationEvent<'a> {
+    /// Something in the training of a fold, from 0.
+    Training(usize, &'a TrainEvent),
+    /// A fold is done; whether it was already, when the cross-validation began.
+    Fold(&'a FoldResult, bool),
+}
+
+impl CrossValidation {
+    /// Trains and scores every fold that is not done; returns the folds in order, then all rows together.
+    ///
+    /// # Errors
+    /// A folder of something else, or of a cross-validation with other settings; those of the training.
+    pub fn run(
+        &self,
+        mut base: BaseModel,
+        data: &LabelledDataset,
+        on_event: &mut dyn FnMut(&CrossValidationEvent),
+    ) -> Result<Vec<FoldResult>, Error> {
+        self.recipe.check()?;
+        let fold_of = stratified_folds(&data.labels, self.folds, self.fold_seed)?;
+        open_folder(&self.folder, RESULTS_FILE)?;
+        let run = self.fingerprint(&base, data);
+        let mut results: Vec<FoldResult> = read_lines(&self.folder.join(RESULTS_FILE))?;
+        if results.iter().any(|result| result.run != run) {
+            return Err(Error::OtherRun { path: self.folder.clone(), what: "recipe, prompt, model, folds or data" });
+        }
+        results.retain(|result| result.fold.is_some());
+        let mut predictions: Vec<OutOfFold> = read_lines(&self.folder.join(PREDICTIONS_FILE))?;
+        for fold in 0..self.folds {
+            if let Some(done) = results.iter().find(|result| result.fold == Some(fold)) {
+                on_event(&CrossValidationEvent::Fold(done, true));
+                continue;
+            }
+            predictions.retain(|prediction| prediction.fold != fold);
+            let (trained, result, scored) = self.fold(base, data, (&fold_of, fold), on_event)?;
+            base = trained;
+            predictions.extend(scored);
+            // The predictions first: what `results.jsonl` has is whole.
+            write_lines(&self.folder.join(PREDICTIONS_FILE), &predictions)?;
+            results.push(FoldResult { run: run.clone(), ..result });
+            write_lines(&self.folder.join(RESULTS_FILE), &results)?;
+            on_event(&CrossValidationEvent::Fold(&results[results.len() - 1], false));
+        }
+        results.sort_by_key(|result| result.fold);
+        results.push(self.pooled(run, &results, &predictions, data)?);
+        write_lines(&self.folder.join(RESULTS_FILE), &results)?;
+        Ok(results)
+    }
+
+    /// Trains on all folds but one and scores that one; gives the base model back.
+    fn fold(
+        &self,
+        base: BaseModel,
+        data: &LabelledDataset,
+        (fold_of, fold): (&[usize], usize),
+        on_event: &mut dyn FnMut(&CrossValidationEvent),
+    ) -> Result<(BaseModel, FoldResult, Vec<OutOfFold>), Error> {
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..data.len()).partition(|&row| fold_of[row] == fold);
+        let (train, test) = (data.subset(&train), data.subset(&test));
+        let begun = Instant::now();
+        let trainer = Trainer::new(base, self.prompt.clone(), self.recipe.clone())?.stopping_at(self.stop.clone());
+        let classifier = trainer.fit(&train, &mut |event| on_event(&CrossValidationEvent::Training(fold, event)))?;
+        let (seconds, begun) = (begun.elapsed().as_secs_f64(), Instant::now());
+        let predictions = classifier.predict(&test.texts)?;
+        let evaluation = Evaluation::of(&predictions, &test.labels, &test.label_names, begun.elapsed().as_secs_f64())?;
+        let (tfidf_predictions, tfidf) = TfidfBaseline::evaluate(&train, &test)?;
+        let scores = |prediction: &Prediction| -> Map<String, Value> {
+            let probabilities = prediction.probabilities.iter().map(|&probability| Value::from(probability));
+            test.label_names.iter().cloned().zip(probabilities).collect()
+        };
+        let scored = predictions.iter().zip(&tfidf_predictions).enumerate().map(|(index, (prediction, tfidf))| OutOfFold {
+            row: test.rows[index],
+            fold,
+            label: test.label_names[test.labels[index]].clone(),
+            scores: scores(prediction),
+            tfidf_scores: scores(tfidf),
+        });
+        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds };
+        Ok((classifier.into_base(), result, scored.collect()))
+    }
+
+    /// The metrics of all rows' out-of-fold probabilities.
+    fn pooled(&self, run: String, folds: &[FoldResult], rows: &[OutOfFold], data: &LabelledDataset) -> Result<FoldResult, Error> {
+        let names = &data.label_names;
+        let damaged = |row: &OutOfFold| Error::Damaged {
+            path: self.folder.join(PREDICTIONS_FILE),
+            reason: format!("row {} has other labels than the data", row.row),
+        };
+        let of = |scores: fn(&OutOfFold) -> &Map<String, Value>, speed: fn(&FoldResult) -> f64| {
+            let (mut predictions, mut truth) = (Vec::new(), Vec::new());
+            for row in rows {
+                let probability = |name: &String| scores(row).get(name).and_then(Value::as_f64);
+                let probabilities: Option<Vec<f64>> = names.iter().map(probability).collect();
+                predictions.push(Prediction::of(probabilities.ok_or_else(|| damaged(row))?, 0));
+                truth.push(names.iter().position(|name| *name == row.label).ok_or_else(|| damaged(row))?);
+            }
+            let seconds = folds.iter().map(speed).sum();
+            Evaluation::of(&predictions, &truth, names, seconds)
+        };
+        let cut_texts = folds.iter().map(|fold| fold.evaluation.cut_texts).sum();
+        let evaluation = of(|row| &row.scores, |fold| fold.evaluation.n as f64 / fold.evaluation.texts_per_second)?;
+        Ok(FoldResult {
+            fold: None,
+            run,
+            evaluation: Evaluation { cut_texts, ..evaluation },
+            tfidf: of(|row| &row.tfidf_scores, |fold| fold.tfidf.n as f64 / fold.tfidf.texts_per_second)?,
+            seconds: folds.iter().map(|fold| fold.seconds).sum(),
+        })
+    }
+
+    /// SHA-256 over all that decides the results.
+    fn fingerprint(&self, base: &BaseModel, data: &LabelledDataset) -> String {
+        let weights = base.weights_fingerprint();
+        let parts = (&self.prompt, &self.recipe, self.folds, self.fold_seed, weights, fingerprint(data), &data.rows);
+        let json = serde_json::to_vec(&parts).expect("settings serialize");
+        Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -1,0 +1,39 @@
+//! Files of results that a kill cannot leave half written: each time the whole file, renamed into place.
+
+use crate::classifier::write_atomically;
+use crate::error::Error;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// The objects of a file with one a line; none if there is no such file.
+pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::file("read", path)(error)),
+    };
+    let parse = |(index, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| Error::DamagedResults {
+            path: path.to_path_buf(),
+            line: index + 1,
+            reason: error.to_string(),
+        })
+    };
+    text.lines().enumerate().map(parse).collect()
+}
+
+/// Writes one object a line.
+pub(crate) fn write_lines<T: Serialize>(path: &Path, objects: &[T]) -> Result<(), Error> {
+    let lines = objects.iter().map(|object| serde_json::to_string(object).expect("a result serializes") + "\n");
+    write_atomically(path, lines.collect::<String>().as_bytes())
+}
+
+/// Makes an output folder; one with other things in it than what `owned` names is refused.
+pub(crate) fn open_folder(folder: &Path, owned: &str) -> Result<(), Error> {
+    let ours = folder.join(owned).exists();
+    if !ours && !crate::classifier::is_empty_or_absent(folder)? {
+        return Err(Error::NoResultsFolder { path: folder.to_path_buf(), file: owned.to_string() });
+    }
+    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))
+}

@@ -1,0 +1,12 @@
+//! How much of a result is chance: bootstrap intervals, and paired tests between two classifiers on the same rows.
+//!
+//! All of it is about the *test rows*: it says how far a metric could have come out differently on other rows of the same kind. It says
+//! nothing about training again with another seed or on other training rows; for that, train again (`sweep`, `cross-validate`).
+
+mod bootstrap;
+mod paired;
+mod summary;
+
+pub use bootstrap::{Intervals, RESAMPLES, ResampledMetrics, ScoredRows, percentile_interval};
+pub use paired::{Difference, McNemar, mcnemar, paired_differences};
+pub use summary::{MeanDeviation, mean_deviation};

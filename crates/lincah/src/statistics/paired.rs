@@ -1,0 +1,69 @@
+//! Two classifiers on the same rows.
+
+use super::bootstrap::{ScoredRows, each_resample, percentile_interval};
+use serde::{Deserialize, Serialize};
+
+/// McNemar's exact test: of the rows that one classifier has right and the other wrong, are they one's more often than a fair coin would
+/// have it?
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct McNemar {
+    /// Rows that the first classifier alone has right.
+    pub only_first_right: u64,
+    /// Rows that the second classifier alone has right.
+    pub only_second_right: u64,
+    /// The probability of so unequal a division, or a more unequal one, if both were equally good (two-sided).
+    pub p_value: f64,
+}
+
+/// p = min(1, 2 Σᵢ₌₀ᵐ (n over i) / 2ⁿ), n the rows that exactly one classifier has right and m the smaller part of them; 1 if n is 0.
+///
+/// Source: McNemar 1947, doi 10.1007/BF02295996; the exact form is the two-sided binomial test with probability 1/2.
+pub fn mcnemar(first_right: &[bool], second_right: &[bool]) -> McNemar {
+    let count = |first: bool| first_right.iter().zip(second_right).filter(|&(&a, &b)| a == first && b != first).count() as u64;
+    let (only_first_right, only_second_right) = (count(true), count(false));
+    let (discordant, smaller) = (only_first_right + only_second_right, only_first_right.min(only_second_right));
+    // ln (n over i) grows by ln (n - i + 1) / i; logarithms, as 2ⁿ leaves f64 at n = 1024.
+    let (mut logarithm, mut tail) = (-(discordant as f64) * std::f64::consts::LN_2, 0.0);
+    for index in 0..=smaller {
+        if index > 0 {
+            logarithm += ((discordant - index + 1) as f64 / index as f64).ln();
+        }
+        tail += logarithm.exp();
+    }
+    McNemar { only_first_right, only_second_right, p_value: (2.0 * tail).min(1.0) }
+}
+
+/// The second classifier's metric minus the first's, on the same rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// On the rows as they are.
+    pub value: f64,
+    /// 95 % percentile bootstrap interval: each resample has the same rows for both.
+    pub interval: [f64; 2],
+}
+
+impl Difference {
+    /// Whether the interval leaves 0 out.
+    pub fn is_clear(&self) -> bool {
+        self.interval[0] > 0.0 || self.interval[1] < 0.0
+    }
+}
+
+/// The differences of F1 and, where it is defined, of the area under the ROC curve, by a paired bootstrap.
+///
+/// `first` and `second` are of the same rows in the same order.
+///
+/// Source: Efron and Tibshirani 1993, chapter 13, with the rows as the units that are drawn.
+pub fn paired_differences(first: &ScoredRows, second: &ScoredRows) -> (Difference, Option<Difference>) {
+    let rows = first.rows();
+    let difference = |counts: &[u32]| {
+        let (first, second) = (first.resampled(counts), second.resampled(counts));
+        (second.f1 - first.f1, first.areas.zip(second.areas).map(|(first, second)| second.0 - first.0))
+    };
+    let (f1, area) = difference(&vec![1; rows]);
+    let resampled = each_resample(rows, difference);
+    let of = |value: f64, values: Vec<f64>| percentile_interval(values).map(|interval| Difference { value, interval });
+    let no_rows = Difference { value: f1, interval: [f1; 2] };
+    let f1 = of(f1, resampled.iter().map(|difference| difference.0).collect()).unwrap_or(no_rows);
+    (f1, area.and_then(|area| of(area, resampled.iter().filter_map(|difference| difference.1).collect())))
+}

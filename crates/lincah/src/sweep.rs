@@ -1,0 +1,177 @@
+//! Many trainings that differ in chosen settings, their results kept as they come.
+
+mod table;
+mod worker;
+
+use crate::classifier::BaseModelRecord;
+use crate::data::dataset::LabelledDataset;
+use crate::data::fingerprint::fingerprint;
+use crate::error::Error;
+use crate::evaluate::Evaluation;
+use crate::prompt::Prompt;
+use crate::recipe::Recipe;
+use crate::results::{open_folder, read_lines, write_lines};
+use lincah_model::Device;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+const RESULTS_FILE: &str = "results.jsonl";
+const TABLE_FILE: &str = "results.csv";
+
+/// One training of a sweep.
+#[derive(Debug, Clone)]
+pub struct PlannedRun {
+    /// Catalogue name or path of the base model.
+    pub model: String,
+    /// Seed of the split that the rows come from; only recorded.
+    pub split_seed: u32,
+    /// Rows to train on.
+    pub train: Arc<LabelledDataset>,
+    /// Rows to score.
+    pub test: Arc<LabelledDataset>,
+    /// What is asked of the model.
+    pub prompt: Prompt,
+    /// How it is trained.
+    pub recipe: Recipe,
+}
+
+/// What came out of a training; a line of `results.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// SHA-256 of all that decides the run.
+    pub run: String,
+    /// The base model.
+    pub base_model: BaseModelRecord,
+    /// Seed of the split.
+    pub split_seed: u32,
+    /// Training rows.
+    pub train_size: usize,
+    /// What was asked of the model.
+    pub prompt: Prompt,
+    /// How it was trained.
+    pub recipe: Recipe,
+    /// Metrics on the scored rows; absent where the training diverged.
+    pub evaluation: Option<Evaluation>,
+    /// Metrics of TF-IDF with logistic regression, trained on the same rows.
+    pub tfidf: Evaluation,
+    /// Seconds of training up to there.
+    pub seconds: f64,
+}
+
+/// What happens in a sweep.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SweepEvent<'a> {
+    /// A run is done.
+    Run {
+        /// What came out.
+        result: &'a RunResult,
+        /// Runs done, those of earlier times included.
+        done: usize,
+        /// Runs in all.
+        runs: usize,
+        /// Seconds that the others will take at this speed.
+        seconds_left: f64,
+    },
+}
+
+/// A sweep in a folder: what is planned, and what is done.
+#[derive(Debug)]
+pub struct Sweep {
+    folder: PathBuf,
+    planned: Vec<(String, PlannedRun)>,
+    /// All that the folder holds, of this plan and of earlier ones.
+    results: Vec<RunResult>,
+}
+
+impl Sweep {
+    /// Plans runs in `folder`; those whose results are there already count as done, and results of other plans stay.
+    ///
+    /// # Errors
+    /// A folder of something else, a recipe out of range, results that cannot be read.
+    pub fn open(folder: &Path, runs: Vec<PlannedRun>) -> Result<Self, Error> {
+        runs.iter().try_for_each(|run| run.recipe.check())?;
+        open_folder(folder, RESULTS_FILE)?;
+        let results = read_lines(&folder.join(RESULTS_FILE))?;
+        // The file marks the folder as a sweep's from now on.
+        write_lines(&folder.join(RESULTS_FILE), &results)?;
+        let mut fingerprints = BTreeMap::new();
+        let mut of = |rows: &Arc<LabelledDataset>| -> String {
+            fingerprints.entry(Arc::as_ptr(rows) as usize).or_insert_with(|| fingerprint(rows)).clone()
+        };
+        let mut planned: Vec<(String, PlannedRun)> = Vec::with_capacity(runs.len());
+        for run in runs {
+            let parts = (&run.model, of(&run.train), of(&run.test), run.split_seed, &run.prompt, &run.recipe);
+            let json = serde_json::to_vec(&parts).expect("settings serialize");
+            let key: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
+            if planned.iter().all(|(other, _)| *other != key) {
+                planned.push((key, run));
+            }
+        }
+        Ok(Self { folder: folder.to_path_buf(), planned, results })
+    }
+
+    /// Runs planned.
+    pub fn runs(&self) -> usize {
+        self.planned.len()
+    }
+
+    /// What is planned, in order.
+    pub fn planned(&self) -> impl Iterator<Item = &PlannedRun> {
+        self.planned.iter().map(|(_, run)| run)
+    }
+
+    /// The plan's results so far, in the plan's order.
+    pub fn results(&self) -> Vec<&RunResult> {
+        self.planned.iter().filter_map(|(key, _)| self.results.iter().find(|result| result.run == *key)).collect()
+    }
+
+    /// Runs what is not done, `jobs` at once, each with a copy of the base model of its own.
+    ///
+    /// Runs that differ in `epochs` alone are one training, scored at each, where [`Recipe::depends_on_length`] is false.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once `stop` is true; a model that cannot be opened, files that cannot be written. Finished runs are kept.
+    pub fn run(
+        &mut self,
+        (jobs, device): (usize, Device),
+        stop: &Arc<AtomicBool>,
+        on_event: &mut dyn FnMut(&SweepEvent),
+    ) -> Result<(), Error> {
+        let groups = self.groups();
+        let (begun, cost) = (Instant::now(), groups.iter().map(worker::Group::cost).sum::<f64>());
+        let (mut spent, runs) = (0.0, self.planned.len());
+        let outcome = worker::run_all(groups, (jobs, device), stop, &mut |finished| {
+            spent += finished.cost;
+            self.results.extend(finished.results);
+            write_lines(&self.folder.join(RESULTS_FILE), &self.results)?;
+            let done = self.results().len();
+            let seconds_left = begun.elapsed().as_secs_f64() * (cost - spent) / spent;
+            let new = &self.results[self.results.len() - finished.runs..];
+            for (index, result) in new.iter().enumerate() {
+                on_event(&SweepEvent::Run { result, done: done - finished.runs + index + 1, runs, seconds_left });
+            }
+            table::write(&self.folder.join(TABLE_FILE), &self.results)
+        });
+        table::write(&self.folder.join(TABLE_FILE), &self.results)?;
+        outcome
+    }
+
+    /// What is left to do, as trainings.
+    fn groups(&self) -> Vec<worker::Group> {
+        let done = |key: &str| self.results.iter().any(|result| result.run == key);
+        let mut groups: Vec<worker::Group> = Vec::new();
+        for (key, run) in self.planned.iter().filter(|(key, _)| !done(key)) {
+            match groups.iter_mut().find(|group| group.shares_training(run)) {
+                Some(group) => group.runs.push((key.clone(), run.clone())),
+                None => groups.push(worker::Group { runs: vec![(key.clone(), run.clone())] }),
+            }
+        }
+        groups
+    }
+}
