@@ -14,8 +14,8 @@ pub(crate) struct Arguments {
     /// Threads to compute with [default: all cores]
     #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
     pub(crate) threads: Option<usize>,
-    /// Where to compute: cpu, cuda, cuda:N (a GPU's number), or auto: a GPU if there is one that can be used
-    #[arg(long, global = true, display_order = 1001, value_name = "DEVICE", default_value_t = Device::Auto)]
+    /// Where to compute: cpu, cuda, cuda:N or auto
+    #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Device::Auto)]
     pub(crate) device: Device,
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -35,11 +35,10 @@ __device__ int stride(int width) { return padded(width) + 4; }
 // Copies `count` rows of one head into shared memory, with zeros behind their channels and for rows that are not there.
 template <typename RowOf>
 __device__ void load(float* to, int stride, int rows, int count, RowOf row_of, const float* from, int heads, int head, int width) {
-    int full = padded(width);
-    for (int i = threadIdx.x; i < rows * full; i += blockDim.x) {
-        int row = i / full, channel = i % full;
-        bool there = row < count && channel < width;
-        to[row * stride + channel] = there ? from[((u64)row_of(row) * heads + head) * width + channel] : 0.0f;
+    for (int row = threadIdx.x / LANES; row < rows; row += WARPS) {
+        const float* source = from + ((u64)row_of(row) * heads + head) * width;
+        for (int channel = threadIdx.x % LANES; channel < padded(width); channel += LANES)
+            to[row * stride + channel] = row < count && channel < width ? source[channel] : 0.0f;
     }
 }
 

@@ -172,13 +172,13 @@ impl Cuda {
         let log_sum = saved.log_sum.of(sums);
         let mut delta = self.unset(sums);
         launch!(self, "attention_delta", each(sums);
-            &(sums as u64), &(width as i32), d_output, saved.output.of(queries), &mut delta.values);
+            &(sums as u64), &(width as i32), d_output, saved.output.of(queries), &mut *delta.values);
 
         let name = format!("attention_d_query_{}", channels(width));
         let bytes = shared_bytes(width, 2 * TILE, LANES);
         self.allow_shared_memory(&name, bytes);
         launch!(self, &name, grid((layout.query_tiles, shape.heads), THREADS, bytes);
-            &device_shape, &layout.segments(), &layout.query_tiles(), query, key, value, log_sum, &delta.values, d_output,
+            &device_shape, &layout.segments(), &layout.query_tiles(), query, key, value, log_sum, &*delta.values, d_output,
             gradients.query.of_mut(queries));
 
         let prefix = layout.prefix_length * shape.key_value_heads * width;
@@ -189,10 +189,10 @@ impl Cuda {
         let (d_key, d_value) = (gradients.key.of_mut(keys), gradients.value.of_mut(keys));
         launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), THREADS, bytes);
             &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), query, key, value, log_sum,
-            &delta.values, d_output, &mut *d_key, &mut *d_value, &mut key_parts.values, &mut value_parts.values);
+            &*delta.values, d_output, &mut *d_key, &mut *d_value, &mut *key_parts.values, &mut *value_parts.values);
         if prefix > 0 {
             launch!(self, "attention_add_partial_sums", each(prefix);
-                &(prefix as u64), &(layout.slots as i32), &key_parts.values, &value_parts.values, d_key, d_value);
+                &(prefix as u64), &(layout.slots as i32), &*key_parts.values, &*value_parts.values, d_key, d_value);
         }
     }
 }

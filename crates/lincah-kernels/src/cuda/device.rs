@@ -6,7 +6,8 @@ use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DeviceRep
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::mem::ManuallyDrop;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The kernels' source, one translation unit.
 const SOURCE: &str = concat!(include_str!("elementwise.cu"), include_str!("rows.cu"), include_str!("attention.cu"));
@@ -54,14 +55,41 @@ const FREE_SHARED_MEMORY: usize = 48 << 10;
 pub(super) struct Cuda {
     pub(super) stream: Arc<CudaStream>,
     pub(super) blas: Blas,
+    pool: Arc<Pool>,
     functions: BTreeMap<&'static str, CudaFunction>,
     pub(super) rope_tables: Mutex<Vec<Arc<super::operations::RopeTable>>>,
 }
 
-/// An array of f32. An empty one still has an address.
+/// An array of f32, and somewhat more memory than it needs. An empty one still has an address.
 pub(super) struct Buffer {
-    pub(super) values: CudaSlice<f32>,
+    pub(super) values: ManuallyDrop<CudaSlice<f32>>,
     pub(super) length: usize,
+    pool: Arc<Pool>,
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: nothing touches the values after their buffer is dropped.
+        let values = unsafe { ManuallyDrop::take(&mut self.values) };
+        self.pool.free().entry(values.len()).or_default().push(values);
+    }
+}
+
+/// Memory of dropped buffers by size, for the next buffers: the stream orders their uses. It saves two calls of the driver
+/// an array.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<BTreeMap<usize, Vec<CudaSlice<f32>>>>);
+
+impl Pool {
+    fn free(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<CudaSlice<f32>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Eight sizes an octave, 256 numbers at least.
+    fn size(length: usize) -> usize {
+        let step = (length.next_power_of_two() / 16).max(256);
+        length.next_multiple_of(step).max(step)
+    }
 }
 
 impl Buffer {
@@ -130,7 +158,7 @@ impl Cuda {
             let function = module.load_function(name).map_err(|error| failed("load the kernels")(error.into()))?;
             functions.insert(name, function);
         }
-        Ok(Self { stream, blas, functions, rope_tables: Mutex::default() })
+        Ok(Self { stream, blas, pool: Arc::default(), functions, rope_tables: Mutex::default() })
     }
 
     pub(super) fn function(&self, name: &str) -> &CudaFunction {
@@ -147,8 +175,19 @@ impl Cuda {
 
     /// An array whose numbers are not set: each must be written before it is read.
     pub(super) fn unset(&self, length: usize) -> Buffer {
-        // SAFETY: f32 has no invalid bits, and the callers write every number before one is read.
-        Buffer { values: done(unsafe { self.stream.alloc(length.max(1)) }), length }
+        let size = Pool::size(length);
+        let reused = self.pool.free().get_mut(&size).and_then(Vec::pop);
+        let values = reused.unwrap_or_else(|| {
+            // SAFETY: f32 has no invalid bits, and the callers write every number before one is read.
+            let allocate = || unsafe { self.stream.alloc(size) };
+            done(allocate().or_else(|_| {
+                // Out of memory, perhaps because of what is kept in other sizes.
+                std::mem::take(&mut *self.pool.free());
+                self.stream.synchronize()?;
+                allocate()
+            }))
+        });
+        Buffer { values: ManuallyDrop::new(values), length, pool: self.pool.clone() }
     }
 
     /// Copies numbers of any kind to the device.

@@ -1,4 +1,7 @@
 //! The CUDA device: NVIDIA GPUs, through the driver, cuBLAS and NVRTC, all loaded when the first model asks for them.
+//!
+//! Products are in f32. The environment variable `LINCAH_CUDA_PRODUCTS=tf32`, read when a device is opened, lets their factors be
+//! rounded to TF32's 11 bits, which the tensor cores multiply several times faster.
 
 #[cfg(feature = "cuda")]
 mod attention;
@@ -15,7 +18,7 @@ use crate::Kernels;
 use std::error::Error;
 use std::fmt;
 
-/// The CUDA device number `ordinal`, computing in f32 (without TF32).
+/// The CUDA device number `ordinal`, computing in f32 (without TF32, unless the environment variable `LINCAH_CUDA_PRODUCTS` is `tf32`).
 ///
 /// The same call on the same card gives the same bits, whatever else runs; other cards and cuBLAS versions round differently, and so
 /// may batches of other sizes.

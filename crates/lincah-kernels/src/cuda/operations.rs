@@ -39,7 +39,7 @@ impl Cuda {
         let half = table.inverse_frequencies.len();
         let pairs = layout.rows() * heads * half;
         launch!(self, "rope", each(pairs);
-            &(pairs as u64), &(heads as u32), &(half as u32), &sign, &table.cosines.values, &table.sines.values,
+            &(pairs as u64), &(heads as u32), &(half as u32), &sign, &*table.cosines.values, &*table.sines.values,
             &layout.positions(), x.of_mut(2 * pairs));
     }
 
@@ -57,18 +57,26 @@ impl Kernels for Cuda {
     type Layout = Layout;
 
     fn upload(&self, values: &[f32]) -> Buffer {
-        Buffer { values: self.send(values), length: values.len() }
+        let mut buffer = Cuda::unset(self, values.len());
+        if !values.is_empty() {
+            done(self.stream.memcpy_htod(values, &mut *buffer.values));
+        }
+        buffer
     }
 
     fn download(&self, buffer: &Buffer) -> Vec<f32> {
-        let mut values = done(self.stream.clone_dtoh(&buffer.values));
+        if buffer.length == 0 {
+            return Vec::new();
+        }
+        let values = done(self.stream.clone_dtoh(&buffer.values.slice(..buffer.length)));
         done(self.stream.synchronize());
-        values.truncate(buffer.length);
         values
     }
 
     fn zeros(&self, length: usize) -> Buffer {
-        Buffer { values: done(self.stream.alloc_zeros(length.max(1))), length }
+        let mut buffer = Cuda::unset(self, length);
+        self.clear(&mut buffer);
+        buffer
     }
 
     fn unset(&self, length: usize) -> Buffer {
@@ -76,12 +84,15 @@ impl Kernels for Cuda {
     }
 
     fn clear(&self, buffer: &mut Buffer) {
-        done(self.stream.memset_zeros(&mut buffer.values));
+        done(self.stream.memset_zeros(&mut *buffer.values));
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) {
         assert_eq!(source.length, target.length, "arrays of different lengths");
-        done(self.stream.memcpy_dtod(&source.values, &mut target.values));
+        let length = source.length;
+        if length > 0 {
+            done(self.stream.memcpy_dtod(&source.values.slice(..length), &mut target.values.slice_mut(..length)));
+        }
     }
 
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
@@ -133,7 +144,7 @@ impl Kernels for Cuda {
 
     fn add_bias(&self, bias: &Buffer, y: &mut Buffer) {
         let n = y.length;
-        launch!(self, "add_bias", each(n); &(n as u64), &(bias.length as u32), &bias.values, &mut y.values);
+        launch!(self, "add_bias", each(n); &(n as u64), &(bias.length as u32), &*bias.values, &mut *y.values);
     }
 
     fn lora(&self, shape: LoraShape, x: &Buffer, (a, b): (&Buffer, &Buffer), h: &mut Buffer, y: &mut Buffer) {
@@ -150,7 +161,7 @@ impl Kernels for Cuda {
         let (a, b) = (saved.a.of(rank * inputs), saved.b.of(outputs * rank));
         let mut d_hidden = Cuda::unset(self, rows * rank);
         self.blas.product([rows, rank, outputs], (plain(dy), plain(b)), (scale, 0.0), &mut d_hidden.values);
-        let d_hidden = &d_hidden.values;
+        let d_hidden = &*d_hidden.values;
         let b_gradient = gradients.b.of_mut(outputs * rank);
         self.blas.product([outputs, rank, rows], (transposed(dy), plain(hidden)), (scale, 1.0), b_gradient);
         let a_gradient = gradients.a.of_mut(rank * inputs);
@@ -160,12 +171,12 @@ impl Kernels for Cuda {
 
     fn dropout(&self, x: &Buffer, probability: f32, key: u64, y: &mut Buffer) {
         let (n, keep) = (y.length, 1.0 / (1.0 - probability));
-        launch!(self, "dropout", each(n); &(n as u64), x.of(n), &probability, &keep, &key, &mut y.values);
+        launch!(self, "dropout", each(n); &(n as u64), x.of(n), &probability, &keep, &key, &mut *y.values);
     }
 
     fn dropout_backward(&self, dy: &Buffer, probability: f32, key: u64, dx: &mut Buffer) {
         let (n, keep) = (dx.length, 1.0 / (1.0 - probability));
-        launch!(self, "dropout_backward", each(n); &(n as u64), dy.of(n), &probability, &keep, &key, &mut dx.values);
+        launch!(self, "dropout_backward", each(n); &(n as u64), dy.of(n), &probability, &keep, &key, &mut *dx.values);
     }
 
     fn rms_norm(&self, shape: NormShape, x: &Buffer, weight: &Buffer, y: &mut Buffer, r: &mut Buffer) {
@@ -218,7 +229,7 @@ impl Kernels for Cuda {
     fn gated_activation(&self, activation: Activation, gate: &Buffer, up: &Buffer, y: &mut Buffer) {
         let n = y.length;
         launch!(self, "gated_activation", each(n);
-            &(n as u64), &is_gelu(activation), gate.of(n), up.of(n), &mut y.values);
+            &(n as u64), &is_gelu(activation), gate.of(n), up.of(n), &mut *y.values);
     }
 
     fn gated_activation_backward(
@@ -231,18 +242,18 @@ impl Kernels for Cuda {
     ) {
         let n = dy.length;
         launch!(self, "gated_activation_backward", each(n);
-            &(n as u64), &is_gelu(activation), gate.of(n), up.of(n), &dy.values, d_gate.of_mut(n), d_up.of_mut(n));
+            &(n as u64), &is_gelu(activation), gate.of(n), up.of(n), &*dy.values, d_gate.of_mut(n), d_up.of_mut(n));
     }
 
     fn add(&self, x: &Buffer, y: &mut Buffer) {
         let n = y.length;
-        launch!(self, "add", each(n); &(n as u64), x.of(n), &mut y.values);
+        launch!(self, "add", each(n); &(n as u64), x.of(n), &mut *y.values);
     }
 
     fn gather_rows(&self, width: usize, rows: &[usize], x: &Buffer, y: &mut Buffer) {
         let n = rows.len() * width;
         let rows = self.rows(width, rows, x.length);
-        launch!(self, "gather_rows", each(n); &(n as u64), &(width as u32), &rows, &x.values, y.of_mut(n));
+        launch!(self, "gather_rows", each(n); &(n as u64), &(width as u32), &rows, &*x.values, y.of_mut(n));
     }
 
     fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Buffer, dx: &mut Buffer) {
@@ -250,21 +261,21 @@ impl Kernels for Cuda {
         let apart = rows.iter().collect::<BTreeSet<_>>().len() == count;
         let rows = self.rows(width, rows, dx.length);
         if apart {
-            launch!(self, "scatter_add_rows", each(n); &(n as u64), &(width as u32), &rows, dy.of(n), &mut dx.values);
+            launch!(self, "scatter_add_rows", each(n); &(n as u64), &(width as u32), &rows, dy.of(n), &mut *dx.values);
         } else {
             launch!(self, "scatter_add_repeated_rows", each(width);
-                &(count as u32), &(width as u32), &rows, dy.of(n), &mut dx.values);
+                &(count as u32), &(width as u32), &rows, dy.of(n), &mut *dx.values);
         }
     }
 
     fn soft_cap(&self, cap: f32, x: &mut Buffer) {
         let n = x.length;
-        launch!(self, "soft_cap", each(n); &(n as u64), &cap, &mut x.values);
+        launch!(self, "soft_cap", each(n); &(n as u64), &cap, &mut *x.values);
     }
 
     fn soft_cap_backward(&self, cap: f32, y: &Buffer, dx: &mut Buffer) {
         let n = dx.length;
-        launch!(self, "soft_cap_backward", each(n); &(n as u64), &cap, y.of(n), &mut dx.values);
+        launch!(self, "soft_cap_backward", each(n); &(n as u64), &cap, y.of(n), &mut *dx.values);
     }
 
     fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Buffer) -> Vec<f32> {
@@ -276,7 +287,7 @@ impl Kernels for Cuda {
         let (targets, weights) = (self.send(targets), self.send(weights));
         let mut losses = Cuda::unset(self, rows);
         launch!(self, "cross_entropy", grid((rows, 1), reducing_threads(width), 0);
-            &(width as u32), &targets, &weights, logits.of_mut(rows * width), &mut losses.values);
+            &(width as u32), &targets, &weights, logits.of_mut(rows * width), &mut *losses.values);
         self.download(&losses)
     }
 
@@ -290,7 +301,7 @@ impl Kernels for Cuda {
 
     fn scale(&self, factor: f32, y: &mut Buffer) {
         let n = y.length;
-        launch!(self, "scale", each(n); &(n as u64), &factor, &mut y.values);
+        launch!(self, "scale", each(n); &(n as u64), &factor, &mut *y.values);
     }
 
     fn adam_step(&self, step: AdamStep, gradient: &Buffer, moments: (&mut Buffer, &mut Buffer), parameter: &mut Buffer) {

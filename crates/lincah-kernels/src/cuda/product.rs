@@ -32,8 +32,12 @@ pub(super) fn transposed(values: &CudaSlice<f32>) -> Operand<'_> {
 impl Blas {
     pub(super) fn new(stream: &Arc<CudaStream>) -> Result<Self, CublasError> {
         let handle = CudaBlas::new(stream.clone())?;
+        let mode = match std::env::var("LINCAH_CUDA_PRODUCTS").as_deref() {
+            Ok("tf32") => cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
+            _ => cublasMath_t::CUBLAS_DEFAULT_MATH,
+        };
         // SAFETY: the handle is open.
-        unsafe { cublasSetMathMode(*handle.handle(), cublasMath_t::CUBLAS_DEFAULT_MATH).result()? };
+        unsafe { cublasSetMathMode(*handle.handle(), mode).result()? };
         Ok(Self { handle: Mutex::new(handle), stream: stream.clone() })
     }
 
