@@ -103,13 +103,13 @@ pub(crate) struct RecipeArguments {
     /// Layers to adapt, as 10..30 (30 not included) or 3,5,7 [default: all]
     #[arg(long, value_name = "LAYERS", value_parser = layers)]
     layers: Option<Layers>,
-    /// How the learning rate falls [default: linear]
+    /// How the learning rate falls [default: cosine]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
     /// Share of the steps in which the learning rate rises [default: 0.06]
     #[arg(long, value_name = "SHARE")]
     warmup: Option<f64>,
-    /// Loss to minimize: the label's token over the vocabulary, the same over the labels only, or every token [default: label]
+    /// Loss to minimize: the label's token over the vocabulary, the same over the labels only, or every token [default: restricted-label]
     #[arg(long, value_enum)]
     loss: Option<LossName>,
     /// Weights of the classes in the loss [default: none]
