@@ -50,7 +50,7 @@ pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRec
 pub use error::Error;
 pub use evaluate::Evaluation;
 pub use label::LabelSet;
-pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
+pub use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 pub use prompt::Prompt;
 pub use recipe::{ClassWeights, Recipe};
 pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -121,8 +121,15 @@ mod tests {
     use lincah_model::Target;
 
     fn checkpoint() -> Checkpoint {
-        let config =
-            LoraConfig { rank: 1, alpha: 1.0, dropout: 0.0, targets: vec![Target::Query], layers: None, rank_stabilized: false };
+        let config = LoraConfig {
+            rank: 1,
+            alpha: 1.0,
+            dropout: 0.0,
+            targets: vec![Target::Query],
+            layers: None,
+            rank_stabilized: false,
+            layout: LoraLayout::default(),
+        };
         let adapter = |value: f32| Adapter {
             config: config.clone(),
             tensors: BTreeMap::from([(
