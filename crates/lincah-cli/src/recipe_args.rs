@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use lincah::prompt::PromptError;
-use lincah::{ClassWeights, LabelSet, Loss, Prompt, Recipe, Schedule, Target};
+use lincah::{ClassWeights, Cut, LabelSet, LoraLayout, Loss, Prompt, Recipe, Schedule, Target};
 
 /// A named recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -18,6 +18,12 @@ pub(crate) enum ScheduleName {
     Constant,
     Linear,
     Cosine,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LoraLayoutName {
+    Whole,
+    PerHead,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -103,6 +109,9 @@ pub(crate) struct RecipeArguments {
     /// Layers to adapt, as 10..30 (30 not included) or 3,5,7 [default: all]
     #[arg(long, value_name = "LAYERS", value_parser = layers)]
     layers: Option<Layers>,
+    /// How heads share the adapter: one pair of factors (PEFT), or an A a head and one B, the rank being a head's (Keras) [default: whole]
+    #[arg(long, value_enum)]
+    lora_layout: Option<LoraLayoutName>,
     /// How the learning rate falls [default: cosine]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
@@ -170,6 +179,11 @@ impl RecipeArguments {
         recipe.lora.rank_stabilized |= self.rank_stabilized;
         put(&mut recipe.lora.dropout, self.dropout);
         put(&mut recipe.lora.targets, self.targets.clone().map(|targets| targets.0));
+        let layout = self.lora_layout.map(|name| match name {
+            LoraLayoutName::Whole => LoraLayout::Whole,
+            LoraLayoutName::PerHead => LoraLayout::PerHead,
+        });
+        put(&mut recipe.lora.layout, layout);
         recipe.lora.layers = self.layers.clone().map(|layers| layers.0);
         put(&mut recipe.warmup, self.warmup);
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
@@ -204,6 +218,7 @@ impl RecipeArguments {
         Ok(Prompt::new(labels)?
             .with_instruction(&self.instruction)
             .with_separator(&self.separator)?
-            .with_begin_of_text(!self.no_bos))
+            .with_begin_of_text(!self.no_bos)
+            .with_cut(if self.preset == Preset::Codelab { Cut::Prompt } else { Cut::Text }))
     }
 }

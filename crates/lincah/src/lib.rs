@@ -51,6 +51,6 @@ pub use error::Error;
 pub use evaluate::Evaluation;
 pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
-pub use prompt::Prompt;
-pub use recipe::{ClassWeights, Recipe};
+pub use prompt::{Cut, Prompt};
+pub use recipe::{ClassWeights, Recipe, TrainingText};
 pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -15,8 +15,8 @@ use crate::data::report::DataReport;
 use crate::data::split::validation_split;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
-use crate::prompt::{LabelTokens, Prompt, PromptEncoder, shared_prefix_length};
-use crate::recipe::Recipe;
+use crate::prompt::{EncodedPrompt, LabelTokens, Prompt, PromptEncoder, PromptError, shared_prefix_length};
+use crate::recipe::{Recipe, TrainingText};
 use checkpoint::{Best, CHECKPOINT_FILE, Checkpoint};
 use lincah_model::{Targets, TokenBatch};
 use log::Log;
@@ -137,7 +137,7 @@ impl Trainer {
     ) -> Result<(AgileClassifier, Vec<EpochScores>), Error> {
         let (train, validation) = self.split(data)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.prompt, self.recipe.max_tokens)?;
-        let prompts = encoder.encode_batch(&train.texts)?;
+        let (prompts, targets) = self.inputs(&encoder, &train)?;
         let report = DataReport::of(&train);
         let data_record = DataRecord {
             rows: train.len(),
@@ -149,7 +149,7 @@ impl Trainer {
             cut_texts: prompts.iter().filter(|prompt| prompt.cut_characters > 0).count(),
         };
         let shared_prefix = shared_prefix_length(&prompts);
-        let plan = Plan::new(&self.recipe, prompts, &train.labels, &data_record.class_rows);
+        let plan = Plan::new(&self.recipe, prompts, (targets, &train.labels), &data_record.class_rows);
         let record = ClassifierRecord {
             format_version: FORMAT_VERSION,
             lincah_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -187,6 +187,22 @@ impl Trainer {
         }
         let split = validation_split(&data.labels, self.recipe.validation, self.recipe.seed as u32)?;
         Ok((data.subset(&split.train), Some(data.subset(&split.test))))
+    }
+
+    /// What the model reads of each row, and the token that should follow it.
+    fn inputs(&self, encoder: &PromptEncoder, train: &LabelledDataset) -> Result<(Vec<EncodedPrompt>, Vec<u32>), Error> {
+        if self.recipe.training_text == TrainingText::Prompt {
+            let targets = train.labels.iter().map(|&label| self.label_tokens.ids()[label]).collect();
+            return Ok((encoder.encode_batch(&train.texts)?, targets));
+        }
+        let answers = self.prompt.answers();
+        let rows = train.texts.iter().zip(&train.labels);
+        let sequences = rows.map(|(text, &label)| {
+            let mut sequence = encoder.encode_training(text, &answers[label])?;
+            let last = sequence.tokens.pop().expect("a sequence ends with end of text");
+            Ok((sequence, last))
+        });
+        Ok(sequences.collect::<Result<Vec<_>, PromptError>>()?.into_iter().unzip())
     }
 
     /// A fresh adapter, or the checkpoint's.
@@ -285,7 +301,7 @@ impl Trainer {
         for (index, part) in parts.into_iter().enumerate() {
             let (rows, weights) = (&batch[part.clone()], &weights[part]);
             let texts: Vec<&[u32]> = rows.iter().map(|&row| plan.prompts[row].tokens.as_slice()).collect();
-            let targets: Vec<u32> = rows.iter().map(|&row| self.label_tokens.ids()[plan.labels[row]]).collect();
+            let targets: Vec<u32> = rows.iter().map(|&row| plan.targets[row]).collect();
             let targets = Targets { tokens: &targets, weights };
             let objective = (self.recipe.loss, self.label_tokens.ids());
             let dropout_seed = plan.dropout_seed(step, index);

@@ -128,7 +128,7 @@ mod tests {
             targets: vec![Target::Query],
             layers: None,
             rank_stabilized: false,
-            layout: LoraLayout::default(),
+            layout: Default::default(),
         };
         let adapter = |value: f32| Adapter {
             config: config.clone(),

@@ -2,7 +2,7 @@
 
 use crate::prompt::EncodedPrompt;
 use crate::random::below;
-use crate::recipe::{ClassWeights, Recipe};
+use crate::recipe::{ClassWeights, Recipe, TrainingText};
 use lincah_model::Loss;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -14,18 +14,27 @@ const MOST_TOKENS_AT_ONCE: usize = 640;
 /// The steps of a training, each a function of the recipe and its own number alone.
 pub(super) struct Plan {
     pub(super) prompts: Vec<EncodedPrompt>,
+    /// The token that should follow each.
+    pub(super) targets: Vec<u32>,
     pub(super) labels: Vec<usize>,
     pub(super) steps: usize,
     pub(super) steps_per_epoch: usize,
     batch_size: usize,
     class_weights: Vec<f64>,
     loss: Loss,
+    /// What the loss is divided by for each text, where that is not its number of tokens.
+    terms_of_a_text: Option<usize>,
     shuffle: bool,
     seed: u64,
 }
 
 impl Plan {
-    pub(super) fn new(recipe: &Recipe, prompts: Vec<EncodedPrompt>, labels: &[usize], class_rows: &[usize]) -> Self {
+    pub(super) fn new(
+        recipe: &Recipe,
+        prompts: Vec<EncodedPrompt>,
+        (targets, labels): (Vec<u32>, &[usize]),
+        class_rows: &[usize],
+    ) -> Self {
         let rows = labels.len();
         let class_weight = |&count: &usize| match recipe.class_weights {
             ClassWeights::Balanced if count > 0 => rows as f64 / (class_rows.len() * count) as f64,
@@ -33,12 +42,14 @@ impl Plan {
         };
         Self {
             prompts,
+            targets,
             labels: labels.to_vec(),
             steps: recipe.steps(rows),
             steps_per_epoch: rows.div_ceil(recipe.batch_size),
             batch_size: recipe.batch_size,
             class_weights: class_rows.iter().map(class_weight).collect(),
             loss: recipe.loss,
+            terms_of_a_text: (recipe.training_text == TrainingText::Codelab).then_some(recipe.max_tokens),
             shuffle: recipe.shuffle,
             seed: recipe.seed,
         }
@@ -59,10 +70,14 @@ impl Plan {
     }
 
     /// What each row's loss is multiplied by: the class weights, scaled so that the step's loss is a weighted mean, over the texts or,
-    /// for the loss on all tokens, over the tokens.
+    /// for the loss on all tokens, over the tokens (over so many places a text in the codelab's way, which pads).
     pub(super) fn weights(&self, batch: &[usize]) -> Vec<f32> {
         let weight = |&row: &usize| self.class_weights[self.labels[row]];
-        let terms = |row: &usize| if self.loss == Loss::AllTokens { self.prompts[*row].tokens.len() as f64 } else { 1.0 };
+        let terms = |row: &usize| match (self.loss, self.terms_of_a_text) {
+            (Loss::AllTokens, Some(terms)) => terms as f64,
+            (Loss::AllTokens, None) => self.prompts[*row].tokens.len() as f64,
+            _ => 1.0,
+        };
         let sum: f64 = batch.iter().map(|row| weight(row) * terms(row)).sum();
         batch.iter().map(|row| (weight(row) / sum) as f32).collect()
     }
@@ -104,7 +119,7 @@ mod tests {
 
     fn plan(recipe: &Recipe) -> Plan {
         let prompts = (1..=10).map(|length| EncodedPrompt { tokens: vec![0; length], cut_characters: 0 }).collect();
-        Plan::new(recipe, prompts, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 1], &[8, 2])
+        Plan::new(recipe, prompts, (vec![7; 10], &[0, 0, 0, 0, 0, 0, 0, 0, 1, 1]), &[8, 2])
     }
 
     #[test]
@@ -125,7 +140,7 @@ mod tests {
     #[test]
     fn long_batches_are_computed_in_parts() {
         let prompts = [300, 300, 60, 700, 10, 10].map(|length| EncodedPrompt { tokens: vec![0; length], cut_characters: 0 });
-        let plan = Plan::new(&Recipe::default(), prompts.to_vec(), &[0, 1, 0, 1, 0, 1], &[3, 3]);
+        let plan = Plan::new(&Recipe::default(), prompts.to_vec(), (vec![7; 6], &[0, 1, 0, 1, 0, 1]), &[3, 3]);
         let batch: Vec<usize> = (0..6).collect();
         assert_eq!(plan.parts(&batch, 1), [0..2, 2..3, 3..4, 4..6]);
         assert_eq!(plan.parts(&batch, 6), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6]);
@@ -138,6 +153,8 @@ mod tests {
         assert_eq!(balanced.weights(&[0, 9]), [0.625 / 3.125, 2.5 / 3.125]);
         let all_tokens = plan(&Recipe { loss: Loss::AllTokens, ..Recipe::default() });
         assert_eq!(all_tokens.weights(&[0, 8]), [0.1, 0.1]);
+        let codelab = plan(&Recipe::codelab());
+        assert_eq!(codelab.weights(&[0, 8]), [1.0 / 256.0; 2]);
         let in_order = plan(&Recipe { shuffle: false, batch_size: 4, ..Recipe::default() });
         assert_eq!(in_order.batch(5), [8, 9]);
     }
