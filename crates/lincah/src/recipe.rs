@@ -38,6 +38,9 @@ pub struct Recipe {
     pub optimizer: Optimizer,
     /// How classes are weighted.
     pub class_weights: ClassWeights,
+    /// Whether a row's target is the fraction of its labels that the data hold, in place of the label that the cut makes of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub soft_labels: bool,
     /// Whether the rows are shuffled before each epoch.
     pub shuffle: bool,
     /// Longest prompt, in tokens; longer texts are cut.
@@ -70,6 +73,7 @@ impl Default for Recipe {
             warmup: 0.06,
             optimizer: Optimizer::default(),
             class_weights: ClassWeights::None,
+            soft_labels: false,
             shuffle: true,
             max_tokens: 256,
             validation: 0.0,

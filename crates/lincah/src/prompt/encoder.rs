@@ -31,11 +31,21 @@ impl<'t> PromptEncoder<'t> {
     /// # Errors
     /// [`PromptError::NoBeginOfText`], and [`PromptError::NoRoom`] if not even an empty text fits.
     pub fn new(tokenizer: &'t Tokenizer, prompt: &Prompt, max_tokens: usize) -> Result<Self, PromptError> {
+        Self::with_tail(tokenizer, prompt, prompt.tail(), max_tokens)
+    }
+
+    /// The same with another tail than the prompt's.
+    pub(super) fn with_tail(
+        tokenizer: &'t Tokenizer,
+        prompt: &Prompt,
+        tail: String,
+        max_tokens: usize,
+    ) -> Result<Self, PromptError> {
         let begin_of_text = match prompt.begin_of_text() {
             true => Some(tokenizer.begin_of_text().ok_or(PromptError::NoBeginOfText)?),
             false => None,
         };
-        let encoder = Self { tokenizer, head: prompt.head(), tail: prompt.tail(), begin_of_text, max_tokens };
+        let encoder = Self { tokenizer, head: prompt.head(), tail, begin_of_text, max_tokens };
         let needed = encoder.whole("")?.len();
         if needed > max_tokens {
             return Err(PromptError::NoRoom { needed, max_tokens });
