@@ -1,7 +1,7 @@
 //! Options that change the recipe or the prompt.
 
 use clap::{Args, ValueEnum};
-use lincah::prompt::PromptError;
+use lincah::prompt::{MultiLabelPrompt, PromptError};
 use lincah::{ClassWeights, Cut, LabelSet, LoraLayout, Loss, Prompt, Recipe, Schedule, Target};
 
 /// A named recipe.
@@ -124,6 +124,9 @@ pub(crate) struct RecipeArguments {
     /// Weights of the classes in the loss [default: none]
     #[arg(long, value_enum)]
     class_weights: Option<ClassWeightsName>,
+    /// Train on the fractions in the label column as they are (soft labels), not on what --positive-at makes of them
+    #[arg(long)]
+    soft_labels: bool,
     /// Decoupled weight decay (AdamW) [default: 0]
     #[arg(long, value_name = "DECAY")]
     weight_decay: Option<f64>,
@@ -210,6 +213,7 @@ impl RecipeArguments {
             ClassWeightsName::Balanced => ClassWeights::Balanced,
         });
         put(&mut recipe.class_weights, class_weights);
+        recipe.soft_labels |= self.soft_labels;
         recipe
     }
 
@@ -220,5 +224,18 @@ impl RecipeArguments {
             .with_separator(&self.separator)?
             .with_begin_of_text(!self.no_bos)
             .with_cut(if self.preset == Preset::Codelab { Cut::Prompt } else { Cut::Text }))
+    }
+
+    /// The questions about each of these labels.
+    pub(crate) fn multi_label_prompt(
+        &self,
+        labels: LabelSet,
+        descriptions: &[(String, String)],
+    ) -> Result<MultiLabelPrompt, PromptError> {
+        let mut question = self.prompt(MultiLabelPrompt::answers())?;
+        if self.instruction == Prompt::DEFAULT_INSTRUCTION {
+            question = question.with_instruction(MultiLabelPrompt::DEFAULT_INSTRUCTION);
+        }
+        MultiLabelPrompt::asking(question, labels)?.with_descriptions(descriptions)
     }
 }

@@ -63,7 +63,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     model.begin_training(&config, 7)?;
     let weights = vec![1.0 / batch as f32; batch];
     let labels: Vec<u32> = (0..batch as u32).map(|text| 1 + text % 2).collect();
-    let targets = Targets { tokens: &labels, weights: &weights };
+    let texts: Vec<usize> = (0..batch).collect();
+    let targets = Targets { texts: &texts, tokens: &labels, weights: &weights };
     let (mut begun, mut loss) = (Instant::now(), 0.0);
     for step in 0..WARM_UP + STEPS {
         if step == WARM_UP {

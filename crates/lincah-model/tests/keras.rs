@@ -77,7 +77,7 @@ fn ten_steps_of_the_codelab<K: Kernels>(kernels: K) {
     for batch in golden.sequences.chunks(BATCH) {
         let (inputs, last): (Vec<&[u32]>, Vec<u32>) =
             batch.iter().map(|sequence| (&sequence[..sequence.len() - 1], sequence[sequence.len() - 1])).unzip();
-        let targets = Targets { tokens: &last, weights: &weights };
+        let targets = Targets { texts: &[0, 1], tokens: &last, weights: &weights };
         losses.push(model.accumulate_gradients(&TokenBatch::new(&inputs), &targets, (Loss::AllTokens, &[]), 0).unwrap() as f32);
         model.apply_gradients(&optimizer, 5e-4);
     }

@@ -8,8 +8,10 @@ use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Device;
 use std::path::Path;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
-pub(crate) use folder::{is_empty_or_absent, write_atomically};
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task};
+pub(crate) use folder::{
+    CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_atomically, write_files,
+};
 
 /// One text's label and probabilities.
 #[derive(Debug, Clone, PartialEq)]

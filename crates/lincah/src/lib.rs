@@ -36,6 +36,7 @@ mod evaluate;
 pub mod hub;
 pub mod label;
 pub mod metrics;
+pub mod multi_label;
 pub mod prompt;
 mod random;
 mod recipe;
@@ -46,7 +47,7 @@ pub mod tokenizer;
 mod trainer;
 
 pub use base_model::BaseModel;
-pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, predict};
+pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, predict};
 pub use error::Error;
 pub use evaluate::Evaluation;
 pub use label::LabelSet;

@@ -2,6 +2,7 @@
 
 mod encoder;
 mod label_tokens;
+mod multi_label;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::tokenizer::TokenizerError;
 
 pub use encoder::{EncodedPrompt, PromptEncoder, shared_prefix_length};
 pub use label_tokens::{LabelScheme, LabelTokens};
+pub use multi_label::{EncodedQuestions, MultiLabelEncoder, MultiLabelPrompt};
 
 /// A classification prompt; everything that decides its bytes is stored with the classifier.
 ///
@@ -151,6 +153,11 @@ impl Prompt {
         self.cut
     }
 
+    /// What stands between instruction, text and answer.
+    pub fn separator(&self) -> &str {
+        &self.separator
+    }
+
     /// What stands before the text.
     pub fn head(&self) -> String {
         let names = self.labels.names();
@@ -203,6 +210,20 @@ pub enum PromptError {
         label: String,
         /// The separator.
         separator: String,
+    },
+    /// A multi-label prompt whose answers are not two.
+    #[error("the answers are {answers:?}; a question about a label has two, no and yes")]
+    AnswerCount {
+        /// The answers.
+        answers: Vec<String>,
+    },
+    /// A description of a label that there is not.
+    #[error("there is a description of `{label}`, which is none of the labels {labels:?}")]
+    DescriptionOfNoLabel {
+        /// The name.
+        label: String,
+        /// The labels.
+        labels: Vec<String>,
     },
     /// A stored prompt has not one letter a label.
     #[error("the prompt has {letters} letters for {labels} labels")]

@@ -53,6 +53,9 @@ pub struct Recipe {
     pub optimizer: Optimizer,
     /// How classes are weighted.
     pub class_weights: ClassWeights,
+    /// Whether a row's target is the fraction of its labels that the data hold, in place of the label that the cut makes of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub soft_labels: bool,
     /// Whether the rows are shuffled before each epoch.
     pub shuffle: bool,
     /// Longest prompt, in tokens; longer texts are cut.
@@ -87,6 +90,7 @@ impl Default for Recipe {
             warmup: 0.06,
             optimizer: Optimizer::default(),
             class_weights: ClassWeights::None,
+            soft_labels: false,
             shuffle: true,
             max_tokens: 256,
             validation: 0.0,
@@ -134,7 +138,7 @@ impl Recipe {
     pub fn check(&self) -> Result<(), Error> {
         let optimizer = &self.optimizer;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let checks: [(&'static str, String, bool, &'static str); 13] = [
+        let checks: [(&'static str, String, bool, &'static str); 14] = [
             ("--epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
             ("--batch-size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
             (
@@ -149,6 +153,12 @@ impl Recipe {
                 format!("{:?}", self.loss),
                 self.training_text == TrainingText::Prompt || self.loss == Loss::AllTokens,
                 "all-tokens with the codelab's training texts",
+            ),
+            (
+                "--soft-labels",
+                self.soft_labels.to_string(),
+                self.training_text == TrainingText::Prompt || !self.soft_labels,
+                "left out with the codelab's training texts",
             ),
             ("--warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
             ("--max-tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),

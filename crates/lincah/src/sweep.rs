@@ -5,7 +5,7 @@ mod worker;
 
 use crate::classifier::{BaseModelRecord, Prediction};
 use crate::data::dataset::LabelledDataset;
-use crate::data::fingerprint::fingerprint;
+use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::Prompt;
@@ -125,12 +125,14 @@ impl Sweep {
         // The file marks the folder as a sweep's from now on.
         write_lines(&folder.join(RESULTS_FILE), &results)?;
         let mut fingerprints = BTreeMap::new();
-        let mut of = |rows: &Arc<LabelledDataset>| -> String {
-            fingerprints.entry(Arc::as_ptr(rows) as usize).or_insert_with(|| fingerprint(rows)).clone()
+        let mut of = |rows: &Arc<LabelledDataset>, soft_labels: bool| -> String {
+            let fingerprint = || training_fingerprint(rows, soft_labels);
+            fingerprints.entry((Arc::as_ptr(rows) as usize, soft_labels)).or_insert_with(fingerprint).clone()
         };
         let mut planned: Vec<(String, PlannedRun)> = Vec::with_capacity(runs.len());
         for run in runs {
-            let parts = (&run.model, of(&run.train), of(&run.test), run.split_seed, &run.prompt, &run.recipe);
+            let soft = run.recipe.soft_labels;
+            let parts = (&run.model, of(&run.train, soft), of(&run.test, false), run.split_seed, &run.prompt, &run.recipe);
             let json = serde_json::to_vec(&parts).expect("settings serialize");
             let key: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
             if planned.iter().all(|(other, _)| *other != key) {

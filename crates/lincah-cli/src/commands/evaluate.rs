@@ -1,14 +1,19 @@
 //! `lincah evaluate`.
 
 use crate::args::Evaluate;
+use crate::commands::multi_label;
 use crate::data_args::DataArguments;
 use crate::printer::print_evaluation;
 use lincah::data::DataError;
 use lincah::data::dataset::{LabelledDataset, PositiveAt};
-use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Evaluation};
+use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Evaluation, Task};
 use std::time::Instant;
 
 pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
+    if Task::of(&arguments.classifier)? == Task::MultiLabel {
+        return multi_label::evaluate(arguments, device);
+    }
+    arguments.columns.refuse()?;
     let record = ClassifierRecord::read(&arguments.classifier)?;
     let data = read(&arguments.data, &record)?;
     let data = match arguments.holdout.split(data.len(), None)? {

@@ -4,6 +4,7 @@ pub(crate) mod compare;
 pub(crate) mod cross_validate;
 pub(crate) mod evaluate;
 pub(crate) mod models;
+pub(crate) mod multi_label;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod quickstart;

@@ -4,7 +4,8 @@ use crate::args::{Predict, PredictionFormat};
 use lincah::data::DataError;
 use lincah::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
-use lincah::{AgileClassifier, Device, Error, Prediction};
+use lincah::multi_label::MultiLabelClassifier;
+use lincah::{AgileClassifier, Device, Error, Task};
 use std::path::{Path, PathBuf};
 
 /// Texts that are read before they are scored.
@@ -17,10 +18,52 @@ pub(crate) fn run(arguments: &Predict, device: Device) -> anyhow::Result<()> {
     }
 }
 
+/// A classifier of either kind, and what it writes.
+enum Loaded {
+    OneLabel(AgileClassifier),
+    MultiLabel(MultiLabelClassifier),
+}
+
+impl Loaded {
+    fn load(arguments: &Predict, device: Device) -> Result<Self, Error> {
+        let (folder, model) = (&arguments.classifier, arguments.model.as_deref());
+        Ok(match Task::of(folder)? {
+            Task::OneLabel => Self::OneLabel(AgileClassifier::load(folder, model, device)?),
+            Task::MultiLabel => Self::MultiLabel(MultiLabelClassifier::load(folder, model, device)?),
+        })
+    }
+
+    /// The column of what is predicted, and the labels.
+    fn columns(&self) -> (&'static str, &[String]) {
+        match self {
+            Self::OneLabel(classifier) => ("label", classifier.labels()),
+            Self::MultiLabel(classifier) => ("labels", classifier.labels()),
+        }
+    }
+
+    /// For each text the label, or the labels with `;` between them, and the probabilities.
+    fn predict(&self, texts: &[String]) -> Result<Vec<(String, Vec<f64>)>, Error> {
+        let labels = self.columns().1;
+        Ok(match self {
+            Self::OneLabel(classifier) => {
+                let predictions = classifier.predict(texts)?.into_iter();
+                predictions.map(|prediction| (labels[prediction.label].clone(), prediction.probabilities)).collect()
+            }
+            Self::MultiLabel(classifier) => {
+                let names = |has: Vec<bool>| {
+                    let named = labels.iter().zip(has).filter(|(_, has)| *has).map(|(label, _)| label.as_str());
+                    named.collect::<Vec<_>>().join(";")
+                };
+                let predictions = classifier.predict(texts)?.into_iter();
+                predictions.map(|prediction| (names(prediction.labels()), prediction.probabilities)).collect()
+            }
+        })
+    }
+}
+
 fn predict(arguments: &Predict, device: Device) -> Result<(), Error> {
-    let load = || AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), device);
     let (Some(file), Some(text)) = (&arguments.file, &arguments.text) else {
-        let classifier = load()?;
+        let classifier = Loaded::load(arguments, device)?;
         let input = arguments.input.clone().unwrap_or_default();
         let mut writer = writer(arguments, &classifier, Vec::new())?;
         write(&mut writer, &classifier, vec![Vec::new()], &[input])?;
@@ -29,7 +72,7 @@ fn predict(arguments: &Predict, device: Device) -> Result<(), Error> {
     let reader = open(arguments, file, text)?;
     // The text column comes first among those that are read, then those to keep.
     let kept: Vec<(String, ValueKind)> = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(1).collect();
-    let classifier = load()?;
+    let classifier = Loaded::load(arguments, device)?;
     let mut writer = writer(arguments, &classifier, kept)?;
     let (mut texts, mut kept) = (Vec::new(), Vec::new());
     for record in reader {
@@ -57,16 +100,17 @@ fn open(arguments: &Predict, file: &Path, text: &str) -> Result<RecordReader, Da
     open(Some([text].into_iter().chain(arguments.keep.iter().cloned()).collect()))
 }
 
-fn writer(arguments: &Predict, classifier: &AgileClassifier, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
+fn writer(arguments: &Predict, classifier: &Loaded, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
     let format = match arguments.format {
         PredictionFormat::Jsonl => OutputFormat::JsonLines,
         PredictionFormat::Csv => OutputFormat::Csv,
         PredictionFormat::Parquet => OutputFormat::Parquet,
     };
     let destination = arguments.out.clone().map_or(Destination::Stdout, |path: PathBuf| Destination::File(path));
-    let mut columns = vec![OutputColumn::new("label", ValueKind::Text)];
-    columns.extend(classifier.labels().iter().map(|label| OutputColumn::in_group("scores", label, ValueKind::Number)));
-    let taken = |name: &str| name == "label" || name == "scores" || name.starts_with("scores_");
+    let (predicted, labels) = classifier.columns();
+    let mut columns = vec![OutputColumn::new(predicted, ValueKind::Text)];
+    columns.extend(labels.iter().map(|label| OutputColumn::in_group("scores", label, ValueKind::Number)));
+    let taken = |name: &str| name == predicted || name == "scores" || name.starts_with("scores_");
     let kept = kept.into_iter().map(|(name, kind)| {
         let name = if taken(&name) { format!("input_{name}") } else { name };
         OutputColumn::new(&name, kind)
@@ -75,10 +119,9 @@ fn writer(arguments: &Predict, classifier: &AgileClassifier, kept: Vec<(String, 
     RecordWriter::create(destination, format, columns)
 }
 
-fn write(writer: &mut RecordWriter, classifier: &AgileClassifier, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
-    let predictions = classifier.predict(texts)?;
-    for (mut values, Prediction { label, probabilities, .. }) in kept.into_iter().zip(predictions) {
-        values.push(Value::Text(classifier.labels()[label].clone()));
+fn write(writer: &mut RecordWriter, classifier: &Loaded, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
+    for (mut values, (label, probabilities)) in kept.into_iter().zip(classifier.predict(texts)?) {
+        values.push(Value::Text(label));
         values.extend(probabilities.into_iter().map(Value::Number));
         writer.write(values)?;
     }

@@ -1,4 +1,5 @@
 use rayon::prelude::*;
+use std::borrow::Borrow;
 
 use super::{Cut, Prompt, PromptError};
 use crate::tokenizer::Tokenizer;
@@ -35,11 +36,21 @@ impl<'t> PromptEncoder<'t> {
     /// # Errors
     /// [`PromptError::NoBeginOfText`], and [`PromptError::NoRoom`] if not even an empty text fits.
     pub fn new(tokenizer: &'t Tokenizer, prompt: &Prompt, max_tokens: usize) -> Result<Self, PromptError> {
+        Self::with_tail(tokenizer, prompt, prompt.tail(), max_tokens)
+    }
+
+    /// The same with another tail than the prompt's.
+    pub(super) fn with_tail(
+        tokenizer: &'t Tokenizer,
+        prompt: &Prompt,
+        tail: String,
+        max_tokens: usize,
+    ) -> Result<Self, PromptError> {
         let begin_of_text = match prompt.begin_of_text() {
             true => Some(tokenizer.begin_of_text().ok_or(PromptError::NoBeginOfText)?),
             false => None,
         };
-        let (head, tail, cut) = (prompt.head(), prompt.tail(), prompt.cut());
+        let (head, cut) = (prompt.head(), prompt.cut());
         let encoder = Self { tokenizer, head, tail, begin_of_text, cut, max_tokens };
         let needed = encoder.whole("", "")?.len();
         if needed > max_tokens {
@@ -140,9 +151,10 @@ impl<'t> PromptEncoder<'t> {
 /// How many ids all prompts have in common at their front, taken from the ids themselves.
 ///
 /// At most all but the last of the shortest prompt, so that every prompt keeps a token of its own to be scored at; 0 for no prompts.
-pub fn shared_prefix_length(prompts: &[EncodedPrompt]) -> usize {
+pub fn shared_prefix_length<P: Borrow<EncodedPrompt>>(prompts: &[P]) -> usize {
+    let prompts: Vec<&EncodedPrompt> = prompts.iter().map(Borrow::borrow).collect();
     let Some((first, others)) = prompts.split_first() else { return 0 };
     let limit = prompts.iter().map(|prompt| prompt.tokens.len().saturating_sub(1)).min().unwrap_or(0);
     let common = |prompt: &EncodedPrompt| first.tokens.iter().zip(&prompt.tokens).take_while(|(a, b)| a == b).count();
-    others.iter().map(common).fold(limit, usize::min)
+    others.iter().copied().map(common).fold(limit, usize::min)
 }
