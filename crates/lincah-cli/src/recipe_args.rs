@@ -145,6 +145,9 @@ pub(crate) struct RecipeArguments {
     /// With --validation: stop after N epochs without a better validation loss
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    /// Adapters to train one after the other, from different starts, and to keep the mean of [default: 1]
+    #[arg(long, value_name = "N")]
+    members: Option<usize>,
     /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
@@ -195,6 +198,7 @@ impl RecipeArguments {
         put(&mut recipe.max_tokens, self.max_tokens);
         put(&mut recipe.validation, self.validation);
         recipe.patience = self.patience;
+        put(&mut recipe.members, self.members);
         put(&mut recipe.seed, self.seed);
         let schedule = self.schedule.map(|name| match name {
             ScheduleName::Constant => Schedule::Constant,

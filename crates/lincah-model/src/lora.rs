@@ -201,6 +201,38 @@ pub struct Adapter {
     pub tensors: BTreeMap<String, AdapterTensor>,
 }
 
+impl Adapter {
+    /// One adapter whose product is the mean of the members' products, `ΔW = Σ scale B_m A_m / M`: the A's below one another, the B's beside
+    /// one another, the rank M times as high (the average of Wortsman et al. 2022, kept as factors). All in the layout
+    /// [`LoraLayout::Whole`], with the same configuration and arrays.
+    ///
+    /// # Panics
+    /// If there is no member, or the members are not alike.
+    pub fn average(members: &[Self]) -> Self {
+        let (first, count) = (&members[0], members.len());
+        let alike = |member: &Self| member.config == first.config && member.tensors.keys().eq(first.tensors.keys());
+        assert!(
+            first.config.layout == LoraLayout::Whole && members.iter().all(alike),
+            "only adapters that are alike have a mean"
+        );
+        let alpha = if first.config.rank_stabilized { first.config.alpha / (count as f64).sqrt() } else { first.config.alpha };
+        let stack = |key: &String| {
+            let tensors: Vec<&AdapterTensor> = members.iter().map(|member| &member.tensors[key]).collect();
+            let [rows, columns] = tensors[0].shape;
+            if key.ends_with("lora_A.weight") {
+                let values = tensors.iter().flat_map(|tensor| tensor.values.iter().copied()).collect();
+                return AdapterTensor { shape: [count * rows, columns], values };
+            }
+            let row = |row: usize| tensors.iter().flat_map(move |tensor| &tensor.values[row * columns..(row + 1) * columns]);
+            AdapterTensor { shape: [rows, count * columns], values: (0..rows).flat_map(row).copied().collect() }
+        };
+        Self {
+            config: LoraConfig { rank: count * first.config.rank, alpha, ..first.config.clone() },
+            tensors: first.tensors.keys().map(|key| (key.clone(), stack(key))).collect(),
+        }
+    }
+}
+
 /// PEFT's key of a factor: `factor` is `A` or `B`.
 pub(crate) fn tensor_key(layer: usize, target: Target, factor: char) -> String {
     format!("base_model.model.model.layers.{layer}.{}.lora_{factor}.weight", target.module())
@@ -218,5 +250,47 @@ impl Initializer {
     /// counts every head).
     pub(crate) fn factor_a(&mut self, rank: usize, inputs: usize, bound: f32) -> Vec<f32> {
         (0..rank * inputs).map(|_| ((self.0.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0) * bound).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `scale B A`, `[O, I]`, of the one projection that is there.
+    fn product(adapter: &Adapter) -> Vec<f32> {
+        let [a, b] = ['A', 'B'].map(|factor| &adapter.tensors[&tensor_key(0, Target::Query, factor)]);
+        let ([rank, inputs], outputs) = (a.shape, b.shape[0]);
+        let element = |o: usize, i: usize| (0..rank).map(|r| b.values[o * rank + r] * a.values[r * inputs + i]).sum::<f32>();
+        (0..outputs).flat_map(|o| (0..inputs).map(move |i| (o, i))).map(|(o, i)| adapter.config.scale() * element(o, i)).collect()
+    }
+
+    #[test]
+    fn the_average_has_the_mean_of_the_products() {
+        for rank_stabilized in [false, true] {
+            let mut initializer = Initializer::new(5);
+            let mut member = || {
+                let (a, b) = (initializer.factor_a(2, 5, 1.0), initializer.factor_a(3, 2, 1.0));
+                let tensors = [('A', [2, 5], a), ('B', [3, 2], b)];
+                let tensors = tensors
+                    .map(|(factor, shape, values)| (tensor_key(0, Target::Query, factor), AdapterTensor { shape, values }));
+                let config = LoraConfig {
+                    rank: 2,
+                    alpha: 3.0,
+                    dropout: 0.0,
+                    targets: vec![Target::Query],
+                    layers: None,
+                    rank_stabilized,
+                    layout: LoraLayout::Whole,
+                };
+                Adapter { config, tensors: tensors.into() }
+            };
+            let members = [member(), member(), member()];
+            let products: Vec<Vec<f32>> = members.iter().map(product).collect();
+            for (place, found) in product(&Adapter::average(&members)).into_iter().enumerate() {
+                let mean = products.iter().map(|product| product[place]).sum::<f32>() / 3.0;
+                assert!((found - mean).abs() < 1e-6, "{found} {mean}");
+            }
+        }
     }
 }

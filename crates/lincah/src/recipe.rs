@@ -64,6 +64,10 @@ pub struct Recipe {
     pub validation: f64,
     /// With validation: epochs without a better validation loss before the training stops.
     pub patience: Option<usize>,
+    /// Adapters trained one after the other, each from a start and in an order of its own, whose mean is kept
+    /// ([`Adapter::average`](lincah_model::Adapter::average)).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
     /// Decides the adapter's start, the order of the rows, the dropout and the validation split.
     pub seed: u64,
 }
@@ -95,9 +99,18 @@ impl Default for Recipe {
             max_tokens: 256,
             validation: 0.0,
             patience: None,
+            members: 1,
             seed: 1,
         }
     }
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(members: &usize) -> bool {
+    *members == 1
 }
 
 impl Recipe {
@@ -123,12 +136,12 @@ impl Recipe {
 
     /// Optimizer steps for `rows` training rows.
     pub fn steps(&self, rows: usize) -> usize {
-        self.epochs * rows.div_ceil(self.batch_size)
+        self.members * self.epochs * rows.div_ceil(self.batch_size)
     }
 
     /// Whether what a step does depends on how many epochs follow. Where not, a training of 4 epochs is the beginning of one of 10.
     pub fn depends_on_length(&self) -> bool {
-        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0
+        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0 || self.members > 1
     }
 
     /// Checks every number.
@@ -138,7 +151,7 @@ impl Recipe {
     pub fn check(&self) -> Result<(), Error> {
         let optimizer = &self.optimizer;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let checks: [(&'static str, String, bool, &'static str); 14] = [
+        let checks: [(&'static str, String, bool, &'static str); 15] = [
             ("--epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
             ("--batch-size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
             (
@@ -159,6 +172,12 @@ impl Recipe {
                 self.soft_labels.to_string(),
                 self.training_text == TrainingText::Prompt || !self.soft_labels,
                 "left out with the codelab's training texts",
+            ),
+            (
+                "--members",
+                self.members.to_string(),
+                self.members == 1 || self.members > 1 && self.validation == 0.0 && self.lora.layout == LoraLayout::Whole,
+                "at least 1, and 1 with --validation or --lora-layout per-head",
             ),
             ("--warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
             ("--max-tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),

@@ -18,7 +18,7 @@ use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt, PromptEncoder, shared_prefix_length};
 use crate::recipe::{Recipe, TrainingText};
 use checkpoint::{Best, CHECKPOINT_FILE, Checkpoint};
-use lincah_model::{Targets, TokenBatch};
+use lincah_model::{Adapter, Targets, TokenBatch};
 use log::Log;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -47,6 +47,9 @@ pub struct Trainer {
     /// Epochs after which texts are scored, and the texts.
     scored: Option<(Vec<usize>, Vec<String>)>,
 }
+
+/// Between the seeds of one training's members, so that the seeds of two trainings don't meet.
+const MEMBER_SEEDS: u64 = 1 << 32;
 
 /// What a training's classifier says of some texts after an epoch.
 #[derive(Debug, Clone)]
@@ -92,6 +95,8 @@ pub(crate) struct ValidationScores {
 struct Progress {
     step: usize,
     best: Option<Best>,
+    /// Adapters of the members that are trained.
+    members: Vec<Adapter>,
     started: Instant,
     /// Time spent on other things than steps.
     aside: Duration,
@@ -270,8 +275,12 @@ impl Trainer {
             self.checkpoint(&work.run, &progress).write(folder)?;
         }
         let ended = self.steps(&work, &mut progress, &mut |event| log.tell(event, on_event))?;
-        let scores = std::mem::take(&mut progress.scores);
-        Ok((self.finish(ended, progress, &mut |event| log.tell(event, on_event))?, scores))
+        self.keep(&progress)?;
+        if self.recipe.members > 1 {
+            self.score(self.recipe.epochs, &mut progress)?;
+        }
+        self.tell_end(ended, &progress, &mut |event| log.tell(event, on_event))?;
+        Ok((self.base, progress.scores))
     }
 
     fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
@@ -284,8 +293,15 @@ impl Trainer {
 
     /// A fresh adapter, or the checkpoint's.
     fn begin(&mut self, run: &str) -> Result<Progress, Error> {
-        let mut progress =
-            Progress { step: 0, best: None, started: Instant::now(), aside: Duration::ZERO, examples: 0, scores: vec![] };
+        let mut progress = Progress {
+            step: 0,
+            best: None,
+            members: vec![],
+            started: Instant::now(),
+            aside: Duration::ZERO,
+            examples: 0,
+            scores: vec![],
+        };
         if let Some(folder) = &self.folder {
             if self.resume && folder.join(CHECKPOINT_FILE).exists() {
                 let checkpoint = Checkpoint::read(folder, &self.recipe.lora)?;
@@ -293,7 +309,7 @@ impl Trainer {
                     return Err(Error::OtherRun { path: folder.clone(), what: "recipe, prompt, model or data" });
                 }
                 self.base.model_mut().resume_training(&checkpoint.adapter, &checkpoint.optimizer)?;
-                (progress.step, progress.best) = (checkpoint.step, checkpoint.best);
+                (progress.step, progress.best, progress.members) = (checkpoint.step, checkpoint.best, checkpoint.members);
                 return Ok(progress);
             }
             let begun = folder.join(log::LOG_FILE).exists() && !folder.join("classifier.json").exists();
@@ -322,6 +338,7 @@ impl Trainer {
         while progress.step < plan.steps {
             let event = self.one_step(plan, progress)?;
             tell(&event)?;
+            self.end_member(plan, progress)?;
             let mut stop_early = false;
             self.score_epoch(plan, progress)?;
             if let (true, Some(validate)) = (progress.step.is_multiple_of(plan.steps_per_epoch), validate) {
@@ -352,11 +369,31 @@ impl Trainer {
         Ok(false)
     }
 
-    /// Scores the texts that [`Trainer::fit_scoring`] was given, if an epoch of its list has just ended.
+    /// Where a member's last step was taken: keeps its adapter and begins the next member.
+    fn end_member(&mut self, plan: &Plan, progress: &mut Progress) -> Result<(), Error> {
+        if self.recipe.members == 1 || !progress.step.is_multiple_of(plan.member_steps) {
+            return Ok(());
+        }
+        progress.members.push(self.base.model().adapter().expect("a training has an adapter"));
+        if progress.step < plan.steps {
+            let seed = self.recipe.seed.wrapping_add(progress.members.len() as u64 * MEMBER_SEEDS);
+            self.base.model_mut().begin_training(&self.recipe.lora, seed)?;
+        }
+        Ok(())
+    }
+
+    /// Scores the texts if an epoch has just ended; of several members only their mean is scored, at the end.
     fn score_epoch(&self, plan: &Plan, progress: &mut Progress) -> Result<(), Error> {
-        let epoch = progress.step / plan.steps_per_epoch;
+        if self.recipe.members > 1 || !progress.step.is_multiple_of(plan.steps_per_epoch) {
+            return Ok(());
+        }
+        self.score(progress.step / plan.steps_per_epoch, progress)
+    }
+
+    /// Scores the texts that [`Trainer::fit_scoring`] was given, if `epoch` is in its list.
+    fn score(&self, epoch: usize, progress: &mut Progress) -> Result<(), Error> {
         let Some((epochs, texts)) = &self.scored else { return Ok(()) };
-        if !progress.step.is_multiple_of(plan.steps_per_epoch) || !epochs.contains(&epoch) {
+        if !epochs.contains(&epoch) {
             return Ok(());
         }
         let (begun, seconds) = (Instant::now(), (progress.started.elapsed() - progress.aside).as_secs_f64());
@@ -386,7 +423,8 @@ impl Trainer {
         if !loss.is_finite() {
             return Err(Error::Diverged { step: step + 1 });
         }
-        let learning_rate = self.recipe.learning_rate * self.recipe.schedule.factor(step, plan.steps, self.recipe.warmup);
+        let learning_rate = self.recipe.learning_rate
+            * self.recipe.schedule.factor(step % plan.member_steps, plan.member_steps, self.recipe.warmup);
         let gradient_norm = self.base.model_mut().apply_gradients(&self.recipe.optimizer, learning_rate);
         progress.step += 1;
         progress.examples += batch.len();
@@ -431,24 +469,30 @@ impl Trainer {
             adapter: self.base.model().adapter().expect("a training has an adapter"),
             optimizer: self.base.model().optimizer_state(),
             best: progress.best.clone(),
+            members: progress.members.clone(),
         }
     }
 
-    /// Keeps the best adapter and gives the base model with it back.
-    fn finish(
-        mut self,
-        stopped_early: bool,
-        progress: Progress,
-        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
-    ) -> Result<BaseModel, Error> {
-        let seconds = progress.started.elapsed().as_secs_f64();
-        let kept_epoch = progress.best.as_ref().map_or(self.recipe.epochs, |best| best.epoch);
+    /// Ends the training with the adapter to keep: the best epoch's, the mean of the members', or the last step's.
+    fn keep(&mut self, progress: &Progress) -> Result<(), Error> {
         self.base.model_mut().end_training();
         if let Some(best) = &progress.best {
             self.base.model_mut().set_adapter(&best.adapter)?;
+        } else if !progress.members.is_empty() {
+            self.base.model_mut().set_adapter(&Adapter::average(&progress.members))?;
         }
-        tell(&TrainEvent::End { step: progress.step, stopped_early, kept_epoch, seconds })?;
-        Ok(self.base)
+        Ok(())
+    }
+
+    fn tell_end(
+        &self,
+        stopped_early: bool,
+        progress: &Progress,
+        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let seconds = progress.started.elapsed().as_secs_f64();
+        let kept_epoch = progress.best.as_ref().map_or(self.recipe.epochs, |best| best.epoch);
+        tell(&TrainEvent::End { step: progress.step, stopped_early, kept_epoch, seconds })
     }
 }
 

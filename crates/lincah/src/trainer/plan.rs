@@ -61,6 +61,8 @@ pub(crate) struct Plan {
     /// Tokens that all questions of a row begin with, computed once for them.
     shared: Vec<usize>,
     pub(super) steps: usize,
+    /// Steps of each member; the epochs are numbered on through all of them.
+    pub(super) member_steps: usize,
     pub(super) steps_per_epoch: usize,
     batch_size: usize,
     loss: Loss,
@@ -91,6 +93,7 @@ impl Plan {
             questions,
             questions_per_row,
             steps: recipe.steps(rows),
+            member_steps: recipe.steps(rows) / recipe.members,
             steps_per_epoch: rows.div_ceil(recipe.batch_size),
             batch_size: recipe.batch_size,
             loss: recipe.loss,
