@@ -70,6 +70,8 @@ pub trait LanguageModel: Send + Sync {
     /// # Errors
     /// As there.
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError>;
+    /// See [`Backbone::decoding`].
+    fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_>;
     /// See [`Backbone::begin_training`].
     ///
     /// # Errors
@@ -106,6 +108,18 @@ pub trait LanguageModel: Send + Sync {
     fn resume_training(&mut self, adapter: &Adapter, state: &OptimizerState) -> Result<(), ModelError>;
 }
 
+/// One text that is read part by part, with the keys and values of the read tokens kept: see [`Backbone::decoding`].
+pub trait Decoding {
+    /// Reads the text's next tokens, one at least. # Shapes: result `[V]`, the logits of the token that follows the last of them.
+    ///
+    /// # Errors
+    /// Tokens outside the vocabulary, more tokens than positions, weights that cannot be read; nothing is read then.
+    ///
+    /// # Panics
+    /// If there are no tokens.
+    fn read(&mut self, tokens: &[u32]) -> Result<Vec<f32>, ModelError>;
+}
+
 /// Reads a model onto a device.
 ///
 /// # Errors
@@ -128,6 +142,10 @@ impl<K: Kernels> LanguageModel for Backbone<K> {
 
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.score(batch, candidates)
+    }
+
+    fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_> {
+        self.decoding(positions)
     }
 
     fn begin_training(&mut self, config: &LoraConfig, seed: u64) -> Result<(), ModelError> {
