@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use crate::classifier_args::ZeroShotArguments;
 use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::experiment_args::{Compare, CrossValidate, Sweep};
 use crate::recipe_args::RecipeArguments;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Classify texts
     Predict(Predict),
+    /// Let a model go on from a text, token by token
+    Generate(Generate),
     /// Train and score on stratified folds, so that every row is scored by a classifier that has not seen it
     CrossValidate(Box<CrossValidate>),
     /// Train with every combination of the given settings
@@ -113,21 +116,24 @@ pub(crate) struct Train {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96")]
+#[command(
+    allow_missing_positional = true,
+    after_help = "Examples:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96\n  \
+lincah evaluate --model smollm2-135m --labels civil,uncivil comments.csv --text comment --label label --holdout 96"
+)]
 pub(crate) struct Evaluate {
-    /// Classifier folder
+    /// Classifier folder; left out with --labels
     #[arg(value_name = "DIR")]
-    pub(crate) classifier: PathBuf,
+    pub(crate) classifier: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArguments,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
-    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) zero_shot: ZeroShotArguments,
 }
 
 /// Form of the predictions.
@@ -143,14 +149,16 @@ pub(crate) enum PredictionFormat {
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
-lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl")]
+lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl\n  \
+lincah predict --labels civil,uncivil --input \"Thanks, that helped a lot.\"\n  \
+lincah predict --model gemma-3-270m --labels civil,uncivil comments.csv --text comment")]
 pub(crate) struct Predict {
-    /// Classifier folder
+    /// Classifier folder; left out with --labels
     #[arg(value_name = "DIR")]
-    pub(crate) classifier: PathBuf,
+    pub(crate) first: Option<PathBuf>,
     /// CSV, TSV, JSONL or Parquet file, or - for standard input
-    #[arg(value_name = "FILE", required_unless_present = "input", conflicts_with = "input")]
-    pub(crate) file: Option<PathBuf>,
+    #[arg(value_name = "FILE")]
+    pub(crate) second: Option<PathBuf>,
     /// One text to classify
     #[arg(long, value_name = "TEXT")]
     pub(crate) input: Option<String>,
@@ -169,7 +177,25 @@ pub(crate) struct Predict {
     /// Delimiter of a CSV file [default: found]
     #[arg(long, value_name = "CHARACTER")]
     pub(crate) delimiter: Option<char>,
-    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) zero_shot: ZeroShotArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  lincah generate \"Question: What is the capital of France? Answer:\"\n  \
+lincah generate --chat \"What is the capital of France?\"\n\n\
+Always the most probable token is taken. The text goes to standard output as it comes, the speed to standard error.")]
+pub(crate) struct Generate {
+    /// Text to go on from, or - for standard input
+    #[arg(value_name = "TEXT")]
+    pub(crate) prompt: String,
+    /// Model: a name from `lincah models`, a Hugging Face folder, a GGUF file, or a classifier folder, whose adapter is used
+    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) max_new_tokens: usize,
+    /// Put the text as a chat's question, in the turn markers of the model
+    #[arg(long)]
+    pub(crate) chat: bool,
 }

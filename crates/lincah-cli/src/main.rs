@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod classifier_args;
 mod commands;
 mod data_args;
 mod experiment_args;
 mod interrupt;
 mod printer;
+mod prompt_args;
 mod recipe_args;
 mod recipe_lists;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => commands::train::run(&arguments, device),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments, device),
         Command::Predict(arguments) => commands::predict::run(&arguments, device),
+        Command::Generate(arguments) => commands::generate::run(&arguments, device),
         Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, device),
         Command::Sweep(arguments) => commands::sweep::run(&arguments, device),
         Command::Compare(arguments) => commands::compare::run(&arguments, device),

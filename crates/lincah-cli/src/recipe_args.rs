@@ -1,5 +1,6 @@
 //! Options that change the recipe or the prompt.
 
+use crate::prompt_args::PromptArguments;
 use clap::{Args, ValueEnum};
 use lincah::prompt::PromptError;
 use lincah::{ClassWeights, LabelSet, Loss, Prompt, Recipe, Schedule, Target};
@@ -124,9 +125,6 @@ pub(crate) struct RecipeArguments {
     /// Longest gradient; longer ones are shortened [default: none]
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// Longest prompt in tokens; the ends of longer texts are cut [default: 256]
-    #[arg(long, value_name = "N")]
-    max_tokens: Option<usize>,
     /// Share of the training rows to validate on after each epoch; the best epoch's adapter is kept [default: 0]
     #[arg(long, value_name = "FRACTION")]
     validation: Option<f64>,
@@ -136,15 +134,8 @@ pub(crate) struct RecipeArguments {
     /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// Instruction at the head of the prompt
-    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_INSTRUCTION)]
-    instruction: String,
-    /// What separates instruction, text and answer
-    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_SEPARATOR)]
-    separator: String,
-    /// No begin-of-text token in front of the prompt
-    #[arg(long)]
-    no_bos: bool,
+    #[command(flatten)]
+    prompt: PromptArguments,
 }
 
 /// Puts an option's value, if it was given, in place of the preset's.
@@ -175,7 +166,7 @@ impl RecipeArguments {
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
         put(&mut recipe.optimizer.epsilon, self.adam_epsilon);
         recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);
-        put(&mut recipe.max_tokens, self.max_tokens);
+        put(&mut recipe.max_tokens, self.prompt.max_tokens());
         put(&mut recipe.validation, self.validation);
         recipe.patience = self.patience;
         put(&mut recipe.seed, self.seed);
@@ -201,9 +192,6 @@ impl RecipeArguments {
 
     /// The prompt for these labels.
     pub(crate) fn prompt(&self, labels: LabelSet) -> Result<Prompt, PromptError> {
-        Ok(Prompt::new(labels)?
-            .with_instruction(&self.instruction)
-            .with_separator(&self.separator)?
-            .with_begin_of_text(!self.no_bos))
+        self.prompt.prompt(labels)
     }
 }

@@ -109,7 +109,7 @@ pub trait LanguageModel: Send + Sync {
 }
 
 /// One text that is read part by part, with the keys and values of the read tokens kept: see [`Backbone::decoding`].
-pub trait Decoding {
+pub trait Decoding: Send {
     /// Reads the text's next tokens, one at least. # Shapes: result `[V]`, the logits of the token that follows the last of them.
     ///
     /// # Errors

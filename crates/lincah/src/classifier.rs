@@ -1,6 +1,7 @@
 //! A trained classifier: prompt, labels and adapter on a base model.
 
 mod folder;
+mod zero_shot;
 
 use crate::base_model::BaseModel;
 use crate::error::Error;
@@ -10,6 +11,7 @@ use std::path::Path;
 
 pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
 pub(crate) use folder::{is_empty_or_absent, write_atomically};
+pub use zero_shot::ZeroShotClassifier;
 
 /// One text's label and probabilities.
 #[derive(Debug, Clone, PartialEq)]

@@ -123,6 +123,9 @@ pub enum Error {
         /// The second one's labels.
         second: Vec<String>,
     },
+    /// Nothing to generate from.
+    #[error("the prompt is empty, so there is nothing to go on from; give some text")]
+    EmptyPrompt,
     /// Nothing to go on from.
     #[error("{path} has no checkpoint to resume from; start without --resume")]
     NothingToResume {

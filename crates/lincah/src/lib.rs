@@ -33,6 +33,7 @@ pub mod cross_validation;
 pub mod data;
 mod error;
 mod evaluate;
+mod generate;
 pub mod hub;
 pub mod label;
 pub mod metrics;
@@ -46,9 +47,12 @@ pub mod tokenizer;
 mod trainer;
 
 pub use base_model::BaseModel;
-pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, predict};
+pub use classifier::{
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, ZeroShotClassifier, predict,
+};
 pub use error::Error;
 pub use evaluate::Evaluation;
+pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
 pub use prompt::Prompt;

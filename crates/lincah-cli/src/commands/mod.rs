@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod cross_validate;
 pub(crate) mod evaluate;
+pub(crate) mod generate;
 pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod pull;

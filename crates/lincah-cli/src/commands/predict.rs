@@ -1,25 +1,41 @@
 //! `lincah predict`.
 
 use crate::args::{Predict, PredictionFormat};
+use crate::classifier_args::Classifier;
+use anyhow::bail;
 use lincah::data::DataError;
 use lincah::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
-use lincah::{AgileClassifier, Device, Error, Prediction};
+use lincah::{Device, Error, Prediction};
 use std::path::{Path, PathBuf};
 
 /// Texts that are read before they are scored.
 const CHUNK: usize = 512;
 
 pub(crate) fn run(arguments: &Predict, device: Device) -> anyhow::Result<()> {
-    match predict(arguments, device) {
+    let places = places(arguments)?;
+    match predict(arguments, places, device) {
         Err(Error::Data(error)) if error.is_broken_pipe() => Ok(()),
         result => Ok(result?),
     }
 }
 
-fn predict(arguments: &Predict, device: Device) -> Result<(), Error> {
-    let load = || AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), device);
-    let (Some(file), Some(text)) = (&arguments.file, &arguments.text) else {
+/// Classifier folder and file: what stands first is the folder, but the file where the model is asked as it is.
+fn places(arguments: &Predict) -> anyhow::Result<(Option<&Path>, Option<&Path>)> {
+    let (first, second) = (arguments.first.as_deref(), arguments.second.as_deref());
+    let asked_without_folder = arguments.zero_shot.asked() && second.is_none() && arguments.input.is_none();
+    let (folder, file) = if asked_without_folder { (None, first) } else { (first, second) };
+    arguments.zero_shot.check(folder)?;
+    match (file, &arguments.input) {
+        (Some(file), Some(_)) => bail!("there are two inputs, --input and {}; give one", file.display()),
+        (None, None) => bail!("there is nothing to classify; name a file, - for standard input, or give --input TEXT"),
+        _ => Ok((folder, file)),
+    }
+}
+
+fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), device: Device) -> Result<(), Error> {
+    let load = || arguments.zero_shot.load(folder, device);
+    let (Some(file), Some(text)) = (file, &arguments.text) else {
         let classifier = load()?;
         let input = arguments.input.clone().unwrap_or_default();
         let mut writer = writer(arguments, &classifier, Vec::new())?;
@@ -57,7 +73,7 @@ fn open(arguments: &Predict, file: &Path, text: &str) -> Result<RecordReader, Da
     open(Some([text].into_iter().chain(arguments.keep.iter().cloned()).collect()))
 }
 
-fn writer(arguments: &Predict, classifier: &AgileClassifier, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
+fn writer(arguments: &Predict, classifier: &Classifier, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
     let format = match arguments.format {
         PredictionFormat::Jsonl => OutputFormat::JsonLines,
         PredictionFormat::Csv => OutputFormat::Csv,
@@ -75,7 +91,7 @@ fn writer(arguments: &Predict, classifier: &AgileClassifier, kept: Vec<(String, 
     RecordWriter::create(destination, format, columns)
 }
 
-fn write(writer: &mut RecordWriter, classifier: &AgileClassifier, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
+fn write(writer: &mut RecordWriter, classifier: &Classifier, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
     let predictions = classifier.predict(texts)?;
     for (mut values, Prediction { label, probabilities, .. }) in kept.into_iter().zip(predictions) {
         values.push(Value::Text(classifier.labels()[label].clone()));
