@@ -118,8 +118,10 @@ pub(crate) struct Train {
 #[derive(Debug, Args)]
 #[command(
     allow_missing_positional = true,
+    override_usage = "lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> <DIR> <DATA>\n       \
+lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> --labels <A,B> <DATA>",
     after_help = "Examples:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96\n  \
-lincah evaluate --model smollm2-135m --labels civil,uncivil comments.csv --text comment --label label --holdout 96"
+lincah evaluate --labels civil,uncivil comments.csv --text comment --label label"
 )]
 pub(crate) struct Evaluate {
     /// Classifier folder; left out with --labels
@@ -148,10 +150,13 @@ pub(crate) enum PredictionFormat {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
+#[command(
+    override_usage = "lincah predict [OPTIONS] <DIR> [FILE]\n       lincah predict [OPTIONS] --labels <A,B> [FILE]",
+    after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
 lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl\n  \
 lincah predict --labels civil,uncivil --input \"Thanks, that helped a lot.\"\n  \
-lincah predict --model gemma-3-270m --labels civil,uncivil comments.csv --text comment")]
+lincah predict --labels civil,uncivil --model gemma-3-270m comments.csv --text comment"
+)]
 pub(crate) struct Predict {
     /// Classifier folder; left out with --labels
     #[arg(value_name = "DIR")]

@@ -26,9 +26,12 @@ fn places(arguments: &Predict) -> anyhow::Result<(Option<&Path>, Option<&Path>)>
     let asked_without_folder = arguments.zero_shot.asked() && second.is_none() && arguments.input.is_none();
     let (folder, file) = if asked_without_folder { (None, first) } else { (first, second) };
     arguments.zero_shot.check(folder)?;
-    match (file, &arguments.input) {
-        (Some(file), Some(_)) => bail!("there are two inputs, --input and {}; give one", file.display()),
-        (None, None) => bail!("there is nothing to classify; name a file, - for standard input, or give --input TEXT"),
+    match (folder, file, &arguments.input) {
+        (_, Some(file), Some(_)) => bail!("there are two inputs, --input and {}; give one", file.display()),
+        (Some(folder), None, None) => {
+            bail!("nothing to classify behind the classifier folder {}; name a file, or give --input TEXT", folder.display())
+        }
+        (None, None, None) => bail!("there is nothing to classify; name a file, or give --input TEXT"),
         _ => Ok((folder, file)),
     }
 }
