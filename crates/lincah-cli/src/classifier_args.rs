@@ -1,5 +1,6 @@
 //! Who classifies: a folder that `train` wrote, or a model as it is, asked with `--labels`.
 
+use crate::printer::print_device;
 use crate::prompt_args::PromptArguments;
 use anyhow::bail;
 use clap::Args;
@@ -51,13 +52,17 @@ impl ZeroShotArguments {
 
     /// The classifier in `folder`, or the model as it is; [`check`](Self::check) comes first.
     pub(crate) fn load(&self, folder: Option<&Path>, device: Device) -> Result<Classifier, Error> {
-        if let Some(folder) = folder {
-            return Ok(Classifier::Trained(Box::new(AgileClassifier::load(folder, self.model.as_deref(), device)?)));
-        }
-        let prompt = self.prompt.prompt(LabelSet::new(self.labels.clone())?)?;
-        let base = BaseModel::open(self.model.as_deref().unwrap_or(hub::DEFAULT_MODEL), device)?;
-        let max_tokens = self.prompt.max_tokens().unwrap_or(Recipe::default().max_tokens);
-        Ok(Classifier::ZeroShot(Box::new(ZeroShotClassifier::new(base, prompt, max_tokens)?)))
+        let classifier = match folder {
+            Some(folder) => Classifier::Trained(Box::new(AgileClassifier::load(folder, self.model.as_deref(), device)?)),
+            None => {
+                let prompt = self.prompt.prompt(LabelSet::new(self.labels.clone())?)?;
+                let base = BaseModel::open(self.model.as_deref().unwrap_or(hub::DEFAULT_MODEL), device)?;
+                let max_tokens = self.prompt.max_tokens().unwrap_or(Recipe::default().max_tokens);
+                Classifier::ZeroShot(Box::new(ZeroShotClassifier::new(base, prompt, max_tokens)?))
+            }
+        };
+        print_device(device, classifier.base());
+        Ok(classifier)
     }
 }
 
@@ -66,6 +71,13 @@ impl Classifier {
         match self {
             Self::Trained(classifier) => classifier.labels(),
             Self::ZeroShot(classifier) => classifier.labels(),
+        }
+    }
+
+    fn base(&self) -> &BaseModel {
+        match self {
+            Self::Trained(classifier) => classifier.base(),
+            Self::ZeroShot(classifier) => classifier.base(),
         }
     }
 

@@ -187,6 +187,10 @@ pub trait Kernels: Send + Sync + 'static {
     /// A batch's layout, on the device.
     type Layout: Send + Sync;
 
+    /// The number of the GPU, if the device is one.
+    fn gpu(&self) -> Option<usize> {
+        None
+    }
     /// Copies to the device.
     fn upload(&self, values: &[f32]) -> Self::Buffer;
     /// Copies from the device.

@@ -17,7 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 /// A decoder-only transformer on the device `K`, frozen but for its LoRA.
 pub struct Backbone<K: Kernels> {
-    kernels: K,
+    pub(crate) kernels: K,
     files: Arc<ModelFiles>,
     ropes: Vec<RopeConfig>,
     blocks: Vec<Block<K>>,

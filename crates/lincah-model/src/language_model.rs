@@ -26,6 +26,11 @@ pub enum Device {
     Auto,
 }
 
+impl Device {
+    /// Whether this lincah can compute on GPUs at all: it was built with the feature `cuda`.
+    pub const CUDA_IS_BUILT: bool = lincah_kernels::CUDA_IS_BUILT;
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -61,10 +66,12 @@ pub struct UnknownDevice {
     pub name: String,
 }
 
-/// A frozen decoder with an optional, trainable LoRA. Every method is [`Backbone`]'s of the same name.
+/// A frozen decoder with an optional, trainable LoRA. The methods are [`Backbone`]'s of the same names.
 pub trait LanguageModel: Send + Sync {
     /// See [`Backbone::config`].
     fn config(&self) -> &BackboneConfig;
+    /// Where it computes; never [`Device::Auto`].
+    fn device(&self) -> Device;
     /// See [`Backbone::score`].
     ///
     /// # Errors
@@ -138,6 +145,10 @@ pub fn load(files: Arc<ModelFiles>, device: Device) -> Result<Box<dyn LanguageMo
 impl<K: Kernels> LanguageModel for Backbone<K> {
     fn config(&self) -> &BackboneConfig {
         self.config()
+    }
+
+    fn device(&self) -> Device {
+        self.kernels.gpu().map_or(Device::Cpu, Device::Cuda)
     }
 
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {

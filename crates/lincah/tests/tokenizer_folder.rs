@@ -88,11 +88,11 @@ fn every_named_end_ends() {
         load(&[&[model], files].concat()).unwrap().ends().to_vec()
     };
     assert_eq!(ends(&[]), [0u32; 0]);
-    let config = ("config.json", json!({"eos_token_id": 1}));
-    assert_eq!(ends(&[config.clone()]), [1, 1]);
+    assert_eq!(ends(&[("config.json", json!({"text_config": {"eos_token_id": [1, 3]}}))]), [1, 3]);
+    let config = ("config.json", json!({"eos_token_id": 2}));
     let generation = ("generation_config.json", json!({"eos_token_id": [3, 0, null]}));
     let named = ("tokenizer_config.json", json!({"eos_token": "<eos>"}));
-    assert_eq!(ends(&[config, generation, named]), [1, 3, 0, 1]);
+    assert_eq!(ends(&[config, generation, named]), [0, 1, 2, 3]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_evaluation, print_tfidf};
+use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
 use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
 use lincah::statistics::mean_deviation;
 use lincah::{BaseModel, Device, Error, Evaluation, LabelSet};
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<(
     validation.recipe.check()?;
     print_data_report(&data, None);
     let base = BaseModel::open(&arguments.model, device)?;
+    print_device(device, &base);
     let mut progress = TrainingProgress::new();
     let results = validation.run(base, &data, &mut |event| match event {
         CrossValidationEvent::Training(fold, event) => {

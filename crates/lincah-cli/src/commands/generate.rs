@@ -2,6 +2,7 @@
 
 use crate::args::Generate;
 use crate::interrupt::stop_on_interrupt;
+use crate::printer::print_device;
 use lincah::prompt::{chat_turn, plain_text};
 use lincah::{AgileClassifier, BaseModel, ClassifierRecord, Device, Error};
 use std::io::{ErrorKind, Read, Write};
@@ -19,6 +20,7 @@ pub(crate) fn run(arguments: &Generate, device: Device) -> anyhow::Result<()> {
         model = BaseModel::open(&arguments.model, device)?;
         &model
     };
+    print_device(device, base);
     let encode = if arguments.chat { chat_turn } else { plain_text };
     let prompt = encode(base.tokenizer(), &text).map_err(Error::from)?;
     let stop = stop_on_interrupt()?;

@@ -23,7 +23,9 @@ impl Tokenizer {
         let settings = Settings::read(folder)?;
         let begin_of_text = settings.role(&inner, "bos_token", "bos_token_id")?;
         let end_of_text = settings.role(&inner, "eos_token", "eos_token_id")?;
-        let ends = end_of_text.into_iter().chain(settings.ends()).collect();
+        let mut ends: Vec<u32> = end_of_text.into_iter().chain(settings.ends()).collect();
+        ends.sort_unstable();
+        ends.dedup();
         let adds_begin_of_text = match settings.tokenizer.add_bos_token {
             Some(adds) => adds,
             None => {
