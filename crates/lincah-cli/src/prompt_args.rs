@@ -9,11 +9,9 @@ pub(crate) struct PromptArguments {
     /// Longest prompt in tokens; the ends of longer texts are cut [default: 256]
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
-    /// Instruction at the head of the prompt [default: "Classify the following text into one of the following classes"]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help = format!("Instruction at the head of the prompt [default: {:?}]", Prompt::DEFAULT_INSTRUCTION))]
     instruction: Option<String>,
-    /// What separates instruction, text and answer [default: <separator>]
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", help = format!("What separates instruction, text and answer [default: {}]", Prompt::DEFAULT_SEPARATOR))]
     separator: Option<String>,
     /// No begin-of-text token in front of the prompt
     #[arg(long)]
