@@ -3,6 +3,7 @@
 use crate::classifier_args::ZeroShotArguments;
 use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::experiment_args::{Compare, CrossValidate, Sweep};
+use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
 use crate::recipe_args::RecipeArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lincah::Device;
@@ -86,11 +87,17 @@ pub(crate) struct Models {
 #[command(
     after_help = "Example:\n  lincah train comments.csv --text comment --label label --labels civil,uncivil --out civility --holdout 96\n\n\
 A column of 0 and 1, or of numbers with --positive-at, maps to --labels in order; the last label is the positive class of the metrics.\n\
-Stopped by Ctrl-C or killed, a training goes on with the same command and --resume, and ends with the same classifier, bit for bit."
+Labels that may hold together are columns of their own (--multi-label rude,off-topic) or lists (--label tags --label-separator ';').\n\
+Stopped by Ctrl-C or killed, a training goes on with the same command and --resume, and ends with the same classifier, bit for bit.",
+    mut_arg("label", |label| label.required(false).required_unless_present("multi_label"))
 )]
 pub(crate) struct Train {
     #[command(flatten)]
     pub(crate) data: DataArguments,
+    #[command(flatten)]
+    pub(crate) columns: MultiLabelColumns,
+    #[command(flatten)]
+    pub(crate) descriptions: LabelDescriptions,
     /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) labels: Vec<String>,
@@ -118,10 +125,12 @@ pub(crate) struct Train {
 #[derive(Debug, Args)]
 #[command(
     allow_missing_positional = true,
-    override_usage = "lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> <DIR> <DATA>\n       \
+    override_usage = "lincah evaluate [OPTIONS] --text <COLUMN> [--label <COLUMN>] <DIR> <DATA>\n       \
 lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> --labels <A,B> <DATA>",
     after_help = "Examples:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96\n  \
-lincah evaluate --labels civil,uncivil comments.csv --text comment --label label"
+lincah evaluate --labels civil,uncivil comments.csv --text comment --label label\n\n\
+Without --label, the labels of a multi-label classifier are columns named as in training.",
+    mut_arg("label", |label| label.required(false))
 )]
 pub(crate) struct Evaluate {
     /// Classifier folder; left out with --labels
@@ -129,6 +138,8 @@ pub(crate) struct Evaluate {
     pub(crate) classifier: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArguments,
+    #[command(flatten)]
+    pub(crate) columns: MultiLabelColumns,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
     /// Print one JSON object
@@ -170,7 +181,7 @@ pub(crate) struct Predict {
     /// Column with the texts
     #[arg(long, value_name = "COLUMN", required_unless_present = "input")]
     pub(crate) text: Option<String>,
-    /// Input columns to write before the label, or `all`; one named `label` becomes `input_label`
+    /// Input columns to write before the label, or `all`; one with a name of the output's, such as `label`, becomes `input_label`
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     pub(crate) keep: Vec<String>,
     /// Form of the output

@@ -17,8 +17,8 @@ pub(crate) struct DataArguments {
     #[arg(long, value_name = "COLUMN")]
     pub(crate) text: String,
     /// Column with the labels: strings, 0 and 1, booleans, or numbers with --positive-at
-    #[arg(long, value_name = "COLUMN")]
-    pub(crate) label: String,
+    #[arg(long, value_name = "COLUMN", required = true)]
+    pub(crate) label: Option<String>,
     /// A numeric label at or above this is the last label: a number, or `median` (of all rows, before any split)
     #[arg(long, value_name = "X|median")]
     pub(crate) positive_at: Option<PositiveAt>,
@@ -32,16 +32,19 @@ impl DataArguments {
     pub(crate) fn read(&self, labels: &[String], positive_at: Option<PositiveAt>) -> Result<LabelledDataset, DataError> {
         let options = LabelledDatasetOptions {
             text_column: self.text.clone(),
-            label_column: self.label.clone(),
+            label_column: self.label.clone().ok_or(DataError::NoLabelColumn)?,
             labels: labels.to_vec(),
             positive_at,
         };
-        let read = ReadOptions { delimiter: self.delimiter, ..ReadOptions::default() };
         if self.file == Path::new("-") {
-            LabelledDataset::read_stdin(&read, &options)
+            LabelledDataset::read_stdin(&self.read_options(), &options)
         } else {
-            LabelledDataset::read(&self.file, &read, &options)
+            LabelledDataset::read(&self.file, &self.read_options(), &options)
         }
+    }
+
+    pub(crate) fn read_options(&self) -> ReadOptions {
+        ReadOptions { delimiter: self.delimiter, ..ReadOptions::default() }
     }
 }
 
@@ -56,6 +59,14 @@ pub(crate) struct HoldoutArguments {
 }
 
 impl HoldoutArguments {
+    /// Rows to train on, the first `train_size` of them, and the holdout's, none if none are held out.
+    pub(crate) fn sides(&self, rows: usize, train_size: Option<usize>) -> Result<(Vec<usize>, Option<Vec<usize>>), Error> {
+        Ok(match self.split(rows, train_size)? {
+            Some(split) => (split.train, Some(split.test)),
+            None => ((0..train_size.unwrap_or(rows).min(rows)).collect(), None),
+        })
+    }
+
     /// Training rows (the first `train_size` of them) and holdout rows, if some are held out.
     pub(crate) fn split(&self, rows: usize, train_size: Option<usize>) -> Result<Option<Split>, Error> {
         self.holdout.map(|kept| Ok(holdout(rows, kept, self.split_seed, train_size)?)).transpose()

@@ -1,6 +1,7 @@
 //! What can be typed to the verbs that train or compare many times.
 
 use crate::data_args::{DataArguments, HoldoutArguments};
+use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
 use crate::recipe_args::RecipeArguments;
 use crate::recipe_lists::RecipeLists;
 use clap::Args;
@@ -10,11 +11,16 @@ use std::path::PathBuf;
 #[command(
     after_help = "Example:\n  lincah cross-validate comments.csv --text comment --label label --labels civil,uncivil --holdout 96 --out folds\n\n\
 With --holdout only the training rows are used, so that recipes can be chosen without a look at the others. The same command goes on with \
-what is in --out: a fold that is finished there is not run again."
+what is in --out: a fold that is finished there is not run again.",
+    mut_arg("label", |label| label.required(false).required_unless_present("multi_label"))
 )]
 pub(crate) struct CrossValidate {
     #[command(flatten)]
     pub(crate) data: DataArguments,
+    #[command(flatten)]
+    pub(crate) columns: MultiLabelColumns,
+    #[command(flatten)]
+    pub(crate) descriptions: LabelDescriptions,
     /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) labels: Vec<String>,
@@ -24,7 +30,8 @@ pub(crate) struct CrossValidate {
     /// Folds; each is scored once, by a classifier trained on the others
     #[arg(long, value_name = "K", default_value_t = 10)]
     pub(crate) folds: usize,
-    /// Which rows: those of scikit-learn's StratifiedKFold(K, shuffle=True, random_state=SEED)
+    /// Which rows: those of scikit-learn's StratifiedKFold(K, shuffle=True, random_state=SEED); with several labels, those of
+    /// iterative-stratification's MultilabelStratifiedKFold(K, random_state=SEED)
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) fold_seed: u32,
     /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file

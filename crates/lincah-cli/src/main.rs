@@ -7,6 +7,8 @@ mod commands;
 mod data_args;
 mod experiment_args;
 mod interrupt;
+mod multi_label_args;
+mod multi_label_printer;
 mod printer;
 mod prompt_args;
 mod recipe_args;

@@ -30,6 +30,11 @@ impl PromptArguments {
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
     }
 
+    /// Whether an instruction was given.
+    pub(crate) fn has_instruction(&self) -> bool {
+        self.instruction.is_some()
+    }
+
     pub(crate) fn max_tokens(&self) -> Option<usize> {
         self.max_tokens
     }

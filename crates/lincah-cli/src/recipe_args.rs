@@ -2,8 +2,8 @@
 
 use crate::prompt_args::PromptArguments;
 use clap::{Args, ValueEnum};
-use lincah::prompt::PromptError;
-use lincah::{ClassWeights, LabelSet, Loss, Prompt, Recipe, Schedule, Target};
+use lincah::prompt::{MultiLabelPrompt, PromptError};
+use lincah::{ClassWeights, Cut, LabelSet, LoraLayout, Loss, Prompt, Recipe, Schedule, Target};
 
 /// A named recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,6 +19,12 @@ pub(crate) enum ScheduleName {
     Constant,
     Linear,
     Cosine,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LoraLayoutName {
+    Whole,
+    PerHead,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -104,6 +110,9 @@ pub(crate) struct RecipeArguments {
     /// Layers to adapt, as 10..30 (30 not included) or 3,5,7 [default: all]
     #[arg(long, value_name = "LAYERS", value_parser = layers)]
     layers: Option<Layers>,
+    /// How heads share the adapter: one pair of factors (PEFT), or an A a head and one B, the rank being a head's (Keras) [default: whole]
+    #[arg(long, value_enum)]
+    lora_layout: Option<LoraLayoutName>,
     /// How the learning rate falls [default: cosine]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
@@ -116,6 +125,9 @@ pub(crate) struct RecipeArguments {
     /// Weights of the classes in the loss [default: none]
     #[arg(long, value_enum)]
     class_weights: Option<ClassWeightsName>,
+    /// Train on the fractions in the label column as they are (soft labels), not on what --positive-at makes of them
+    #[arg(long)]
+    soft_labels: bool,
     /// Decoupled weight decay (AdamW) [default: 0]
     #[arg(long, value_name = "DECAY")]
     weight_decay: Option<f64>,
@@ -131,6 +143,9 @@ pub(crate) struct RecipeArguments {
     /// With --validation: stop after N epochs without a better validation loss
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    /// Adapters to train one after the other, from different starts, and to keep the mean of [default: 1]
+    #[arg(long, value_name = "N")]
+    members: Option<usize>,
     /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
@@ -161,6 +176,11 @@ impl RecipeArguments {
         recipe.lora.rank_stabilized |= self.rank_stabilized;
         put(&mut recipe.lora.dropout, self.dropout);
         put(&mut recipe.lora.targets, self.targets.clone().map(|targets| targets.0));
+        let layout = self.lora_layout.map(|name| match name {
+            LoraLayoutName::Whole => LoraLayout::Whole,
+            LoraLayoutName::PerHead => LoraLayout::PerHead,
+        });
+        put(&mut recipe.lora.layout, layout);
         recipe.lora.layers = self.layers.clone().map(|layers| layers.0);
         put(&mut recipe.warmup, self.warmup);
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
@@ -169,6 +189,7 @@ impl RecipeArguments {
         put(&mut recipe.max_tokens, self.prompt.max_tokens());
         put(&mut recipe.validation, self.validation);
         recipe.patience = self.patience;
+        put(&mut recipe.members, self.members);
         put(&mut recipe.seed, self.seed);
         let schedule = self.schedule.map(|name| match name {
             ScheduleName::Constant => Schedule::Constant,
@@ -187,11 +208,26 @@ impl RecipeArguments {
             ClassWeightsName::Balanced => ClassWeights::Balanced,
         });
         put(&mut recipe.class_weights, class_weights);
+        recipe.soft_labels |= self.soft_labels;
         recipe
     }
 
     /// The prompt for these labels.
     pub(crate) fn prompt(&self, labels: LabelSet) -> Result<Prompt, PromptError> {
-        self.prompt.prompt(labels)
+        let cut = if self.preset == Preset::Codelab { Cut::Prompt } else { Cut::Text };
+        Ok(self.prompt.prompt(labels)?.with_cut(cut))
+    }
+
+    /// The questions about each of these labels.
+    pub(crate) fn multi_label_prompt(
+        &self,
+        labels: LabelSet,
+        descriptions: &[(String, String)],
+    ) -> Result<MultiLabelPrompt, PromptError> {
+        let mut question = self.prompt(MultiLabelPrompt::answers())?;
+        if !self.prompt.has_instruction() {
+            question = question.with_instruction(MultiLabelPrompt::DEFAULT_INSTRUCTION);
+        }
+        MultiLabelPrompt::asking(question, labels)?.with_descriptions(descriptions)
     }
 }

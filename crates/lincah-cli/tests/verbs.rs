@@ -107,6 +107,42 @@ fn a_killed_training_resumes_to_the_same_bits() {
     assert_eq!(other, "error: stopped has no checkpoint to resume from; start without --resume");
 }
 
+fn adapter_config(bench: &Bench, folder: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(bench.path(folder).join("adapter_config.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn members_stopped_on_the_way_resume_to_the_same_mean() {
+    let bench = Bench::new();
+    // 15 steps a member, so that the interruption falls behind the first.
+    let train = format!("{TRAIN} --epochs 3 --members 9 --checkpoint-seconds 0");
+    bench.run(&format!("{train} --out whole")).ok();
+    assert_eq!(adapter_config(&bench, "whole")["r"], 72);
+    interrupt(&bench, &train, "stopped");
+    bench.run(&format!("{train} --out stopped --resume")).ok();
+    assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
+    let message = bench.run(&format!("{train} --validation 0.2 --out other")).refused();
+    assert_eq!(message, "error: --members is 9, but must be at least 1, and 1 with --validation or --lora-layout per-head");
+}
+
+#[test]
+fn the_codelab_preset_trains_in_kerass_layout_and_resumes() {
+    let bench = Bench::new();
+    let train = format!("{TRAIN} --preset codelab --epochs 6 --checkpoint-seconds 0");
+    bench.run(&format!("{train} --out whole")).ok();
+    let config = adapter_config(&bench, "whole");
+    assert_eq!(config["target_modules"], serde_json::json!(["q_proj", "v_proj"]));
+    // The rank is a head's, the alpha follows it.
+    assert!(config["r"].as_u64().unwrap() > 4 && config["r"] == config["lora_alpha"], "{config}");
+    interrupt(&bench, &train, "stopped");
+    bench.run(&format!("{train} --out stopped --resume")).ok();
+    assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
+    let report = bench.run("evaluate whole data.csv --text comment --label label --json").ok();
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["n"], 40);
+    let message = bench.run(&format!("{train} --loss label --out other")).refused();
+    assert!(message.contains("all-tokens with the codelab's training texts"), "{message}");
+}
+
 /// Sends Ctrl-C once the first steps are written down.
 fn interrupt(bench: &Bench, train: &str, out: &str) {
     let child = bench.command(&format!("{train} --out {out}")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

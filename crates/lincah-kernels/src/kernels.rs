@@ -61,6 +61,19 @@ pub struct LoraGradients<'a, B> {
     pub input: &'a mut B,
 }
 
+/// Blocks on the diagonal of a matrix: block i holds rows `i rows ..` and columns `i columns ..`; the matrix may have more columns.
+#[derive(Debug, Clone, Copy)]
+pub struct DiagonalBlocks {
+    /// Blocks, H or K.
+    pub count: usize,
+    /// Rows of one, C.
+    pub rows: usize,
+    /// Columns of one.
+    pub columns: usize,
+    /// Columns of the matrix, R.
+    pub width: usize,
+}
+
 /// Sizes and options of one attention.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionShape {
@@ -305,6 +318,10 @@ pub trait Kernels: Send + Sync + 'static {
 
     /// Softmax cross-entropy and its gradient: `losses[m] = -log softmax(logits[m])[targets[m]]`, then `logits[m] = weights[m] (softmax(logits[m]) - onehot(targets[m]))` in place. # Shapes: logits `[M, width]`, targets and weights `[M]`; returns the `[M]` losses, not weighted.
     fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Self::Buffer) -> Vec<f32>;
+
+    /// The gradient of a matrix whose diagonal blocks are one and the same array and which is zero elsewhere, in place: every diagonal
+    /// block becomes the sum of them all, in their order, and the rest 0. # Shapes: dx `[count rows, width]`.
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Self::Buffer);
 
     /// Sum of squares, accumulated in f64.
     fn squared_norm(&self, x: &Self::Buffer) -> f64;

@@ -396,6 +396,17 @@ impl<T: Number> Kernels for Reference<T> {
         x.iter().map(|v| v.to_f64().expect("every number of the reference rounds to f64").powi(2)).sum()
     }
 
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Vec<T>) {
+        let DiagonalBlocks { count, rows, columns, width } = blocks;
+        let place = |block: usize, row: usize, column: usize| (block * rows + row) * width + block * columns + column;
+        let mut tied = vec![T::zero(); count * rows * width];
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let sum = (0..count).map(|block| dx[place(block, row, column)]).fold(T::zero(), |sum, value| sum + value);
+            (0..count).for_each(|block| tied[place(block, row, column)] = sum);
+        }
+        dx[..tied.len()].copy_from_slice(&tied);
+    }
+
     fn scale(&self, factor: f32, y: &mut Vec<T>) {
         y.iter_mut().for_each(|y| *y = *y * number(factor));
     }

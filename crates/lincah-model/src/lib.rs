@@ -26,7 +26,7 @@ pub use batch::TokenBatch;
 pub use config::BackboneConfig;
 pub use error::ModelError;
 pub use language_model::{Decoding, Device, LanguageModel, UnknownDevice, load};
-pub use lora::{Adapter, LoraConfig, Target};
+pub use lora::{Adapter, LoraConfig, LoraLayout, Target};
 pub use loss::{Loss, Targets};
 pub use optimizer::{Moments, Optimizer, OptimizerState};
 pub use schedule::Schedule;

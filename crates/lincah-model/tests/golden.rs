@@ -117,6 +117,10 @@ fn hidden_states_and_logits_on_cuda() {
     hidden_states_and_logits(|| cuda(0).expect("a GPU"));
 }
 
+fn numbers(count: usize) -> Vec<usize> {
+    (0..count).collect()
+}
+
 fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
@@ -134,9 +138,8 @@ fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
                 model.set_adapter(&golden.adapter()).unwrap();
                 model.make_trainable();
                 let weights = vec![weight; texts.len()];
-                let value = model
-                    .accumulate_gradients(&batch, &Targets { tokens: targets, weights: &weights }, (loss, labels), 0)
-                    .unwrap();
+                let targets = Targets { texts: &numbers(texts.len()), tokens: targets, weights: &weights };
+                let value = model.accumulate_gradients(&batch, &targets, (loss, labels), 0).unwrap();
                 golden.close(&format!("loss.{name}"), &[value as f32], TOLERANCE);
                 let gradients = model.gradients();
                 assert_eq!(gradients.len(), golden.adapter().tensors.len());
@@ -164,11 +167,83 @@ fn losses_and_gradients_on_cuda() {
     losses_and_gradients(|| cuda(0).expect("a GPU"));
 }
 
+/// Probability of the second label for each text.
+const SOFT: [f64; 3] = [0.25, 1.0, 0.6];
+
+/// The loss is the soft cross-entropy of the golden logits, and the gradient the mixture of the hard targets' gradients.
+fn soft_targets<K: Kernels>(kernels: fn() -> K) {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let mut model = golden.model(kernels());
+        let texts = golden.texts();
+        let labels = &golden.integers["label_tokens"];
+        let vocabulary = model.config().vocabulary_size();
+        let mut gradients_of = |loss: Loss, targets: &Targets| {
+            model.set_adapter(&golden.adapter()).unwrap();
+            model.make_trainable();
+            let value = model.accumulate_gradients(&TokenBatch::new(&texts), targets, (loss, labels), 0).unwrap();
+            (value, model.gradients())
+        };
+        for loss in [Loss::Label, Loss::RestrictedLabel] {
+            let mut entries: Vec<(usize, u32, f32)> = Vec::new();
+            let (mut expected, mut mixture) = (0.0, BTreeMap::new());
+            for (text, &share) in SOFT.iter().enumerate() {
+                let logits: Vec<f64> =
+                    golden.arrays["logits.last"][text * vocabulary..][..vocabulary].iter().map(|&v| f64::from(v)).collect();
+                let among: Vec<u32> = if loss == Loss::Label { (0..vocabulary as u32).collect() } else { labels.clone() };
+                let log_sum = among.iter().map(|&token| logits[token as usize].exp()).sum::<f64>().ln();
+                for (&token, share) in labels.iter().zip([1.0 - share, share]).filter(|(_, share)| *share > 0.0) {
+                    expected += share * (log_sum - logits[token as usize]);
+                    entries.push((text, token, share as f32));
+                    let (_, hard) = gradients_of(loss, &Targets { texts: &[text], tokens: &[token], weights: &[1.0] });
+                    for (key, gradient) in hard {
+                        let sum = mixture.entry(key).or_insert_with(|| vec![0.0; gradient.len()]);
+                        sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += share * f64::from(value));
+                    }
+                }
+            }
+            let rows: Vec<usize> = entries.iter().map(|entry| entry.0).collect();
+            let tokens: Vec<u32> = entries.iter().map(|entry| entry.1).collect();
+            let weights: Vec<f32> = entries.iter().map(|entry| entry.2).collect();
+            let (value, found) = gradients_of(loss, &Targets { texts: &rows, tokens: &tokens, weights: &weights });
+            assert!((value - expected).abs() < 1e-4 * expected, "{family} {loss:?}: {value} but {expected}");
+            assert_eq!(found.len(), mixture.len());
+            for (key, gradient) in found {
+                let largest = mixture[&key].iter().fold(0.0f64, |most, value| most.max(value.abs()));
+                for (found, expected) in gradient.iter().zip(&mixture[&key]) {
+                    let difference = (f64::from(*found) - expected).abs();
+                    assert!(difference <= f64::from(TOLERANCE) * largest, "{family} {loss:?} {key}: {found} but {expected}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn soft_targets_on_the_reference() {
+    soft_targets(Reference::<f32>::new);
+}
+
+#[test]
+fn soft_targets_on_the_cpu() {
+    soft_targets(|| Cpu);
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn soft_targets_on_cuda() {
+    soft_targets(|| cuda(0).expect("a GPU"));
+}
+
 fn ten_steps_of_adam_and_of_adamw<K: Kernels>(kernels: fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
         let texts = golden.texts();
-        let targets = Targets { tokens: &golden.integers["targets"], weights: &vec![1.0 / texts.len() as f32; texts.len()] };
+        let targets = Targets {
+            texts: &numbers(texts.len()),
+            tokens: &golden.integers["targets"],
+            weights: &vec![1.0 / texts.len() as f32; texts.len()],
+        };
         for (name, weight_decay) in [("adam", 0.0), ("adamw", 0.1)] {
             let mut model = golden.model(kernels());
             model.set_adapter(&golden.adapter()).unwrap();

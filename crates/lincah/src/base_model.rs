@@ -101,6 +101,20 @@ impl BaseModel {
         }
         Ok(probabilities)
     }
+
+    /// The same for groups of prompts that begin alike, such as the questions about one text: a group is a batch, and what its prompts
+    /// share is computed once.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::score`].
+    pub fn group_probabilities(&self, groups: &[&[EncodedPrompt]], candidates: &[u32]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        let score = |group: &&[EncodedPrompt]| {
+            let prompts: Vec<&[u32]> = group.iter().map(|prompt| prompt.tokens.as_slice()).collect();
+            let logits = self.model.score(&TokenBatch::new(&prompts), candidates)?;
+            Ok(logits.chunks_exact(candidates.len()).map(softmax).collect())
+        };
+        groups.iter().map(score).collect()
+    }
 }
 
 /// `e^(x_i - max) / Σ e^(x_j - max)`, in f64.

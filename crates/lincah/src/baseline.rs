@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use features::Features;
 use logistic::LogisticRegression;
+use rayon::prelude::*;
 use std::time::Instant;
 
 /// TF-IDF with logistic regression.
@@ -24,10 +25,18 @@ pub struct TfidfBaseline {
 impl TfidfBaseline {
     /// Fits vocabulary, weights and regression to `data`.
     pub fn fit(data: &LabelledDataset) -> Self {
-        let features = Features::of(&data.texts);
-        let rows: Vec<_> = data.texts.iter().map(|text| features.row(text)).collect();
-        let regression = LogisticRegression::fit(&rows, &data.labels, features.len(), data.label_names.len());
-        Self { features, regression }
+        Self::fit_all(&data.texts, std::slice::from_ref(&data.labels), data.label_names.len()).remove(0)
+    }
+
+    /// One baseline for each of several labellings of the same texts.
+    pub(crate) fn fit_all(texts: &[String], labellings: &[Vec<usize>], classes: usize) -> Vec<Self> {
+        let features = Features::of(texts);
+        let rows: Vec<_> = texts.iter().map(|text| features.row(text)).collect();
+        let fit = |labels: &Vec<usize>| {
+            let regression = LogisticRegression::fit(&rows, labels, features.len(), classes);
+            Self { features: features.clone(), regression }
+        };
+        labellings.par_iter().map(fit).collect()
     }
 
     /// Fits to `train` and compares with `test`: predictions and metrics.

@@ -9,8 +9,10 @@ use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Device;
 use std::path::Path;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
-pub(crate) use folder::{is_empty_or_absent, write_atomically};
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task};
+pub(crate) use folder::{
+    CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_atomically, write_files,
+};
 pub use zero_shot::ZeroShotClassifier;
 
 /// One text's label and probabilities.
@@ -81,7 +83,7 @@ impl AgileClassifier {
         &self.base
     }
 
-    /// Gives the base model back, the adapter taken off.
+    /// Gives the base model back, the adapter still on it.
     pub fn into_base(self) -> BaseModel {
         self.base
     }

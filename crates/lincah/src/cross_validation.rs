@@ -1,10 +1,11 @@
-//! Stratified k-fold cross-validation: every row is scored once, by a classifier that was not trained on it.
+//! Stratified k-fold cross-validation: every row is scored once, by a classifier that was not trained on it. That of multi-label
+//! classifiers is in `multi_label/cross_validation.rs`.
 
 use crate::base_model::BaseModel;
 use crate::baseline::TfidfBaseline;
 use crate::classifier::Prediction;
 use crate::data::dataset::LabelledDataset;
-use crate::data::fingerprint::fingerprint;
+use crate::data::fingerprint::training_fingerprint;
 use crate::data::split::stratified_folds;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
@@ -12,10 +13,11 @@ use crate::prompt::Prompt;
 use crate::recipe::Recipe;
 use crate::results::{open_folder, read_lines, write_lines};
 use crate::trainer::{TrainEvent, Trainer};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -24,15 +26,18 @@ const RESULTS_FILE: &str = "results.jsonl";
 const PREDICTIONS_FILE: &str = "predictions.jsonl";
 
 /// A cross-validation to be run, or gone on with.
+///
+/// With a [`MultiLabelPrompt`](crate::prompt::MultiLabelPrompt) it is one of multi-label classifiers.
 #[derive(Debug, Clone)]
-pub struct CrossValidation {
+pub struct CrossValidation<P = Prompt> {
     /// What is asked of the model.
-    pub prompt: Prompt,
+    pub prompt: P,
     /// How each fold's classifier is trained.
     pub recipe: Recipe,
     /// Number of folds.
     pub folds: usize,
-    /// Decides which row is in which fold, see [`stratified_folds`].
+    /// Decides which row is in which fold, see [`stratified_folds`] and, for multi-label classifiers,
+    /// [`multi_label_folds`](crate::data::stratification::multi_label_folds).
     pub fold_seed: u32,
     /// Where `results.jsonl` and `predictions.jsonl` are kept. A fold that is finished there is not run again.
     pub folder: PathBuf,
@@ -42,15 +47,15 @@ pub struct CrossValidation {
 
 /// Metrics of one fold, or of all folds' rows together; a line of `results.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FoldResult {
+pub struct FoldResult<E = Evaluation> {
     /// Number of the fold, from 0; absent for all folds together.
     pub fold: Option<usize>,
     /// SHA-256 of all that decides the cross-validation.
     pub run: String,
     /// The classifiers' metrics.
-    pub evaluation: Evaluation,
+    pub evaluation: E,
     /// Those of TF-IDF with logistic regression, trained on the same rows.
-    pub tfidf: Evaluation,
+    pub tfidf: E,
     /// Seconds of the fold's training; of all folds'.
     pub seconds: f64,
 }
@@ -73,11 +78,96 @@ pub struct OutOfFold {
 /// What happens in a cross-validation.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum CrossValidationEvent<'a> {
+pub enum CrossValidationEvent<'a, E = Evaluation> {
     /// Something in the training of a fold, from 0.
     Training(usize, &'a TrainEvent),
     /// A fold is done; whether it was already, when the cross-validation began.
-    Fold(&'a FoldResult, bool),
+    Fold(&'a FoldResult<E>, bool),
+}
+
+impl<P: Serialize> CrossValidation<P> {
+    /// SHA-256 over all that decides the results.
+    pub(crate) fn fingerprint(&self, base: &BaseModel, (data, rows): (String, &[u64])) -> String {
+        let weights = base.weights_fingerprint();
+        let parts = (&self.prompt, &self.recipe, self.folds, self.fold_seed, weights, data, rows);
+        let json = serde_json::to_vec(&parts).expect("settings serialize");
+        Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A cross-validation of one kind of classifiers, on its rows.
+pub(crate) trait Folds {
+    /// Metrics of a fold.
+    type Evaluation: Serialize + DeserializeOwned;
+    /// A line of `predictions.jsonl`.
+    type Row: Serialize + DeserializeOwned;
+
+    /// Number of folds, their folder, and the fingerprint of the cross-validation.
+    fn settings(&self) -> (usize, &Path, &str);
+    /// The fold of a row.
+    fn fold_of(row: &Self::Row) -> usize;
+    /// Trains on all folds but one and scores that one; gives the base model back.
+    fn fold(
+        &self,
+        base: BaseModel,
+        fold: usize,
+        on_event: &mut dyn FnMut(&TrainEvent),
+    ) -> Result<(BaseModel, FoldResult<Self::Evaluation>, Vec<Self::Row>), Error>;
+    /// The metrics of all rows' out-of-fold probabilities.
+    fn pooled(&self, folds: &[FoldResult<Self::Evaluation>], rows: &[Self::Row]) -> Result<FoldResult<Self::Evaluation>, Error>;
+}
+
+/// Trains and scores every fold that is not done; returns the folds in order, then all rows together.
+pub(crate) fn run_folds<F: Folds>(
+    folds: &F,
+    mut base: BaseModel,
+    on_event: &mut dyn FnMut(&CrossValidationEvent<F::Evaluation>),
+) -> Result<Vec<FoldResult<F::Evaluation>>, Error> {
+    let (count, folder, run) = folds.settings();
+    open_folder(folder, RESULTS_FILE)?;
+    let mut results: Vec<FoldResult<F::Evaluation>> = read_lines(&folder.join(RESULTS_FILE))?;
+    if results.iter().any(|result| result.run != run) {
+        return Err(Error::OtherRun { path: folder.to_path_buf(), what: "recipe, prompt, model, folds or data" });
+    }
+    results.retain(|result| result.fold.is_some());
+    let mut predictions: Vec<F::Row> = read_lines(&folder.join(PREDICTIONS_FILE))?;
+    for fold in 0..count {
+        if let Some(done) = results.iter().find(|result| result.fold == Some(fold)) {
+            on_event(&CrossValidationEvent::Fold(done, true));
+            continue;
+        }
+        predictions.retain(|prediction| F::fold_of(prediction) != fold);
+        let (trained, result, scored) =
+            folds.fold(base, fold, &mut |event| on_event(&CrossValidationEvent::Training(fold, event)))?;
+        base = trained;
+        predictions.extend(scored);
+        // The predictions first: what `results.jsonl` has is whole.
+        write_lines(&folder.join(PREDICTIONS_FILE), &predictions)?;
+        results.push(FoldResult { run: run.to_owned(), ..result });
+        write_lines(&folder.join(RESULTS_FILE), &results)?;
+        on_event(&CrossValidationEvent::Fold(&results[results.len() - 1], false));
+    }
+    results.sort_by_key(|result| result.fold);
+    let pooled = folds.pooled(&results, &predictions)?;
+    results.push(FoldResult { run: run.to_owned(), ..pooled });
+    write_lines(&folder.join(RESULTS_FILE), &results)?;
+    Ok(results)
+}
+
+/// `predictions.jsonl` has other labels than the data.
+pub(crate) fn other_labels(folder: &Path, row: u64) -> Error {
+    let reason = format!("row {row} has other labels than the data");
+    Error::Damaged { path: folder.join(PREDICTIONS_FILE), reason }
+}
+
+/// Probabilities by name.
+pub(crate) fn by_name(names: &[String], probabilities: &[f64]) -> Map<String, Value> {
+    names.iter().cloned().zip(probabilities.iter().map(|&probability| Value::from(probability))).collect()
+}
+
+/// The probabilities in the order of the names, if there is one for each.
+pub(crate) fn in_order(names: &[String], scores: &Map<String, Value>) -> Option<Vec<f64>> {
+    names.iter().map(|name| scores.get(name).and_then(Value::as_f64)).collect()
 }
 
 impl CrossValidation {
@@ -87,62 +177,54 @@ impl CrossValidation {
     /// A folder of something else, or of a cross-validation with other settings; those of the training.
     pub fn run(
         &self,
-        mut base: BaseModel,
+        base: BaseModel,
         data: &LabelledDataset,
         on_event: &mut dyn FnMut(&CrossValidationEvent),
     ) -> Result<Vec<FoldResult>, Error> {
         self.recipe.check()?;
         let fold_of = stratified_folds(&data.labels, self.folds, self.fold_seed)?;
-        open_folder(&self.folder, RESULTS_FILE)?;
-        let run = self.fingerprint(&base, data);
-        let mut results: Vec<FoldResult> = read_lines(&self.folder.join(RESULTS_FILE))?;
-        if results.iter().any(|result| result.run != run) {
-            return Err(Error::OtherRun { path: self.folder.clone(), what: "recipe, prompt, model, folds or data" });
-        }
-        results.retain(|result| result.fold.is_some());
-        let mut predictions: Vec<OutOfFold> = read_lines(&self.folder.join(PREDICTIONS_FILE))?;
-        for fold in 0..self.folds {
-            if let Some(done) = results.iter().find(|result| result.fold == Some(fold)) {
-                on_event(&CrossValidationEvent::Fold(done, true));
-                continue;
-            }
-            predictions.retain(|prediction| prediction.fold != fold);
-            let (trained, result, scored) = self.fold(base, data, (&fold_of, fold), on_event)?;
-            base = trained;
-            predictions.extend(scored);
-            // The predictions first: what `results.jsonl` has is whole.
-            write_lines(&self.folder.join(PREDICTIONS_FILE), &predictions)?;
-            results.push(FoldResult { run: run.clone(), ..result });
-            write_lines(&self.folder.join(RESULTS_FILE), &results)?;
-            on_event(&CrossValidationEvent::Fold(&results[results.len() - 1], false));
-        }
-        results.sort_by_key(|result| result.fold);
-        results.push(self.pooled(run, &results, &predictions, data)?);
-        write_lines(&self.folder.join(RESULTS_FILE), &results)?;
-        Ok(results)
+        let run = self.fingerprint(&base, (training_fingerprint(data, self.recipe.soft_labels), &data.rows));
+        run_folds(&OneLabelFolds { settings: self, data, fold_of, run }, base, on_event)
+    }
+}
+
+/// [`Folds`] of classifiers of one answer.
+struct OneLabelFolds<'a> {
+    settings: &'a CrossValidation,
+    data: &'a LabelledDataset,
+    fold_of: Vec<usize>,
+    run: String,
+}
+
+impl Folds for OneLabelFolds<'_> {
+    type Evaluation = Evaluation;
+    type Row = OutOfFold;
+
+    fn settings(&self) -> (usize, &Path, &str) {
+        (self.settings.folds, &self.settings.folder, &self.run)
     }
 
-    /// Trains on all folds but one and scores that one; gives the base model back.
+    fn fold_of(row: &OutOfFold) -> usize {
+        row.fold
+    }
+
     fn fold(
         &self,
         base: BaseModel,
-        data: &LabelledDataset,
-        (fold_of, fold): (&[usize], usize),
-        on_event: &mut dyn FnMut(&CrossValidationEvent),
+        fold: usize,
+        on_event: &mut dyn FnMut(&TrainEvent),
     ) -> Result<(BaseModel, FoldResult, Vec<OutOfFold>), Error> {
-        let (test, train): (Vec<usize>, Vec<usize>) = (0..data.len()).partition(|&row| fold_of[row] == fold);
-        let (train, test) = (data.subset(&train), data.subset(&test));
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..self.data.len()).partition(|&row| self.fold_of[row] == fold);
+        let (train, test) = (self.data.subset(&train), self.data.subset(&test));
+        let CrossValidation { prompt, recipe, stop, .. } = self.settings;
         let begun = Instant::now();
-        let trainer = Trainer::new(base, self.prompt.clone(), self.recipe.clone())?.stopping_at(self.stop.clone());
-        let classifier = trainer.fit(&train, &mut |event| on_event(&CrossValidationEvent::Training(fold, event)))?;
+        let trainer = Trainer::new(base, prompt.clone(), recipe.clone())?.stopping_at(stop.clone());
+        let classifier = trainer.fit(&train, on_event)?;
         let (seconds, begun) = (begun.elapsed().as_secs_f64(), Instant::now());
         let predictions = classifier.predict(&test.texts)?;
         let evaluation = Evaluation::of(&predictions, &test.labels, &test.label_names, begun.elapsed().as_secs_f64())?;
         let (tfidf_predictions, tfidf) = TfidfBaseline::evaluate(&train, &test)?;
-        let scores = |prediction: &Prediction| -> Map<String, Value> {
-            let probabilities = prediction.probabilities.iter().map(|&probability| Value::from(probability));
-            test.label_names.iter().cloned().zip(probabilities).collect()
-        };
+        let scores = |prediction: &Prediction| by_name(&test.label_names, &prediction.probabilities);
         let scored = predictions.iter().zip(&tfidf_predictions).enumerate().map(|(index, (prediction, tfidf))| OutOfFold {
             row: test.rows[index],
             fold,
@@ -154,19 +236,14 @@ impl CrossValidation {
         Ok((classifier.into_base(), result, scored.collect()))
     }
 
-    /// The metrics of all rows' out-of-fold probabilities.
-    fn pooled(&self, run: String, folds: &[FoldResult], rows: &[OutOfFold], data: &LabelledDataset) -> Result<FoldResult, Error> {
-        let names = &data.label_names;
-        let damaged = |row: &OutOfFold| Error::Damaged {
-            path: self.folder.join(PREDICTIONS_FILE),
-            reason: format!("row {} has other labels than the data", row.row),
-        };
+    fn pooled(&self, folds: &[FoldResult], rows: &[OutOfFold]) -> Result<FoldResult, Error> {
+        let names = &self.data.label_names;
+        let damaged = |row: &OutOfFold| other_labels(&self.settings.folder, row.row);
         let of = |scores: fn(&OutOfFold) -> &Map<String, Value>, speed: fn(&FoldResult) -> f64| {
             let (mut predictions, mut truth) = (Vec::new(), Vec::new());
             for row in rows {
-                let probability = |name: &String| scores(row).get(name).and_then(Value::as_f64);
-                let probabilities: Option<Vec<f64>> = names.iter().map(probability).collect();
-                predictions.push(Prediction::of(probabilities.ok_or_else(|| damaged(row))?, 0));
+                let probabilities = in_order(names, scores(row)).ok_or_else(|| damaged(row))?;
+                predictions.push(Prediction::of(probabilities, 0));
                 truth.push(names.iter().position(|name| *name == row.label).ok_or_else(|| damaged(row))?);
             }
             let seconds = folds.iter().map(speed).sum();
@@ -176,18 +253,10 @@ impl CrossValidation {
         let evaluation = of(|row| &row.scores, |fold| fold.evaluation.n as f64 / fold.evaluation.texts_per_second)?;
         Ok(FoldResult {
             fold: None,
-            run,
+            run: String::new(),
             evaluation: Evaluation { cut_texts, ..evaluation },
             tfidf: of(|row| &row.tfidf_scores, |fold| fold.tfidf.n as f64 / fold.tfidf.texts_per_second)?,
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
         })
-    }
-
-    /// SHA-256 over all that decides the results.
-    fn fingerprint(&self, base: &BaseModel, data: &LabelledDataset) -> String {
-        let weights = base.weights_fingerprint();
-        let parts = (&self.prompt, &self.recipe, self.folds, self.fold_seed, weights, fingerprint(data), &data.rows);
-        let json = serde_json::to_vec(&parts).expect("settings serialize");
-        Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong between a text and its score.
 
+use crate::classifier::Task;
 use crate::data::DataError;
 use crate::hub::HubError;
 use crate::label::LabelError;
@@ -58,6 +59,16 @@ pub enum Error {
         path: PathBuf,
         /// What to do.
         hint: &'static str,
+    },
+    /// A classifier of the other kind.
+    #[error("{path} is a classifier that {found}; this needs one that {expected}")]
+    OtherTask {
+        /// The folder.
+        path: PathBuf,
+        /// What it does.
+        found: Task,
+        /// What is needed.
+        expected: Task,
     },
     /// A file that is not what lincah wrote.
     #[error("{path} is damaged: {reason}; train the classifier again or copy it anew")]

@@ -37,6 +37,7 @@ mod generate;
 pub mod hub;
 pub mod label;
 pub mod metrics;
+pub mod multi_label;
 pub mod prompt;
 mod random;
 mod recipe;
@@ -48,13 +49,13 @@ mod trainer;
 
 pub use base_model::BaseModel;
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, ZeroShotClassifier, predict,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier, predict,
 };
 pub use error::Error;
 pub use evaluate::Evaluation;
 pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
-pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
-pub use prompt::Prompt;
-pub use recipe::{ClassWeights, Recipe};
+pub use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
+pub use prompt::{Cut, Prompt};
+pub use recipe::{ClassWeights, Recipe, TrainingText};
 pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -7,10 +7,12 @@
 //! section "Metrics and scoring".
 
 mod confusion;
+mod multi_label;
 mod probability;
 mod ranking;
 
 pub use confusion::{Averaged, ConfusionMatrix, confusion_matrix, majority_class};
+pub use multi_label::{MultiLabelCounts, MultiLabelScores};
 pub use probability::{brier, brier_multi_class, log_loss};
 pub use ranking::{PrecisionRecallCurve, RocCurve, average_precision, precision_recall_curve, roc_auc, roc_curve};
 

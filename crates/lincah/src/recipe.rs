@@ -1,7 +1,7 @@
 //! Everything that decides a training, apart from model, prompt and data.
 
 use crate::error::Error;
-use lincah_model::{LoraConfig, Loss, Optimizer, Schedule, Target};
+use lincah_model::{LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 use serde::{Deserialize, Serialize};
 
 /// How classes are weighted in the loss.
@@ -15,6 +15,18 @@ pub enum ClassWeights {
     Balanced,
 }
 
+/// What the model reads in training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainingText {
+    /// The prompt, behind which the label's token should follow.
+    #[default]
+    Prompt,
+    /// Prompt, label and the characters `<eos>`, then end of text, the whole cut at its end, so that long texts lose their label. Needs
+    /// the loss on all tokens, which is divided by texts times `max_tokens`, as if there were padding. What the codelab does.
+    Codelab,
+}
+
 /// A training's settings. Stored with the classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -22,6 +34,9 @@ pub struct Recipe {
     pub lora: LoraConfig,
     /// What is minimized.
     pub loss: Loss,
+    /// What is read.
+    #[serde(default)]
+    pub training_text: TrainingText,
     /// Passes over the training rows.
     pub epochs: usize,
     /// Texts an optimizer step.
@@ -38,6 +53,9 @@ pub struct Recipe {
     pub optimizer: Optimizer,
     /// How classes are weighted.
     pub class_weights: ClassWeights,
+    /// Whether a row's target is the fraction of its labels that the data hold, in place of the label that the cut makes of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub soft_labels: bool,
     /// Whether the rows are shuffled before each epoch.
     pub shuffle: bool,
     /// Longest prompt, in tokens; longer texts are cut.
@@ -46,6 +64,10 @@ pub struct Recipe {
     pub validation: f64,
     /// With validation: epochs without a better validation loss before the training stops.
     pub patience: Option<usize>,
+    /// Adapters trained one after the other, each from a start and in an order of its own, whose mean is kept
+    /// ([`Adapter::average`](lincah_model::Adapter::average)).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
     /// Decides the adapter's start, the order of the rows, the dropout and the validation split.
     pub seed: u64,
 }
@@ -60,8 +82,10 @@ impl Default for Recipe {
                 targets: Target::ALL.to_vec(),
                 layers: None,
                 rank_stabilized: false,
+                layout: LoraLayout::Whole,
             },
             loss: Loss::RestrictedLabel,
+            training_text: TrainingText::Prompt,
             epochs: 4,
             batch_size: 8,
             gradient_accumulation: 1,
@@ -70,21 +94,35 @@ impl Default for Recipe {
             warmup: 0.06,
             optimizer: Optimizer::default(),
             class_weights: ClassWeights::None,
+            soft_labels: false,
             shuffle: true,
             max_tokens: 256,
             validation: 0.0,
             patience: None,
+            members: 1,
             seed: 1,
         }
     }
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(members: &usize) -> bool {
+    *members == 1
+}
+
 impl Recipe {
-    /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value, batch 2, a constant rate, no shuffling.
+    /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value as Keras lays it out, batch 2, a
+    /// constant rate, no shuffling, Keras' Adam. Its prompt is cut as [`Cut::Prompt`](crate::prompt::Cut::Prompt) says.
     pub fn codelab() -> Self {
+        let targets = vec![Target::Query, Target::Value];
         Self {
-            lora: LoraConfig { rank: 4, alpha: 4.0, targets: vec![Target::Query, Target::Value], ..Self::default().lora },
+            lora: LoraConfig { rank: 4, alpha: 4.0, targets, layout: LoraLayout::PerHead, ..Self::default().lora },
             loss: Loss::AllTokens,
+            training_text: TrainingText::Codelab,
+            optimizer: Optimizer { epsilon_before_correction: true, ..Optimizer::default() },
             batch_size: 2,
             learning_rate: 5e-4,
             schedule: Schedule::Constant,
@@ -98,12 +136,12 @@ impl Recipe {
 
     /// Optimizer steps for `rows` training rows.
     pub fn steps(&self, rows: usize) -> usize {
-        self.epochs * rows.div_ceil(self.batch_size)
+        self.members * self.epochs * rows.div_ceil(self.batch_size)
     }
 
     /// Whether what a step does depends on how many epochs follow. Where not, a training of 4 epochs is the beginning of one of 10.
     pub fn depends_on_length(&self) -> bool {
-        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0
+        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0 || self.members > 1
     }
 
     /// Checks every number.
@@ -113,7 +151,7 @@ impl Recipe {
     pub fn check(&self) -> Result<(), Error> {
         let optimizer = &self.optimizer;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let checks: [(&'static str, String, bool, &'static str); 12] = [
+        let checks: [(&'static str, String, bool, &'static str); 15] = [
             ("--epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
             ("--batch-size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
             (
@@ -123,6 +161,24 @@ impl Recipe {
                 "from 1 to the batch size",
             ),
             ("--learning-rate", self.learning_rate.to_string(), positive(self.learning_rate), "above 0"),
+            (
+                "--loss",
+                format!("{:?}", self.loss),
+                self.training_text == TrainingText::Prompt || self.loss == Loss::AllTokens,
+                "all-tokens with the codelab's training texts",
+            ),
+            (
+                "--soft-labels",
+                self.soft_labels.to_string(),
+                self.training_text == TrainingText::Prompt || !self.soft_labels,
+                "left out with the codelab's training texts",
+            ),
+            (
+                "--members",
+                self.members.to_string(),
+                self.members == 1 || self.members > 1 && self.validation == 0.0 && self.lora.layout == LoraLayout::Whole,
+                "at least 1, and 1 with --validation or --lora-layout per-head",
+            ),
             ("--warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
             ("--max-tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),
             ("--validation", self.validation.to_string(), (0.0..1.0).contains(&self.validation), "from 0 to below 1"),

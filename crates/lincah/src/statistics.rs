@@ -4,9 +4,11 @@
 //! nothing about training again with another seed or on other training rows; for that, train again (`sweep`, `cross-validate`).
 
 mod bootstrap;
+mod multi_label;
 mod paired;
 mod summary;
 
 pub use bootstrap::{Intervals, RESAMPLES, ResampledMetrics, ScoredRows, percentile_interval};
+pub use multi_label::{MultiLabelRows, MultiLabelValues};
 pub use paired::{Difference, McNemar, mcnemar, paired_differences};
 pub use summary::{MeanDeviation, mean_deviation};

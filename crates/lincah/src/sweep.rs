@@ -3,9 +3,9 @@
 mod table;
 mod worker;
 
-use crate::classifier::BaseModelRecord;
+use crate::classifier::{BaseModelRecord, Prediction};
 use crate::data::dataset::LabelledDataset;
-use crate::data::fingerprint::fingerprint;
+use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::Prompt;
@@ -22,6 +22,7 @@ use std::time::Instant;
 
 const RESULTS_FILE: &str = "results.jsonl";
 const TABLE_FILE: &str = "results.csv";
+const PREDICTIONS_FOLDER: &str = "predictions";
 
 /// One training of a sweep.
 #[derive(Debug, Clone)]
@@ -63,6 +64,29 @@ pub struct RunResult {
     pub seconds: f64,
 }
 
+/// A scored row; a line of `predictions/RUN.jsonl`, RUN being the first 16 digits of [`RunResult::run`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredRow {
+    /// The row in the file, from 1.
+    pub row: u64,
+    /// Its true label.
+    pub label: String,
+    /// The probability of each label, in the prompt's order.
+    pub probabilities: Vec<f64>,
+}
+
+impl ScoredRow {
+    fn of(data: &LabelledDataset, predictions: &[Prediction]) -> Vec<Self> {
+        let rows = data.rows.iter().zip(&data.labels).zip(predictions);
+        let scored = |((&row, &label), prediction): ((&u64, &usize), &Prediction)| Self {
+            row,
+            label: data.label_names[label].clone(),
+            probabilities: prediction.probabilities.clone(),
+        };
+        rows.map(scored).collect()
+    }
+}
+
 /// What happens in a sweep.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -101,12 +125,14 @@ impl Sweep {
         // The file marks the folder as a sweep's from now on.
         write_lines(&folder.join(RESULTS_FILE), &results)?;
         let mut fingerprints = BTreeMap::new();
-        let mut of = |rows: &Arc<LabelledDataset>| -> String {
-            fingerprints.entry(Arc::as_ptr(rows) as usize).or_insert_with(|| fingerprint(rows)).clone()
+        let mut of = |rows: &Arc<LabelledDataset>, soft_labels: bool| -> String {
+            let fingerprint = || training_fingerprint(rows, soft_labels);
+            fingerprints.entry((Arc::as_ptr(rows) as usize, soft_labels)).or_insert_with(fingerprint).clone()
         };
         let mut planned: Vec<(String, PlannedRun)> = Vec::with_capacity(runs.len());
         for run in runs {
-            let parts = (&run.model, of(&run.train), of(&run.test), run.split_seed, &run.prompt, &run.recipe);
+            let soft = run.recipe.soft_labels;
+            let parts = (&run.model, of(&run.train, soft), of(&run.test, false), run.split_seed, &run.prompt, &run.recipe);
             let json = serde_json::to_vec(&parts).expect("settings serialize");
             let key: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
             if planned.iter().all(|(other, _)| *other != key) {
@@ -148,18 +174,27 @@ impl Sweep {
         let (mut spent, runs) = (0.0, self.planned.len());
         let outcome = worker::run_all(groups, (jobs, device), stop, &mut |finished| {
             spent += finished.cost;
-            self.results.extend(finished.results);
+            let new = self.results.len()..self.results.len() + finished.results.len();
+            for (result, rows) in finished.results {
+                self.keep_predictions(&result.run, &rows)?;
+                self.results.push(result);
+            }
             write_lines(&self.folder.join(RESULTS_FILE), &self.results)?;
             let done = self.results().len();
             let seconds_left = begun.elapsed().as_secs_f64() * (cost - spent) / spent;
-            let new = &self.results[self.results.len() - finished.runs..];
-            for (index, result) in new.iter().enumerate() {
-                on_event(&SweepEvent::Run { result, done: done - finished.runs + index + 1, runs, seconds_left });
+            for (index, result) in self.results[new.clone()].iter().enumerate() {
+                on_event(&SweepEvent::Run { result, done: done - new.len() + index + 1, runs, seconds_left });
             }
             table::write(&self.folder.join(TABLE_FILE), &self.results)
         });
         table::write(&self.folder.join(TABLE_FILE), &self.results)?;
         outcome
+    }
+
+    fn keep_predictions(&self, run: &str, rows: &[ScoredRow]) -> Result<(), Error> {
+        let folder = self.folder.join(PREDICTIONS_FOLDER);
+        std::fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
+        write_lines(&folder.join(format!("{}.jsonl", &run[..16])), rows)
     }
 
     /// What is left to do, as trainings.

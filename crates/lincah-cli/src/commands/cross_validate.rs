@@ -1,5 +1,6 @@
 //! `lincah cross-validate`.
 
+use crate::commands::multi_label;
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
 use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
@@ -8,11 +9,12 @@ use lincah::statistics::mean_deviation;
 use lincah::{BaseModel, Device, Error, Evaluation, LabelSet};
 
 pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<()> {
+    if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
+        return multi_label::cross_validate(arguments, &data, device);
+    }
+    arguments.descriptions.refuse()?;
     let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
-    let rows = match arguments.holdout.split(data.len(), arguments.train_size)? {
-        Some(split) => split.train,
-        None => (0..arguments.train_size.unwrap_or(data.len()).min(data.len())).collect(),
-    };
+    let (rows, _) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let data = data.subset(&rows);
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let validation = CrossValidation {
@@ -27,23 +29,44 @@ pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<(
     print_data_report(&data, None);
     let base = BaseModel::open(&arguments.model, device)?;
     print_device(device, &base);
-    let mut progress = TrainingProgress::new();
-    let results = validation.run(base, &data, &mut |event| match event {
-        CrossValidationEvent::Training(fold, event) => {
-            if event.step() == 0 {
-                eprintln!("fold {}/{}", fold + 1, arguments.folds);
-                progress = TrainingProgress::new();
-            }
-            progress.show(event);
-        }
-        CrossValidationEvent::Fold(result, before) => print_fold(result, *before),
-        _ => {}
-    });
-    if let Err(Error::Interrupted { .. }) = &results {
-        eprintln!("the finished folds are kept in {}; the same command goes on", arguments.out.display());
-    }
+    let mut progress = FoldProgress::new(arguments);
+    let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
+    progress.tell_kept(&results);
     print_summary(&results?);
     Ok(())
+}
+
+/// Draws what happens in the folds' trainings.
+pub(crate) struct FoldProgress<'a> {
+    arguments: &'a CrossValidate,
+    training: TrainingProgress,
+}
+
+impl<'a> FoldProgress<'a> {
+    pub(crate) fn new(arguments: &'a CrossValidate) -> Self {
+        Self { arguments, training: TrainingProgress::new() }
+    }
+
+    pub(crate) fn show<E>(&mut self, event: &CrossValidationEvent<E>, print_fold: fn(&FoldResult<E>, bool)) {
+        match event {
+            CrossValidationEvent::Training(fold, event) => {
+                if event.step() == 0 {
+                    eprintln!("fold {}/{}", fold + 1, self.arguments.folds);
+                    self.training = TrainingProgress::new();
+                }
+                self.training.show(event);
+            }
+            CrossValidationEvent::Fold(result, before) => print_fold(result, *before),
+            _ => {}
+        }
+    }
+
+    /// Says what is left of a cross-validation that was stopped.
+    pub(crate) fn tell_kept<T>(&self, results: &Result<T, Error>) {
+        if let Err(Error::Interrupted { .. }) = results {
+            eprintln!("the finished folds are kept in {}; the same command goes on", self.arguments.out.display());
+        }
+    }
 }
 
 fn print_fold(result: &FoldResult, before: bool) {
@@ -54,12 +77,26 @@ fn print_fold(result: &FoldResult, before: bool) {
 }
 
 /// A metric of an evaluation, where it has it.
-type Metric = fn(&Evaluation) -> Option<f64>;
+pub(crate) type Metric<E> = fn(&E) -> Option<f64>;
+
+/// Mean and standard deviation of each metric over the folds, beside the baseline's.
+pub(crate) fn print_means<E>(results: &[FoldResult<E>], metrics: &[(&str, Metric<E>)]) {
+    let folds: Vec<&FoldResult<E>> = results.iter().filter(|result| result.fold.is_some()).collect();
+    println!("mean ± standard deviation over {} folds; beside it TF-IDF + logistic regression on the same folds", folds.len());
+    let width = metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(10);
+    for (name, metric) in metrics {
+        let of = |evaluation: fn(&FoldResult<E>) -> &E| {
+            let values: Vec<f64> = folds.iter().filter_map(|fold| metric(evaluation(fold))).collect();
+            mean_deviation(&values).map_or(String::from("undefined"), |found| {
+                format!("{:.3} ± {:.3}", found.mean, found.deviation.unwrap_or(f64::NAN))
+            })
+        };
+        println!("  {name:<width$} {}   {}", of(|fold| &fold.evaluation), of(|fold| &fold.tfidf));
+    }
+}
 
 fn print_summary(results: &[FoldResult]) {
-    let folds: Vec<&FoldResult> = results.iter().filter(|result| result.fold.is_some()).collect();
-    println!("mean ± standard deviation over {} folds; beside it TF-IDF + logistic regression on the same folds", folds.len());
-    let metrics: [(&str, Metric); 7] = [
+    let metrics: [(&str, Metric<Evaluation>); 7] = [
         ("F1", |all| Some(all.f1)),
         ("macro F1", |all| Some(all.macro_f1)),
         ("precision", |all| Some(all.precision)),
@@ -68,15 +105,7 @@ fn print_summary(results: &[FoldResult]) {
         ("ROC-AUC", |all| all.roc_auc),
         ("PR-AUC", |all| all.pr_auc),
     ];
-    for (name, metric) in metrics {
-        let of = |evaluation: fn(&FoldResult) -> &Evaluation| {
-            let values: Vec<f64> = folds.iter().filter_map(|fold| metric(evaluation(fold))).collect();
-            mean_deviation(&values).map_or(String::from("undefined"), |found| {
-                format!("{:.3} ± {:.3}", found.mean, found.deviation.unwrap_or(f64::NAN))
-            })
-        };
-        println!("  {name:<10} {}   {}", of(|fold| &fold.evaluation), of(|fold| &fold.tfidf));
-    }
+    print_means(results, &metrics);
     if let Some(pooled) = results.iter().find(|result| result.fold.is_none()) {
         println!("\nall folds together (for the areas, scores of different classifiers are put in one order):");
         print_evaluation(&pooled.evaluation);

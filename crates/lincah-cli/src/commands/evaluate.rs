@@ -2,17 +2,24 @@
 
 use crate::args::Evaluate;
 use crate::classifier_args::Classifier;
+use crate::commands::multi_label;
 use crate::data_args::DataArguments;
 use crate::printer::{print_evaluation, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::DataError;
 use lincah::data::dataset::{LabelledDataset, PositiveAt};
-use lincah::{ClassifierRecord, Device, Error, Evaluation};
+use lincah::{ClassifierRecord, Device, Error, Evaluation, Task};
 use std::time::Instant;
 
 pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
     let folder = arguments.classifier.as_deref();
     arguments.zero_shot.check(folder)?;
+    if let Some(folder) = folder
+        && Task::of(folder)? == Task::MultiLabel
+    {
+        return multi_label::evaluate(arguments, folder, device);
+    }
+    arguments.columns.refuse()?;
     let data = match folder {
         Some(folder) => read(&arguments.data, &ClassifierRecord::read(folder)?)?,
         None => arguments.data.read(&arguments.zero_shot.labels, arguments.data.positive_at)?,

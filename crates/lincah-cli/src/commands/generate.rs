@@ -3,8 +3,9 @@
 use crate::args::Generate;
 use crate::interrupt::stop_on_interrupt;
 use crate::printer::print_device;
+use lincah::multi_label::MultiLabelClassifier;
 use lincah::prompt::{chat_turn, plain_text};
-use lincah::{AgileClassifier, BaseModel, ClassifierRecord, Device, Error};
+use lincah::{AgileClassifier, BaseModel, Device, Error, Task};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -12,15 +13,8 @@ use std::time::Instant;
 
 pub(crate) fn run(arguments: &Generate, device: Device) -> anyhow::Result<()> {
     let text = text(&arguments.prompt)?;
-    let (classifier, model);
-    let base = if is_classifier(Path::new(&arguments.model)) {
-        classifier = AgileClassifier::load(Path::new(&arguments.model), None, device)?;
-        classifier.base()
-    } else {
-        model = BaseModel::open(&arguments.model, device)?;
-        &model
-    };
-    print_device(device, base);
+    let base = open(&arguments.model, device)?;
+    print_device(device, &base);
     let encode = if arguments.chat { chat_turn } else { plain_text };
     let prompt = encode(base.tokenizer(), &text).map_err(Error::from)?;
     let stop = stop_on_interrupt()?;
@@ -64,9 +58,15 @@ fn text(argument: &str) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Whether `folder` holds a classifier, whole or not, rather than a model.
-fn is_classifier(folder: &Path) -> bool {
-    folder.is_dir() && !matches!(ClassifierRecord::read(folder), Err(Error::NotAClassifier { hint: "", .. }))
+/// A model, or that of a classifier folder, whole or not, with its adapter.
+fn open(model: &str, device: Device) -> Result<BaseModel, Error> {
+    let folder = Path::new(model);
+    match folder.is_dir().then(|| Task::of(folder)) {
+        None | Some(Err(Error::NotAClassifier { hint: "", .. })) => BaseModel::open(model, device),
+        Some(Ok(Task::OneLabel)) => Ok(AgileClassifier::load(folder, None, device)?.into_base()),
+        Some(Ok(Task::MultiLabel)) => Ok(MultiLabelClassifier::load(folder, None, device)?.into_base()),
+        Some(Err(error)) => Err(error),
+    }
 }
 
 /// Writes at once; false where nobody reads any more.

@@ -5,6 +5,7 @@ pub(crate) mod cross_validate;
 pub(crate) mod evaluate;
 pub(crate) mod generate;
 pub(crate) mod models;
+pub(crate) mod multi_label;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod quickstart;

@@ -2,11 +2,13 @@
 
 use crate::args::{Predict, PredictionFormat};
 use crate::classifier_args::Classifier;
+use crate::printer::print_device;
 use anyhow::bail;
 use lincah::data::DataError;
 use lincah::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
-use lincah::{Device, Error, Prediction};
+use lincah::multi_label::MultiLabelClassifier;
+use lincah::{Device, Error, Task};
 use std::path::{Path, PathBuf};
 
 /// Texts that are read before they are scored.
@@ -36,8 +38,54 @@ fn places(arguments: &Predict) -> anyhow::Result<(Option<&Path>, Option<&Path>)>
     }
 }
 
+/// A classifier of either kind, and what it writes.
+enum Loaded {
+    OneLabel(Classifier),
+    MultiLabel(Box<MultiLabelClassifier>),
+}
+
+impl Loaded {
+    fn load(arguments: &Predict, folder: Option<&Path>, device: Device) -> Result<Self, Error> {
+        match folder {
+            Some(folder) if Task::of(folder)? == Task::MultiLabel => {
+                let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), device)?;
+                print_device(device, classifier.base());
+                Ok(Self::MultiLabel(Box::new(classifier)))
+            }
+            _ => Ok(Self::OneLabel(arguments.zero_shot.load(folder, device)?)),
+        }
+    }
+
+    /// The column of what is predicted, and the labels.
+    fn columns(&self) -> (&'static str, &[String]) {
+        match self {
+            Self::OneLabel(classifier) => ("label", classifier.labels()),
+            Self::MultiLabel(classifier) => ("labels", classifier.labels()),
+        }
+    }
+
+    /// For each text the label, or the labels with `;` between them, and the probabilities.
+    fn predict(&self, texts: &[String]) -> Result<Vec<(String, Vec<f64>)>, Error> {
+        let labels = self.columns().1;
+        Ok(match self {
+            Self::OneLabel(classifier) => {
+                let predictions = classifier.predict(texts)?.into_iter();
+                predictions.map(|prediction| (labels[prediction.label].clone(), prediction.probabilities)).collect()
+            }
+            Self::MultiLabel(classifier) => {
+                let names = |has: Vec<bool>| {
+                    let named = labels.iter().zip(has).filter(|(_, has)| *has).map(|(label, _)| label.as_str());
+                    named.collect::<Vec<_>>().join(";")
+                };
+                let predictions = classifier.predict(texts)?.into_iter();
+                predictions.map(|prediction| (names(prediction.labels()), prediction.probabilities)).collect()
+            }
+        })
+    }
+}
+
 fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), device: Device) -> Result<(), Error> {
-    let load = || arguments.zero_shot.load(folder, device);
+    let load = || Loaded::load(arguments, folder, device);
     let (Some(file), Some(text)) = (file, &arguments.text) else {
         let classifier = load()?;
         let input = arguments.input.clone().unwrap_or_default();
@@ -76,16 +124,17 @@ fn open(arguments: &Predict, file: &Path, text: &str) -> Result<RecordReader, Da
     open(Some([text].into_iter().chain(arguments.keep.iter().cloned()).collect()))
 }
 
-fn writer(arguments: &Predict, classifier: &Classifier, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
+fn writer(arguments: &Predict, classifier: &Loaded, kept: Vec<(String, ValueKind)>) -> Result<RecordWriter, DataError> {
     let format = match arguments.format {
         PredictionFormat::Jsonl => OutputFormat::JsonLines,
         PredictionFormat::Csv => OutputFormat::Csv,
         PredictionFormat::Parquet => OutputFormat::Parquet,
     };
     let destination = arguments.out.clone().map_or(Destination::Stdout, |path: PathBuf| Destination::File(path));
-    let mut columns = vec![OutputColumn::new("label", ValueKind::Text)];
-    columns.extend(classifier.labels().iter().map(|label| OutputColumn::in_group("scores", label, ValueKind::Number)));
-    let taken = |name: &str| name == "label" || name == "scores" || name.starts_with("scores_");
+    let (predicted, labels) = classifier.columns();
+    let mut columns = vec![OutputColumn::new(predicted, ValueKind::Text)];
+    columns.extend(labels.iter().map(|label| OutputColumn::in_group("scores", label, ValueKind::Number)));
+    let taken = |name: &str| name == predicted || name == "scores" || name.starts_with("scores_");
     let kept = kept.into_iter().map(|(name, kind)| {
         let name = if taken(&name) { format!("input_{name}") } else { name };
         OutputColumn::new(&name, kind)
@@ -94,10 +143,9 @@ fn writer(arguments: &Predict, classifier: &Classifier, kept: Vec<(String, Value
     RecordWriter::create(destination, format, columns)
 }
 
-fn write(writer: &mut RecordWriter, classifier: &Classifier, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
-    let predictions = classifier.predict(texts)?;
-    for (mut values, Prediction { label, probabilities, .. }) in kept.into_iter().zip(predictions) {
-        values.push(Value::Text(classifier.labels()[label].clone()));
+fn write(writer: &mut RecordWriter, classifier: &Loaded, kept: Vec<Vec<Value>>, texts: &[String]) -> Result<(), Error> {
+    for (mut values, (label, probabilities)) in kept.into_iter().zip(classifier.predict(texts)?) {
+        values.push(Value::Text(label));
         values.extend(probabilities.into_iter().map(Value::Number));
         writer.write(values)?;
     }

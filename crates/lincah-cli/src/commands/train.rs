@@ -1,6 +1,7 @@
 //! `lincah train`.
 
 use crate::args::Train;
+use crate::commands::multi_label;
 use crate::interrupt::stop_on_interrupt;
 use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
 use lincah::baseline::TfidfBaseline;
@@ -10,15 +11,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
-    let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
-    let split = arguments.holdout.split(data.len(), arguments.train_size)?;
-    let (train, holdout) = match split {
-        Some(split) => (data.subset(&split.train), Some(data.subset(&split.test))),
-        None => (data.subset(&(0..arguments.train_size.unwrap_or(data.len()).min(data.len())).collect::<Vec<_>>()), None),
-    };
-    let recipe = arguments.recipe.recipe();
-    recipe.check()?;
-    let prompt = arguments.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
     let run = Run {
         out: &arguments.out,
         resume: arguments.resume,
@@ -26,6 +18,16 @@ pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
         checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
         device,
     };
+    if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
+        return multi_label::train(arguments, &run, &data);
+    }
+    arguments.descriptions.refuse()?;
+    let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
+    let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
+    let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
+    let recipe = arguments.recipe.recipe();
+    recipe.check()?;
+    let prompt = arguments.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
     run.check_folder()?;
     print_data_report(&train, holdout.as_ref());
     let classifier = run.train(&train, holdout.as_ref(), prompt, recipe)?;

@@ -295,6 +295,15 @@ impl Kernels for Cuda {
         self.download(&losses)
     }
 
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Buffer) {
+        let DiagonalBlocks { count, rows, columns, width } = blocks;
+        let n = count * rows * width;
+        assert!(count * columns <= width, "the blocks are wider than their matrix");
+        let sizes = [count, rows, columns, width].map(|size| size as u32);
+        launch!(self, "tie_diagonal_blocks", each(n);
+            &(n as u64), &sizes[0], &sizes[1], &sizes[2], &sizes[3], dx.of_mut(n));
+    }
+
     fn squared_norm(&self, x: &Buffer) -> f64 {
         self.sum_of_squares(&[x])
     }

@@ -7,13 +7,44 @@ use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
 use lincah_model::{Adapter, new_file};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The newest `classifier.json` that this lincah writes and reads.
+/// The newest `classifier.json` of a classifier of one answer that this lincah writes and reads.
 pub const FORMAT_VERSION: u32 = 1;
 const RECORD_FILE: &str = "classifier.json";
+
+/// What a classifier says about a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// One of the labels. `classifier.json` does not name this task.
+    OneLabel,
+    /// Any number of the labels.
+    MultiLabel,
+}
+
+impl Task {
+    /// What a classifier folder's `classifier.json` says.
+    ///
+    /// # Errors
+    /// A folder that is no classifier, a file that is damaged.
+    pub fn of(folder: &Path) -> Result<Self, Error> {
+        task_of(&read_json(folder)?, folder)
+    }
+}
+
+impl std::fmt::Display for Task {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::OneLabel => "gives a text one of its labels",
+            Self::MultiLabel => "gives a text any number of its labels",
+        })
+    }
+}
 
 /// `classifier.json`: all that is known about a classifier but the adapter's numbers. No text of the data is in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,37 +144,68 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
 }
 
 pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter) -> Result<(), Error> {
+    write_files(folder, (record, &card(record)), (adapter, &record.base_model))
+}
+
+/// Writes adapter, README and, last, `classifier.json`.
+pub(crate) fn write_files(
+    folder: &Path,
+    (record, card): (&impl Serialize, &str),
+    (adapter, base_model): (&Adapter, &BaseModelRecord),
+) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    adapter.write(folder, &record.base_model.name)?;
-    write_atomically(&folder.join("README.md"), card(record).as_bytes())?;
+    adapter.write(folder, &base_model.name)?;
+    write_atomically(&folder.join("README.md"), card.as_bytes())?;
     let mut json = serde_json::to_string_pretty(record).expect("a record serializes");
     json.push('\n');
     write_atomically(&folder.join(RECORD_FILE), json.as_bytes())
+}
+
+fn read_json(folder: &Path) -> Result<Value, Error> {
+    let path = folder.join(RECORD_FILE);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let unfinished = folder.join("training.jsonl").exists();
+            let hint = if unfinished { "; its training was not finished: run the same command with --resume" } else { "" };
+            return Err(Error::NotAClassifier { path: folder.to_path_buf(), hint });
+        }
+        Err(error) => return Err(Error::file("read", path)(error)),
+    };
+    serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, reason: error.to_string() })
+}
+
+fn task_of(value: &Value, folder: &Path) -> Result<Task, Error> {
+    match value.get("task") {
+        None => Ok(Task::OneLabel),
+        Some(task) => serde_json::from_value(task.clone())
+            .map_err(|error| Error::Damaged { path: folder.join(RECORD_FILE), reason: error.to_string() }),
+    }
+}
+
+/// The record of a classifier folder, of the given task and at most the given format version.
+pub(crate) fn read_record<T: DeserializeOwned>(folder: &Path, expected: Task, known: u32) -> Result<T, Error> {
+    let value = read_json(folder)?;
+    let path = folder.join(RECORD_FILE);
+    let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
+    let version = value["format_version"].as_u64().ok_or_else(|| damaged(String::from("it has no format_version")))?;
+    let found = task_of(&value, folder)?;
+    if found != expected {
+        return Err(Error::OtherTask { path: folder.to_path_buf(), found, expected });
+    }
+    if version > u64::from(known) {
+        return Err(Error::FormatVersion { path, found: version as u32, known });
+    }
+    serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
 }
 
 impl ClassifierRecord {
     /// Reads a folder's `classifier.json` alone.
     ///
     /// # Errors
-    /// A folder that is no classifier, a file that is damaged or of a later lincah.
+    /// A folder that is no classifier of one answer, a file that is damaged or of a later lincah.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(RECORD_FILE);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let unfinished = folder.join("training.jsonl").exists();
-                let hint = if unfinished { "; its training was not finished: run the same command with --resume" } else { "" };
-                return Err(Error::NotAClassifier { path: folder.to_path_buf(), hint });
-            }
-            Err(error) => return Err(Error::file("read", path)(error)),
-        };
-        let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
-        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let version = value["format_version"].as_u64().ok_or_else(|| damaged(String::from("it has no format_version")))?;
-        if version > u64::from(FORMAT_VERSION) {
-            return Err(Error::FormatVersion { path, found: version as u32, known: FORMAT_VERSION });
-        }
-        serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
+        read_record(folder, Task::OneLabel, FORMAT_VERSION)
     }
 }
 
@@ -154,14 +216,7 @@ pub(super) fn read(folder: &Path) -> Result<(ClassifierRecord, Adapter), Error> 
 /// The README of a classifier folder, in the form of a Hugging Face model card.
 fn card(record: &ClassifierRecord) -> String {
     let labels = record.prompt.labels().names();
-    let recipe = &record.recipe;
-    let mut card = format!(
-        "---\nlibrary_name: peft\nbase_model: {}\npipeline_tag: text-classification\ntags: [lora, lincah]\n---\n\n# Text classifier: {}\n\n",
-        record.base_model.name,
-        labels.join(", ")
-    );
-    let _ = writeln!(card, "Made by lincah {} on top of `{}`.\n", record.lincah_version, record.base_model.name);
-    let _ = writeln!(card, "## Prompt\n\n```text\n{}\n```\n", record.prompt.render("{text}"));
+    let mut card = card_head((&record.lincah_version, &record.base_model), labels, &record.prompt.render("{text}"));
     let _ = writeln!(
         card,
         "The score of a label is the softmax, over the labels' tokens {:?}, of the logits behind this prompt",
@@ -173,32 +228,56 @@ fn card(record: &ClassifierRecord) -> String {
         record.prompt.begin_of_text(),
         record.prompt.labels().positive()
     );
-    let data = &record.data;
-    let _ = writeln!(card, "## Training\n\n{} texts", data.rows);
-    let counts = labels.iter().zip(&data.class_rows).map(|(label, rows)| format!("{rows} {label}"));
-    let _ = writeln!(
-        card,
-        "({}), {} texts cut to fit {} tokens.",
-        counts.collect::<Vec<_>>().join(", "),
-        data.cut_texts,
-        recipe.max_tokens
-    );
-    let targets = recipe.lora.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let _ = writeln!(card, "LoRA rank {}, alpha {}, on {targets};", recipe.lora.rank, recipe.lora.alpha);
-    let _ = writeln!(
-        card,
-        "{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n",
-        recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.schedule, recipe.seed
-    );
+    card.push_str(&card_training(&record.data, labels, &record.recipe));
     if let Some(metrics) = &record.metrics {
-        let _ = writeln!(card, "## Metrics on {} rows kept from the training\n\n| metric | value |\n| --- | --- |", metrics.n);
-        for (name, value) in [("F1", Some(metrics.f1)), ("accuracy", Some(metrics.accuracy)), ("ROC-AUC", metrics.roc_auc)] {
-            let _ = writeln!(card, "| {name} | {} |", value.map_or(String::from("undefined"), |value| format!("{value:.3}")));
-        }
-        card.push('\n');
+        let rows = [("F1", Some(metrics.f1)), ("accuracy", Some(metrics.accuracy)), ("ROC-AUC", metrics.roc_auc)];
+        card.push_str(&card_metrics(metrics.n, &rows));
     }
-    card.push_str(
-        "## Limits\n\nIt knows only what its training texts show. Test it on your own texts before any decision depends on it.\n",
-    );
+    card.push_str(CARD_LIMITS);
     card
 }
+
+/// A card's header, title and prompt.
+pub(crate) fn card_head((version, base_model): (&str, &BaseModelRecord), labels: &[String], prompt: &str) -> String {
+    format!(
+        "---\nlibrary_name: peft\nbase_model: {name}\npipeline_tag: text-classification\ntags: [lora, lincah]\n---\n\n\
+         # Text classifier: {}\n\nMade by lincah {version} on top of `{name}`.\n\n## Prompt\n\n```text\n{prompt}\n```\n\n",
+        labels.join(", "),
+        name = base_model.name,
+    )
+}
+
+/// A card's account of the training.
+pub(crate) fn card_training(data: &DataRecord, labels: &[String], recipe: &Recipe) -> String {
+    let counts = labels.iter().zip(&data.class_rows).map(|(label, rows)| format!("{rows} {label}"));
+    let targets = recipe.lora.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let soft = if recipe.soft_labels { " The targets were the fractions in the data (soft labels)." } else { "" };
+    format!(
+        "## Training\n\n{} texts\n({}), {} texts cut to fit {} tokens.{soft}\n\
+         LoRA rank {}, alpha {}, on {targets};\n{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n\n",
+        data.rows,
+        counts.collect::<Vec<_>>().join(", "),
+        data.cut_texts,
+        recipe.max_tokens,
+        recipe.lora.rank,
+        recipe.lora.alpha,
+        recipe.epochs,
+        recipe.batch_size,
+        recipe.learning_rate,
+        recipe.schedule,
+        recipe.seed,
+    )
+}
+
+/// A card's table of metrics.
+pub(crate) fn card_metrics(rows: usize, metrics: &[(&str, Option<f64>)]) -> String {
+    let mut table = format!("## Metrics on {rows} rows kept from the training\n\n| metric | value |\n| --- | --- |\n");
+    for (name, value) in metrics {
+        let _ = writeln!(table, "| {name} | {} |", value.map_or(String::from("undefined"), |value| format!("{value:.3}")));
+    }
+    table + "\n"
+}
+
+/// A card's last words.
+pub(crate) const CARD_LIMITS: &str =
+    "## Limits\n\nIt knows only what its training texts show. Test it on your own texts before any decision depends on it.\n";

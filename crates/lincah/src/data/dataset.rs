@@ -138,6 +138,19 @@ impl LabelledDataset {
         Ok(Self { texts, labels, label_names: names, fractions, rows, cut })
     }
 
+    /// The probabilities of each row's labels as soft targets, [1 - f, f] for the fraction f that the cut was made in.
+    ///
+    /// # Errors
+    /// [`DataError::NoFractions`] where no cut was made, [`DataError::FractionOutside`].
+    pub fn soft_targets(&self) -> Result<Vec<[f64; 2]>, DataError> {
+        let fractions = self.fractions.as_ref().ok_or(DataError::NoFractions)?;
+        let target = |(&fraction, &row): (&f64, &u64)| match fraction {
+            0.0..=1.0 => Ok([1.0 - fraction, fraction]),
+            _ => Err(DataError::FractionOutside { row, fraction }),
+        };
+        fractions.iter().zip(&self.rows).map(target).collect()
+    }
+
     /// The number of rows.
     pub fn len(&self) -> usize {
         self.texts.len()
@@ -259,7 +272,7 @@ impl LabelColumn {
 }
 
 /// The number that a value is or spells; false is 0 and true is 1.
-fn number(value: &Value) -> Option<f64> {
+pub(super) fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Missing => None,
         Value::Boolean(value) => Some(f64::from(u8::from(*value))),

@@ -107,6 +107,9 @@ pub enum DataError {
         /// A delimiter that would split the header, where the whole header was read as one column.
         delimiter: Option<char>,
     },
+    /// No column was named where labels are needed.
+    #[error("the column with the labels was not named: give --label COLUMN")]
+    NoLabelColumn,
     /// Two columns have one name.
     #[error("{input} has two columns named `{column}`: rename one of them")]
     DuplicateColumn {
@@ -287,6 +290,45 @@ pub enum DataError {
         /// The cut that was given.
         found: String,
     },
+    /// Soft labels of a column without numbers.
+    #[error(
+        "soft labels are fractions, and the label column was not cut: give --positive-at a number, or leave --soft-labels out"
+    )]
+    NoFractions,
+    /// A soft label that is no fraction.
+    #[error("row {row}: the label {fraction} is not a fraction from 0 to 1, as soft labels must be; leave --soft-labels out")]
+    FractionOutside {
+        /// The row in the file, from 1.
+        row: u64,
+        /// The number found.
+        fraction: f64,
+    },
+    /// A label column of a multi-label data set holds something else than fractions.
+    #[error("{place}, column `{column}`: `{found}` is not 0, 1, a boolean or a fraction between; is it a label's column?")]
+    NotAFraction {
+        /// The row.
+        place: Place,
+        /// The label's column.
+        column: String,
+        /// The value found.
+        found: String,
+    },
+    /// A cut of fractions that is none.
+    #[error("the cut is {cut}: fractions of annotators are cut at a number from 0 to 1")]
+    FractionCut {
+        /// The cut that was given.
+        cut: f64,
+    },
+    /// A label that no row has, or every row.
+    #[error("{} of the {rows} rows has the label `{label}`, so that there is nothing to learn about it: leave it out", if *.all { "every one" } else { "none" })]
+    OneAnswer {
+        /// The label.
+        label: String,
+        /// The number of rows.
+        rows: usize,
+        /// Whether every row has it.
+        all: bool,
+    },
     /// Too many distinct labels to be classes.
     #[error(
         "{input}, column `{column}` has more than {limit} distinct values: is it the label column? name the labels with --labels"
@@ -332,6 +374,14 @@ pub enum DataError {
         folds: usize,
         /// Rows of the smallest class.
         smallest: usize,
+    },
+    /// A number of folds that the rows do not allow.
+    #[error("{folds} folds: give at least 2, and no more than the {rows} rows")]
+    MultiLabelFolds {
+        /// The folds asked for.
+        folds: usize,
+        /// The rows that there are.
+        rows: usize,
     },
     /// A validation fraction outside (0, 1).
     #[error("the validation fraction is {fraction}: give a number above 0 and below 1")]

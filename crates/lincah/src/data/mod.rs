@@ -5,9 +5,11 @@
 pub mod dataset;
 mod error;
 pub mod fingerprint;
+pub mod multi_label;
 pub mod records;
 pub mod report;
 pub mod split;
+pub mod stratification;
 pub mod writer;
 
 pub use error::{DataError, Names, Place};

@@ -76,14 +76,10 @@ impl DataReport {
                 rows: dataset.labels.iter().filter(|&&label| label == index).count(),
             })
             .collect();
-        let normalized: Vec<String> = dataset.texts.iter().map(|text| normalize(text)).collect();
-        let groups = duplicate_groups(&normalized);
+        let groups = normalized_groups(&dataset.texts);
         let conflicts = |group: &&Vec<usize>| group.iter().any(|&index| dataset.labels[index] != dataset.labels[group[0]]);
         let as_rows = |group: &Vec<usize>| group.iter().map(|&index| dataset.rows[index]).collect::<Vec<u64>>();
-        let duplicates = |groups: &[Vec<usize>]| Duplicates {
-            extra_rows: groups.iter().map(|group| group.len() - 1).sum(),
-            groups: groups.iter().map(as_rows).collect(),
-        };
+        let duplicates = |groups: &[Vec<usize>]| Duplicates::of(groups, &dataset.rows);
         Self {
             rows: dataset.len(),
             classes,
@@ -95,14 +91,33 @@ impl DataReport {
     }
 }
 
+impl Duplicates {
+    /// Texts that are the same but for case and white space; `rows` are the texts' row numbers.
+    pub fn normalized(texts: &[String], rows: &[u64]) -> Self {
+        Self::of(&normalized_groups(texts), rows)
+    }
+
+    fn of(groups: &[Vec<usize>], rows: &[u64]) -> Self {
+        Self {
+            extra_rows: groups.iter().map(|group| group.len() - 1).sum(),
+            groups: groups.iter().map(|group| group.iter().map(|&index| rows[index]).collect()).collect(),
+        }
+    }
+}
+
 impl SplitOverlap {
     /// Looks for the texts of `test` in `train`.
     pub fn between(train: &LabelledDataset, test: &LabelledDataset) -> Self {
+        Self::of((&train.texts, &train.rows), (&test.texts, &test.rows))
+    }
+
+    /// The same for texts and their row numbers.
+    pub fn of((train, train_rows): (&[String], &[u64]), (test, test_rows): (&[String], &[u64])) -> Self {
         let mut first_row = HashMap::new();
-        for (text, &row) in train.texts.iter().zip(&train.rows) {
+        for (text, &row) in train.iter().zip(train_rows) {
             first_row.entry(normalize(text)).or_insert(row);
         }
-        let pairs: Vec<(u64, u64)> = (test.texts.iter().zip(&test.rows))
+        let pairs: Vec<(u64, u64)> = (test.iter().zip(test_rows))
             .filter_map(|(text, &row)| first_row.get(&normalize(text)).map(|&train_row| (train_row, row)))
             .collect();
         Self { rows: pairs.len(), pairs }
@@ -123,6 +138,11 @@ impl LengthQuantiles {
 /// Lower case, with each run of white space as one space and none at the ends.
 fn normalize(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The indices of texts that are the same but for case and white space, in groups of two or more.
+fn normalized_groups(texts: &[String]) -> Vec<Vec<usize>> {
+    duplicate_groups(&texts.iter().map(|text| normalize(text)).collect::<Vec<_>>())
 }
 
 /// The indices of equal texts, in groups of two or more.

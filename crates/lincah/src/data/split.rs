@@ -23,14 +23,18 @@ pub fn numpy_permutation(seed: u32, n: usize) -> Vec<usize> {
 /// NumPy's `RandomState.shuffle` of a flat array, as [`numpy_permutation`] describes it.
 fn numpy_shuffle(random: &mut Mt, values: &mut [usize]) {
     for last in (1..values.len()).rev() {
-        let mask = u32::MAX >> (last as u32).leading_zeros();
-        let drawn = loop {
-            let value = (random.next_u32() & mask) as usize;
-            if value <= last {
-                break value;
-            }
-        };
-        values.swap(last, drawn);
+        values.swap(last, numpy_draw(random, last));
+    }
+}
+
+/// NumPy's draw from 0 to `last`: a 32-bit word masked to the bits that `last` has, again while it is above.
+pub(super) fn numpy_draw(random: &mut Mt, last: usize) -> usize {
+    let mask = u32::MAX >> (last as u32).leading_zeros();
+    loop {
+        let value = (random.next_u32() & mask) as usize;
+        if value <= last {
+            return value;
+        }
     }
 }
 

@@ -49,7 +49,7 @@ pub fn majority_class(truth: &[usize]) -> Result<usize, MetricError> {
 }
 
 /// a / b, and 0 where b is 0.
-fn ratio(numerator: f64, denominator: f64) -> f64 {
+pub(super) fn ratio(numerator: f64, denominator: f64) -> f64 {
     if denominator == 0.0 { 0.0 } else { numerator / denominator }
 }
 

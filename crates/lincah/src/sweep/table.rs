@@ -85,11 +85,14 @@ fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt
         ("alpha", Value::from(recipe.lora.alpha)),
         ("rank_stabilized", Value::from(recipe.lora.rank_stabilized)),
         ("dropout", Value::from(recipe.lora.dropout)),
+        ("lora_layout", json(serde_json::to_value(recipe.lora.layout))),
         ("targets", Value::from(targets.join(" "))),
         ("layers", Value::from(layers)),
         ("schedule", json(serde_json::to_value(recipe.schedule))),
         ("warmup", Value::from(recipe.warmup)),
         ("loss", json(serde_json::to_value(recipe.loss))),
+        ("training_text", json(serde_json::to_value(recipe.training_text))),
+        ("soft_labels", Value::from(recipe.soft_labels)),
         ("class_weights", json(serde_json::to_value(recipe.class_weights))),
         ("shuffle", Value::from(recipe.shuffle)),
         ("weight_decay", Value::from(recipe.optimizer.weight_decay)),
@@ -97,6 +100,7 @@ fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt
         ("clip_norm", Value::from(recipe.optimizer.clip_norm)),
         ("max_tokens", Value::from(recipe.max_tokens)),
         ("prompt", Value::from(prompt.render("{text}"))),
+        ("members", Value::from(recipe.members)),
         ("seed", Value::from(recipe.seed)),
     ];
     entries.into_iter().map(|(name, value)| (name.to_string(), value)).collect()

@@ -2,8 +2,8 @@
 
 use crate::prompt::EncodedPrompt;
 use crate::random::below;
-use crate::recipe::{ClassWeights, Recipe};
-use lincah_model::Loss;
+use crate::recipe::{ClassWeights, Recipe, TrainingText};
+use lincah_model::{Loss, TokenBatch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::ops::Range;
@@ -11,43 +11,107 @@ use std::ops::Range;
 /// Most tokens whose activations are held at once, unless a single text has more.
 const MOST_TOKENS_AT_ONCE: usize = 640;
 
+/// What should follow a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The token of this answer.
+    Answer(usize),
+    /// This token, the answer being part of what is read.
+    Token(u32),
+}
+
+/// A prompt of a training row, and how much each answer to it counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) prompt: EncodedPrompt,
+    /// What should follow and its weight: its class weight, times its probability where the target is soft.
+    pub(crate) answers: Vec<(Next, f64)>,
+}
+
+impl Question {
+    /// A question whose answers have these probabilities; `weights` are those of the classes.
+    pub(crate) fn new(prompt: EncodedPrompt, probabilities: &[f64], weights: &[f64]) -> Self {
+        let answers = probabilities.iter().zip(weights).enumerate().filter(|(_, (probability, _))| **probability > 0.0);
+        Self {
+            prompt,
+            answers: answers.map(|(answer, (probability, weight))| (Next::Answer(answer), probability * weight)).collect(),
+        }
+    }
+
+    fn weight(&self) -> f64 {
+        self.answers.iter().map(|answer| answer.1).sum()
+    }
+}
+
+/// The weight of each class in the loss.
+pub(crate) fn class_weights(recipe: &Recipe, class_rows: &[usize]) -> Vec<f64> {
+    let rows: usize = class_rows.iter().sum();
+    let weight = |&count: &usize| match recipe.class_weights {
+        ClassWeights::Balanced if count > 0 => rows as f64 / (class_rows.len() * count) as f64,
+        _ => 1.0,
+    };
+    class_rows.iter().map(weight).collect()
+}
+
 /// The steps of a training, each a function of the recipe and its own number alone.
-pub(super) struct Plan {
-    pub(super) prompts: Vec<EncodedPrompt>,
-    pub(super) labels: Vec<usize>,
+pub(crate) struct Plan {
+    /// The questions of all rows, as many a row.
+    questions: Vec<Question>,
+    questions_per_row: usize,
+    /// Tokens that all questions of a row begin with, computed once for them.
+    shared: Vec<usize>,
     pub(super) steps: usize,
+    /// Steps of each member; the epochs are numbered on through all of them.
+    pub(super) member_steps: usize,
     pub(super) steps_per_epoch: usize,
     batch_size: usize,
-    class_weights: Vec<f64>,
     loss: Loss,
+    /// What the loss is divided by for each text, where that is not its number of tokens.
+    terms_of_a_text: Option<usize>,
     shuffle: bool,
     seed: u64,
 }
 
+/// What is computed at once: prompts, and the targets' rows among them, answers and weights.
+pub(super) struct Part<'a> {
+    pub(super) prompts: Vec<&'a [u32]>,
+    pub(super) texts: Vec<usize>,
+    pub(super) next: Vec<Next>,
+    pub(super) weights: Vec<f32>,
+}
+
 impl Plan {
-    pub(super) fn new(recipe: &Recipe, prompts: Vec<EncodedPrompt>, labels: &[usize], class_rows: &[usize]) -> Self {
-        let rows = labels.len();
-        let class_weight = |&count: &usize| match recipe.class_weights {
-            ClassWeights::Balanced if count > 0 => rows as f64 / (class_rows.len() * count) as f64,
-            _ => 1.0,
+    /// The steps over rows of `questions_per_row` questions each.
+    pub(crate) fn new(recipe: &Recipe, questions: Vec<Question>, questions_per_row: usize) -> Self {
+        let rows = questions.len() / questions_per_row;
+        let shared = |row: &[Question]| {
+            let prompts: Vec<&[u32]> = row.iter().map(|question| question.prompt.tokens.as_slice()).collect();
+            TokenBatch::new(&prompts).prefix_length()
         };
         Self {
-            prompts,
-            labels: labels.to_vec(),
+            shared: questions.chunks(questions_per_row).map(shared).collect(),
+            questions,
+            questions_per_row,
             steps: recipe.steps(rows),
+            member_steps: recipe.steps(rows) / recipe.members,
             steps_per_epoch: rows.div_ceil(recipe.batch_size),
             batch_size: recipe.batch_size,
-            class_weights: class_rows.iter().map(class_weight).collect(),
             loss: recipe.loss,
+            terms_of_a_text: (recipe.training_text == TrainingText::Codelab).then_some(recipe.max_tokens),
             shuffle: recipe.shuffle,
             seed: recipe.seed,
         }
     }
 
+    /// Training rows.
+    pub(super) fn rows(&self) -> usize {
+        self.questions.len() / self.questions_per_row
+    }
+
     /// The rows of `step` (from 0).
     pub(super) fn batch(&self, step: usize) -> Vec<usize> {
         let (epoch, place) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
-        let rows = self.labels.len();
+        let rows = self.rows();
         let mut order: Vec<usize> = (0..rows).collect();
         if self.shuffle {
             let mut random = self.random(epoch as u64, 0);
@@ -58,32 +122,57 @@ impl Plan {
         order[place * self.batch_size..rows.min((place + 1) * self.batch_size)].to_vec()
     }
 
-    /// What each row's loss is multiplied by: the class weights, scaled so that the step's loss is a weighted mean, over the texts or,
-    /// for the loss on all tokens, over the tokens.
-    pub(super) fn weights(&self, batch: &[usize]) -> Vec<f32> {
-        let weight = |&row: &usize| self.class_weights[self.labels[row]];
-        let terms = |row: &usize| if self.loss == Loss::AllTokens { self.prompts[*row].tokens.len() as f64 } else { 1.0 };
-        let sum: f64 = batch.iter().map(|row| weight(row) * terms(row)).sum();
-        batch.iter().map(|row| (weight(row) / sum) as f32).collect()
-    }
-
     /// The parts in which a step's batch is computed one after the other: at least `least`, and more where its texts are long, so that
     /// memory has a bound. The gradients are summed, so that only rounding depends on it.
-    pub(super) fn parts(&self, batch: &[usize], least: usize) -> Vec<Range<usize>> {
-        let most = batch.len().div_ceil(least);
-        let mut parts: Vec<Range<usize>> = Vec::new();
-        let mut tokens = 0;
-        for (index, &row) in batch.iter().enumerate() {
-            tokens += self.prompts[row].tokens.len();
-            match parts.last_mut() {
-                Some(part) if part.len() < most && tokens <= MOST_TOKENS_AT_ONCE => part.end = index + 1,
+    ///
+    /// Rows of several questions are a part each, which holds what the questions share once. The weights are scaled so that the step's
+    /// loss is a weighted mean, over the questions or, for the loss on all tokens, over the tokens (over so many places a text in the
+    /// codelab's way, which pads).
+    pub(super) fn parts(&self, batch: &[usize], least: usize) -> Vec<Part<'_>> {
+        let of_row = |&row: &usize| row * self.questions_per_row..(row + 1) * self.questions_per_row;
+        let questions: Vec<usize> = batch.iter().flat_map(of_row).collect();
+        let terms = |question: &Question| match (self.loss, self.terms_of_a_text) {
+            (Loss::AllTokens, Some(terms)) => terms as f64,
+            (Loss::AllTokens, None) => question.prompt.tokens.len() as f64,
+            _ => 1.0,
+        };
+        let sum: f64 = questions.iter().map(|&question| &self.questions[question]).map(|q| q.weight() * terms(q)).sum();
+        let part = |range: Range<usize>| {
+            let questions = || questions[range.clone()].iter().map(|&question| &self.questions[question]);
+            let answers = || questions().enumerate().flat_map(|(text, q)| q.answers.iter().map(move |answer| (text, answer)));
+            Part {
+                prompts: questions().map(|question| question.prompt.tokens.as_slice()).collect(),
+                texts: answers().map(|(text, _)| text).collect(),
+                next: answers().map(|(_, answer)| answer.0).collect(),
+                weights: answers().map(|(_, answer)| (answer.1 / sum) as f32).collect(),
+            }
+        };
+        self.ranges(&questions, batch.len().div_ceil(least)).into_iter().map(part).collect()
+    }
+
+    /// Runs of a step's questions that are computed at once: of at most `most` rows of one question, or of one row of several.
+    fn ranges(&self, questions: &[usize], most: usize) -> Vec<Range<usize>> {
+        let row = |question: usize| question / self.questions_per_row;
+        let (mut ranges, mut tokens): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
+        for (index, &question) in questions.iter().enumerate() {
+            let length = self.questions[question].prompt.tokens.len();
+            let own = length - self.shared[row(question)];
+            let belongs = |range: &Range<usize>| match self.questions_per_row {
+                1 => range.len() < most,
+                _ => row(questions[range.start]) == row(question),
+            };
+            match ranges.last_mut() {
+                Some(range) if belongs(range) && tokens + own <= MOST_TOKENS_AT_ONCE => {
+                    range.end = index + 1;
+                    tokens += own;
+                }
                 _ => {
-                    tokens = self.prompts[row].tokens.len();
-                    parts.push(index..index + 1);
+                    ranges.push(index..index + 1);
+                    tokens = length;
                 }
             }
         }
-        parts
+        ranges
     }
 
     pub(super) fn dropout_seed(&self, step: usize, part: usize) -> u64 {
@@ -103,8 +192,21 @@ mod tests {
     use super::*;
 
     fn plan(recipe: &Recipe) -> Plan {
-        let prompts = (1..=10).map(|length| EncodedPrompt { tokens: vec![0; length], cut_characters: 0 }).collect();
-        Plan::new(recipe, prompts, &[0, 0, 0, 0, 0, 0, 0, 0, 1, 1], &[8, 2])
+        let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1];
+        Plan::new(recipe, questions(&labels, &(1..=10).collect::<Vec<_>>(), &class_weights(recipe, &[8, 2])), 1)
+    }
+
+    /// Questions of these labels and lengths, each with its own tokens.
+    fn questions(labels: &[usize], lengths: &[usize], weights: &[f64]) -> Vec<Question> {
+        let question = |(index, (&label, &length)): (usize, (&usize, &usize))| {
+            let prompt = EncodedPrompt { tokens: vec![index as u32; length], cut_characters: 0 };
+            Question::new(prompt, &[[1.0, 0.0], [0.0, 1.0]][label], weights)
+        };
+        labels.iter().zip(lengths).enumerate().map(question).collect()
+    }
+
+    fn lengths(plan: &Plan, batch: &[usize], least: usize) -> Vec<usize> {
+        plan.parts(batch, least).iter().map(|part| part.prompts.len()).collect()
     }
 
     #[test]
@@ -124,21 +226,50 @@ mod tests {
 
     #[test]
     fn long_batches_are_computed_in_parts() {
-        let prompts = [300, 300, 60, 700, 10, 10].map(|length| EncodedPrompt { tokens: vec![0; length], cut_characters: 0 });
-        let plan = Plan::new(&Recipe::default(), prompts.to_vec(), &[0, 1, 0, 1, 0, 1], &[3, 3]);
+        let questions = questions(&[0, 1, 0, 1, 0, 1], &[300, 300, 60, 700, 10, 10], &[1.0, 1.0]);
+        let plan = Plan::new(&Recipe::default(), questions, 1);
         let batch: Vec<usize> = (0..6).collect();
-        assert_eq!(plan.parts(&batch, 1), [0..2, 2..3, 3..4, 4..6]);
-        assert_eq!(plan.parts(&batch, 6), [0..1, 1..2, 2..3, 3..4, 4..5, 5..6]);
-        assert_eq!(plan.parts(&batch[4..], 1), vec![0..2]);
+        assert_eq!(lengths(&plan, &batch, 1), [2, 1, 1, 2]);
+        assert_eq!(lengths(&plan, &batch, 6), [1; 6]);
+        assert_eq!(lengths(&plan, &batch[4..], 1), [2]);
+    }
+
+    #[test]
+    fn the_questions_of_a_row_are_computed_together_and_rows_apart() {
+        let question = |shared: usize, own: u32| {
+            let tokens = std::iter::repeat_n(9, shared).chain(std::iter::repeat_n(own, 20)).collect();
+            Question::new(EncodedPrompt { tokens, cut_characters: 0 }, &[0.0, 1.0], &[1.0, 1.0])
+        };
+        let row = |shared: usize| (0..3).map(move |own| question(shared, own));
+        let plan = Plan::new(&Recipe::default(), row(5).chain(row(580)).chain(row(615)).collect(), 3);
+        assert_eq!((plan.rows(), plan.steps_per_epoch), (3, 1));
+        // 580 + 3 · 20 tokens are just not too many at once, 615 + 2 · 20 are.
+        assert_eq!(lengths(&plan, &[1, 0, 2], 1), [3, 3, 1, 1, 1]);
+    }
+
+    fn weights(plan: &Plan, batch: &[usize]) -> Vec<f32> {
+        plan.parts(batch, 1).into_iter().flat_map(|part| part.weights).collect()
     }
 
     #[test]
     fn weights_make_a_weighted_mean() {
         let balanced = plan(&Recipe { class_weights: ClassWeights::Balanced, ..Recipe::default() });
-        assert_eq!(balanced.weights(&[0, 9]), [0.625 / 3.125, 2.5 / 3.125]);
+        assert_eq!(weights(&balanced, &[0, 9]), [0.625 / 3.125, 2.5 / 3.125]);
         let all_tokens = plan(&Recipe { loss: Loss::AllTokens, ..Recipe::default() });
-        assert_eq!(all_tokens.weights(&[0, 8]), [0.1, 0.1]);
+        assert_eq!(weights(&all_tokens, &[0, 8]), [0.1, 0.1]);
+        let codelab = plan(&Recipe::codelab());
+        assert_eq!(weights(&codelab, &[0, 8]), [1.0 / 256.0; 2]);
         let in_order = plan(&Recipe { shuffle: false, batch_size: 4, ..Recipe::default() });
         assert_eq!(in_order.batch(5), [8, 9]);
+    }
+
+    #[test]
+    fn a_soft_target_is_shared_out_among_the_answers() {
+        let prompt = |token| EncodedPrompt { tokens: vec![token; 3], cut_characters: 0 };
+        let soft = [Question::new(prompt(1), &[0.25, 0.75], &[1.0, 2.0]), Question::new(prompt(2), &[1.0, 0.0], &[1.0, 2.0])];
+        let plan = Plan::new(&Recipe::default(), soft.to_vec(), 1);
+        let parts = plan.parts(&[0, 1], 1);
+        assert_eq!((&parts[0].texts, &parts[0].next), (&vec![0, 0, 1], &[0, 1, 0].map(Next::Answer).to_vec()));
+        assert_eq!(parts[0].weights, [0.25, 1.5, 1.0].map(|weight| (weight / 2.75) as f32));
     }
 }

@@ -1,0 +1,115 @@
+//! Metrics of predicted sets of labels.
+
+use super::confusion::ratio;
+use super::{Averaged, ConfusionMatrix};
+use serde::{Deserialize, Serialize};
+
+/// Scores of sets of labels, each a value or, with another `T`, what belongs to it, such as its interval.
+///
+/// Source of the definitions: Tsoumakas, Katakis and Vlahavas 2010, *Mining multi-label data*, doi 10.1007/978-0-387-09823-4_34, in the
+/// form of scikit-learn's averages `micro`, `macro` and `samples` with `zero_division=0`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MultiLabelScores<T = f64> {
+    /// F1 of the counts summed over all labels: 2 tp / (2 tp + fp + fn).
+    pub micro_f1: T,
+    /// Precision of the summed counts.
+    pub micro_precision: T,
+    /// Recall of the summed counts.
+    pub micro_recall: T,
+    /// Mean of the labels' F1.
+    pub macro_f1: T,
+    /// Mean of the labels' precisions.
+    pub macro_precision: T,
+    /// Mean of the labels' recalls.
+    pub macro_recall: T,
+    /// Mean of the rows' F1: twice the labels that are both true and predicted, over true plus predicted ones; 0 for neither.
+    pub example_f1: T,
+    /// Mean of the rows' precisions.
+    pub example_precision: T,
+    /// Mean of the rows' recalls.
+    pub example_recall: T,
+    /// Share of rows whose labels are all right, the absent ones too.
+    pub subset_accuracy: T,
+    /// Share of wrong answers among all rows and labels: the lower the better.
+    pub hamming_loss: T,
+}
+
+impl<T: Copy> MultiLabelScores<T> {
+    /// Scores made from those of several, field by field.
+    pub(crate) fn fold<U>(all: &[Self], of: impl Fn(Vec<T>) -> U) -> MultiLabelScores<U> {
+        let of = |field: fn(&Self) -> T| of(all.iter().map(field).collect());
+        MultiLabelScores {
+            micro_f1: of(|scores| scores.micro_f1),
+            micro_precision: of(|scores| scores.micro_precision),
+            micro_recall: of(|scores| scores.micro_recall),
+            macro_f1: of(|scores| scores.macro_f1),
+            macro_precision: of(|scores| scores.macro_precision),
+            macro_recall: of(|scores| scores.macro_recall),
+            example_f1: of(|scores| scores.example_f1),
+            example_precision: of(|scores| scores.example_precision),
+            example_recall: of(|scores| scores.example_recall),
+            subset_accuracy: of(|scores| scores.subset_accuracy),
+            hamming_loss: of(|scores| scores.hamming_loss),
+        }
+    }
+}
+
+/// What true and predicted sets of labels come to: each label's 2 × 2 matrix (class 1 is having the label), and sums over the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MultiLabelCounts {
+    labels: Vec<ConfusionMatrix>,
+    rows: f64,
+    exact: f64,
+    examples: Averaged,
+}
+
+impl MultiLabelCounts {
+    /// Counts rows, each as often as `counts` says; `truth` and `predicted` are `[rows][labels]` and of one shape.
+    pub fn of(truth: &[Vec<bool>], predicted: &[Vec<bool>], counts: &[u32]) -> Self {
+        let label_count = truth.first().map_or(0, Vec::len);
+        let mut matrices = vec![vec![vec![0; 2]; 2]; label_count];
+        let (mut rows, mut exact, mut examples) = (0.0, 0.0, Averaged { precision: 0.0, recall: 0.0, f1: 0.0 });
+        for ((truth, predicted), &count) in truth.iter().zip(predicted).zip(counts).filter(|(_, count)| **count > 0) {
+            let weight = f64::from(count);
+            for (matrix, (&truth, &predicted)) in matrices.iter_mut().zip(truth.iter().zip(predicted)) {
+                matrix[usize::from(truth)][usize::from(predicted)] += u64::from(count);
+            }
+            let number = |labels: &[bool]| labels.iter().filter(|&&label| label).count() as f64;
+            let both = truth.iter().zip(predicted).filter(|&(&truth, &predicted)| truth && predicted).count() as f64;
+            let (true_labels, predicted_labels) = (number(truth), number(predicted));
+            rows += weight;
+            exact += if truth == predicted { weight } else { 0.0 };
+            examples.precision += weight * ratio(both, predicted_labels);
+            examples.recall += weight * ratio(both, true_labels);
+            examples.f1 += weight * ratio(2.0 * both, true_labels + predicted_labels);
+        }
+        Self { labels: matrices.into_iter().map(ConfusionMatrix::from_counts).collect(), rows, exact, examples }
+    }
+
+    /// Each label's matrix, true classes in rows; class 1 is having the label.
+    pub fn labels(&self) -> &[ConfusionMatrix] {
+        &self.labels
+    }
+
+    /// All scores.
+    pub fn scores(&self) -> MultiLabelScores {
+        let sum = |i: usize, j: usize| self.labels.iter().map(|matrix| matrix.counts()[i][j]).sum::<u64>();
+        let summed = ConfusionMatrix::from_counts((0..2).map(|i| (0..2).map(|j| sum(i, j)).collect()).collect());
+        let mean = |metric: fn(&ConfusionMatrix, usize) -> f64| {
+            ratio(self.labels.iter().map(|matrix| metric(matrix, 1)).sum(), self.labels.len() as f64)
+        };
+        MultiLabelScores {
+            micro_f1: summed.f1(1),
+            micro_precision: summed.precision(1),
+            micro_recall: summed.recall(1),
+            macro_f1: mean(ConfusionMatrix::f1),
+            macro_precision: mean(ConfusionMatrix::precision),
+            macro_recall: mean(ConfusionMatrix::recall),
+            example_f1: ratio(self.examples.f1, self.rows),
+            example_precision: ratio(self.examples.precision, self.rows),
+            example_recall: ratio(self.examples.recall, self.rows),
+            subset_accuracy: ratio(self.exact, self.rows),
+            hamming_loss: 1.0 - summed.accuracy(),
+        }
+    }
+}
