@@ -49,7 +49,7 @@ mod trainer;
 pub use base_model::BaseModel;
 pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, predict};
 pub use error::Error;
-pub use evaluate::Evaluation;
+pub use evaluate::{Evaluation, LabelScores};
 pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
 pub use prompt::Prompt;
