@@ -52,7 +52,7 @@ pub use classifier::{
     AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier, predict,
 };
 pub use error::Error;
-pub use evaluate::Evaluation;
+pub use evaluate::{Evaluation, LabelScores};
 pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
