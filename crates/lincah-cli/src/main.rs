@@ -6,9 +6,12 @@ mod commands;
 mod data_args;
 mod experiment_args;
 mod interrupt;
+mod machine;
+mod png;
 mod printer;
 mod recipe_args;
 mod recipe_lists;
+mod report_args;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, device),
         Command::Sweep(arguments) => commands::sweep::run(&arguments, device),
         Command::Compare(arguments) => commands::compare::run(&arguments, device),
+        Command::Report(arguments) => commands::report::run(&arguments, device),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

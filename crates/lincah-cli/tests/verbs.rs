@@ -135,7 +135,9 @@ fn another_command_does_not_go_on_with_a_run() {
 #[test]
 fn help_says_what_it_said() {
     let bench = Bench::new();
-    for verb in ["", "quickstart", "pull", "models", "train", "evaluate", "predict", "cross-validate", "sweep", "compare"] {
+    for verb in
+        ["", "quickstart", "pull", "models", "train", "evaluate", "predict", "cross-validate", "sweep", "compare", "report"]
+    {
         let help = bench.run(&format!("{verb} --help")).ok();
         let name = if verb.is_empty() { "lincah" } else { verb };
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));

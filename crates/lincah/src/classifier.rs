@@ -8,8 +8,8 @@ use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Device;
 use std::path::Path;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
-pub(crate) use folder::{is_empty_or_absent, write_atomically};
+pub(crate) use folder::is_empty_or_absent;
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, write_atomically};
 
 /// One text's label and probabilities.
 #[derive(Debug, Clone, PartialEq)]

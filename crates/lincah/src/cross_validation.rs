@@ -2,7 +2,7 @@
 
 use crate::base_model::BaseModel;
 use crate::baseline::TfidfBaseline;
-use crate::classifier::Prediction;
+use crate::classifier::{BaseModelRecord, Prediction};
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::fingerprint;
 use crate::data::split::stratified_folds;
@@ -15,7 +15,7 @@ use crate::trainer::{TrainEvent, Trainer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -53,6 +53,22 @@ pub struct FoldResult {
     pub tfidf: Evaluation,
     /// Seconds of the fold's training; of all folds'.
     pub seconds: f64,
+    /// How the classifiers were trained: with the line of all folds together, and absent from what an earlier lincah wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<FoldTraining>,
+}
+
+/// How every fold's classifier is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldTraining {
+    /// On top of what.
+    pub base_model: BaseModelRecord,
+    /// What is asked.
+    pub prompt: Prompt,
+    /// The settings.
+    pub recipe: Recipe,
+    /// Decides which row is in which fold.
+    pub fold_seed: u32,
 }
 
 /// A row's out-of-fold probabilities; a line of `predictions.jsonl`.
@@ -117,7 +133,13 @@ impl CrossValidation {
             on_event(&CrossValidationEvent::Fold(&results[results.len() - 1], false));
         }
         results.sort_by_key(|result| result.fold);
-        results.push(self.pooled(run, &results, &predictions, data)?);
+        let training = FoldTraining {
+            base_model: BaseModelRecord::of(&base),
+            prompt: self.prompt.clone(),
+            recipe: self.recipe.clone(),
+            fold_seed: self.fold_seed,
+        };
+        results.push(FoldResult { training: Some(training), ..self.pooled(run, &results, &predictions, &data.label_names)? });
         write_lines(&self.folder.join(RESULTS_FILE), &results)?;
         Ok(results)
     }
@@ -150,27 +172,15 @@ impl CrossValidation {
             scores: scores(prediction),
             tfidf_scores: scores(tfidf),
         });
-        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds };
+        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds, training: None };
         Ok((classifier.into_base(), result, scored.collect()))
     }
 
     /// The metrics of all rows' out-of-fold probabilities.
-    fn pooled(&self, run: String, folds: &[FoldResult], rows: &[OutOfFold], data: &LabelledDataset) -> Result<FoldResult, Error> {
-        let names = &data.label_names;
-        let damaged = |row: &OutOfFold| Error::Damaged {
-            path: self.folder.join(PREDICTIONS_FILE),
-            reason: format!("row {} has other labels than the data", row.row),
-        };
-        let of = |scores: fn(&OutOfFold) -> &Map<String, Value>, speed: fn(&FoldResult) -> f64| {
-            let (mut predictions, mut truth) = (Vec::new(), Vec::new());
-            for row in rows {
-                let probability = |name: &String| scores(row).get(name).and_then(Value::as_f64);
-                let probabilities: Option<Vec<f64>> = names.iter().map(probability).collect();
-                predictions.push(Prediction::of(probabilities.ok_or_else(|| damaged(row))?, 0));
-                truth.push(names.iter().position(|name| *name == row.label).ok_or_else(|| damaged(row))?);
-            }
-            let seconds = folds.iter().map(speed).sum();
-            Evaluation::of(&predictions, &truth, names, seconds)
+    fn pooled(&self, run: String, folds: &[FoldResult], rows: &[OutOfFold], names: &[String]) -> Result<FoldResult, Error> {
+        let of = |scores, speed: fn(&FoldResult) -> f64| {
+            let (predictions, truth) = scored(rows, names, scores, &self.folder)?;
+            Evaluation::of(&predictions, &truth, names, folds.iter().map(speed).sum())
         };
         let cut_texts = folds.iter().map(|fold| fold.evaluation.cut_texts).sum();
         let evaluation = of(|row| &row.scores, |fold| fold.evaluation.n as f64 / fold.evaluation.texts_per_second)?;
@@ -180,6 +190,7 @@ impl CrossValidation {
             evaluation: Evaluation { cut_texts, ..evaluation },
             tfidf: of(|row| &row.tfidf_scores, |fold| fold.tfidf.n as f64 / fold.tfidf.texts_per_second)?,
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
+            training: None,
         })
     }
 
@@ -189,5 +200,80 @@ impl CrossValidation {
         let parts = (&self.prompt, &self.recipe, self.folds, self.fold_seed, weights, fingerprint(data), &data.rows);
         let json = serde_json::to_vec(&parts).expect("settings serialize");
         Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The probabilities by name that [`scored`] takes.
+type Scores = fn(&OutOfFold) -> &Map<String, Value>;
+
+/// Predictions and true labels of the rows.
+fn scored(rows: &[OutOfFold], names: &[String], scores: Scores, folder: &Path) -> Result<(Vec<Prediction>, Vec<usize>), Error> {
+    let of = |row: &OutOfFold| {
+        let probability = |name: &String| scores(row).get(name).and_then(Value::as_f64);
+        let probabilities = names.iter().map(probability).collect::<Option<Vec<f64>>>()?;
+        Some((Prediction::of(probabilities, 0), names.iter().position(|name| *name == row.label)?))
+    };
+    let damaged = |row: &OutOfFold| Error::Damaged {
+        path: folder.join(PREDICTIONS_FILE),
+        reason: format!("row {} has other labels than the data", row.row),
+    };
+    rows.iter().map(|row| of(row).ok_or_else(|| damaged(row))).collect()
+}
+
+/// A finished cross-validation as it lies in its folder; rows in the order of the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedCrossValidation {
+    /// Each fold's metrics.
+    pub folds: Vec<FoldResult>,
+    /// Those of all rows together.
+    pub pooled: FoldResult,
+    /// The rows in the file, from 1.
+    pub rows: Vec<u64>,
+    /// Their true labels, indices into the evaluation's.
+    pub truth: Vec<usize>,
+    /// Out of fold.
+    pub predictions: Vec<Prediction>,
+    /// The same of TF-IDF with logistic regression.
+    pub tfidf_predictions: Vec<Prediction>,
+}
+
+impl FinishedCrossValidation {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// Folds that are missing, files that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let mut folds: Vec<FoldResult> = read_lines(&folder.join(RESULTS_FILE))?;
+        let pooled = folds.pop_if(|result| result.fold.is_none());
+        let pooled = pooled
+            .ok_or_else(|| Error::Unfinished { path: folder.to_path_buf(), what: "cross-validation over all its folds" })?;
+        let mut rows: Vec<OutOfFold> = read_lines(&folder.join(PREDICTIONS_FILE))?;
+        rows.sort_by_key(|row| row.row);
+        let names = &pooled.evaluation.labels;
+        let (predictions, truth) = scored(&rows, names, |row| &row.scores, folder)?;
+        let (tfidf_predictions, _) = scored(&rows, names, |row| &row.tfidf_scores, folder)?;
+        let rows = rows.iter().map(|row| row.row).collect();
+        Ok(Self { folds, pooled, rows, truth, predictions, tfidf_predictions })
+    }
+
+    /// The texts of the rows out of the data that they came from.
+    ///
+    /// # Errors
+    /// [`Error::OtherRows`] where the data lack a row or label it differently.
+    pub fn texts(&self, data: &LabelledDataset) -> Result<LabelledDataset, Error> {
+        let labels = &self.pooled.evaluation.labels;
+        let places: std::collections::HashMap<u64, usize> =
+            data.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
+        let place = |(&row, &truth): (&u64, &usize)| {
+            let found = places.get(&row).copied();
+            let name = found.map(|place| &data.label_names[data.labels[place]]);
+            found.filter(|_| name == Some(&labels[truth])).ok_or_else(|| Error::OtherRows {
+                row,
+                scored: labels[truth].clone(),
+                found: name.map_or(String::from("there is no such row"), |name| format!("it is {name}")),
+            })
+        };
+        let places: Vec<usize> = self.rows.iter().zip(&self.truth).map(place).collect::<Result<_, _>>()?;
+        Ok(data.subset(&places))
     }
 }

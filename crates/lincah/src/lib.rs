@@ -39,6 +39,7 @@ pub mod metrics;
 pub mod prompt;
 mod random;
 mod recipe;
+pub mod report;
 mod results;
 pub mod statistics;
 pub mod sweep;
@@ -46,11 +47,14 @@ pub mod tokenizer;
 mod trainer;
 
 pub use base_model::BaseModel;
-pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, predict};
+pub use classifier::{
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, predict, write_atomically,
+};
 pub use error::Error;
 pub use evaluate::Evaluation;
 pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
 pub use prompt::Prompt;
 pub use recipe::{ClassWeights, Recipe};
+pub use results::FolderKind;
 pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -7,5 +7,6 @@ pub(crate) mod models;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod quickstart;
+pub(crate) mod report;
 pub(crate) mod sweep;
 pub(crate) mod train;
