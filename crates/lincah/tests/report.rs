@@ -201,7 +201,7 @@ fn a_sweep_has_a_line_a_size_and_a_panel_for_each_of_the_other_settings() {
     let expected = ["learning-curve-f1-1", "learning-curve-roc-auc-1", "learning-curve-f1-2", "learning-curve-roc-auc-2"];
     assert_eq!(plots, expected);
     let f1 = &report.plots[0].svg;
-    for key in ["200 training rows, mean ± standard deviation", "400 training rows, codelab", "800 training rows, codelab"] {
+    for key in ["200 training rows (mean ± deviation)", "400 training rows, codelab", "800 training rows, codelab"] {
         assert!(f1.contains(key), "{key}");
     }
     let mean: f64 = results[..3].iter().map(|run| run.evaluation.as_ref().unwrap().f1).sum::<f64>() / 3.0;

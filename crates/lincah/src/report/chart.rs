@@ -215,7 +215,7 @@ impl Chart {
             @for (index, key) in self.keys.iter().enumerate() {
                 @let y = TOP + KEY * index as f64 + 6.0;
                 g class=(key.class) { (sign(key.sign, y)) }
-                text class="name" x=(LEFT + 36.0) y=(y + 4.5) { (short(&key.text, 54)) }
+                text class="name" x=(LEFT + 36.0) y=(y + 4.5) { (short(&key.text, 44)) }
             }
         }
     }

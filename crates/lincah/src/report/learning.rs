@@ -9,7 +9,10 @@ use crate::sweep::RunResult;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-/// Runs that differ in their seed alone.
+/// Settings that only say which draw of chance a run is.
+const SEEDS: [&str; 2] = ["seed", "split_seed"];
+
+/// Runs that differ in their seeds alone.
 pub(super) struct Group<'a> {
     pub(super) settings: Map<String, Value>,
     pub(super) runs: Vec<&'a RunResult>,
@@ -34,12 +37,12 @@ impl Group<'_> {
     }
 }
 
-/// The results by their settings without the seed, by training size and epochs where all else is equal.
+/// The results by their settings without the seeds, by training size and epochs where all else is equal.
 pub(super) fn groups(results: &[RunResult]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group> = Vec::new();
     for run in results {
         let mut settings = run.settings();
-        settings.remove("seed");
+        SEEDS.iter().for_each(|name| drop(settings.shift_remove(*name)));
         match groups.iter_mut().find(|group| group.settings == settings) {
             Some(group) => group.runs.push(run),
             None => groups.push(Group { settings, runs: vec![run] }),
@@ -69,8 +72,8 @@ pub(super) fn varied(groups: &[Group]) -> Vec<String> {
 /// All that puts runs on different plots.
 fn panel_settings(settings: &Map<String, Value>) -> Map<String, Value> {
     let mut panel = settings.clone();
-    panel.remove("epochs");
-    panel.remove("train_size");
+    panel.shift_remove("epochs");
+    panel.shift_remove("train_size");
     panel
 }
 
@@ -106,10 +109,11 @@ pub(super) const CURVES: [Curve; 2] = [
 pub(super) struct Panel {
     /// The settings that tell it from the other panels.
     pub(super) title: String,
-    pub(super) drawings: Vec<Drawing>,
+    /// Plots, each with what the same answer for every row reaches.
+    pub(super) drawings: Vec<(Drawing, Option<f64>)>,
 }
 
-/// A panel for each combination of the settings other than training size, epochs and seed, all with the same axes.
+/// A panel for each combination of the settings other than training size, epochs and seeds, all with the same axes.
 pub(super) fn panels(groups: &[Group], published: &[PublishedPoint]) -> Vec<Panel> {
     let varied = varied(groups);
     let over_sizes = !varied.iter().any(|name| name == "epochs") && varied.iter().any(|name| name == "train_size");
@@ -127,7 +131,7 @@ pub(super) fn panels(groups: &[Group], published: &[PublishedPoint]) -> Vec<Pane
         let named = others.iter().map(|name| format!("{name} {}", setting(&settings[*name])));
         let lines = Lines { members, all: groups, published, over_sizes };
         let suffix = if several { format!("-{}", index + 1) } else { String::new() };
-        let drawings = CURVES.iter().filter_map(|curve| lines.drawing(curve, &suffix));
+        let drawings = CURVES.iter().filter_map(|curve| Some((lines.drawing(curve, &suffix)?, lines.constant(curve))));
         Panel { title: named.collect::<Vec<_>>().join(", "), drawings: drawings.collect() }
     };
     panels.iter().enumerate().map(panel).collect()
@@ -163,15 +167,12 @@ impl Lines<'_> {
         places.sort_by(f64::total_cmp);
         places.dedup();
         let (low, high) = self.range(curve, &published)?;
-        let constant = self.all.iter().flat_map(|group| &group.runs).find_map(|run| (curve.constant)(run));
+        let y = Axis::metric(curve.name, low, high);
+        let constant = self.constant(curve).filter(|&value| y.contains(value));
         let label = if self.over_sizes { "training rows" } else { "epochs" };
-        let chart = Chart {
-            x: Axis::values(label, &places),
-            y: Axis::metric(curve.name, low, high),
-            keys: self.keys(&lines, &published, constant),
-        };
+        let chart = Chart { x: Axis::values(label, &places), y, keys: self.keys(&lines, &published, constant) };
         let marks = html! {
-            @if let Some(value) = constant.filter(|&value| chart.y.contains(value)) {
+            @if let Some(value) = constant {
                 (chart.line("chance thin dotted", [(f64::NEG_INFINITY, value), (f64::INFINITY, value)]))
             }
             @for (index, line) in published.iter().enumerate() { (drawn(&chart, line, (index, &lines), "thin dashed")) }
@@ -212,6 +213,7 @@ impl Lines<'_> {
                 None => lines.push((key, Line { name: line_name(apart, key), points: vec![(place, value, 0.0)] })),
             }
         }
+        lines.sort_by(|left, right| left.0.total_cmp(&right.0));
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
@@ -226,9 +228,15 @@ impl Lines<'_> {
         Some((low, ends.iter().copied().fold(f64::NEG_INFINITY, f64::max)))
     }
 
+    /// What the same answer for every row reaches, on average over the runs.
+    fn constant(&self, curve: &Curve) -> Option<f64> {
+        let values: Vec<f64> = self.all.iter().flat_map(|group| &group.runs).filter_map(|run| (curve.constant)(run)).collect();
+        mean_deviation(&values).map(|found| found.mean)
+    }
+
     fn keys(&self, lines: &[Line], published: &[Line], constant: Option<f64>) -> Vec<Key> {
         let runs = self.members.iter().map(|group| group.runs.len()).max().unwrap_or(0);
-        let spread = if runs > 1 { ", mean ± standard deviation over seeds" } else { "" };
+        let spread = if runs > 1 { " (mean ± deviation)" } else { "" };
         let ours = lines
             .iter()
             .enumerate()
@@ -291,4 +299,13 @@ fn described(curve: &Curve, lines: &[Line], label: &str) -> String {
 /// Mean and spread of a group, as in the table.
 pub(super) fn cell(group: &Group, curve: &Curve) -> String {
     spread(&group.values(curve.of))
+}
+
+/// The same of the baseline; one number where the runs agree, as they do unless their rows are split differently.
+pub(super) fn baseline_cell(group: &Group, metric: fn(&Evaluation) -> Option<f64>) -> String {
+    let mut values: Vec<f64> = group.runs.iter().filter_map(|run| metric(&run.tfidf)).collect();
+    if values.windows(2).all(|pair| pair[0] == pair[1]) {
+        values.truncate(1);
+    }
+    spread(&values)
 }

@@ -76,7 +76,7 @@ fn tile(report: &ScoredReport, (name, value, interval): &Metric) -> Markup {
         div class="tile" {
             p { (name) }
             p class="figure" { @match value(evaluation) { Some(value) => (decimals(value)), None => "undefined" } }
-            @if let Some([low, high]) = evaluation.intervals.as_ref().and_then(|all| interval(all)) {
+            @if let Some([low, high]) = evaluation.intervals.as_ref().and_then(interval) {
                 p { "95 % interval " (decimals(low)) " to " (decimals(high)) }
             }
             p {

@@ -2,7 +2,7 @@
 
 use super::chart::Drawing;
 use super::codelab::PublishedPoint;
-use super::learning::{CURVES, Group, cell, groups, panels, varied};
+use super::learning::{CURVES, Group, baseline_cell, cell, groups, panels, varied};
 use super::page::{facts, figure, notices, page, provenance};
 use super::{Fact, Origin, Report, decimals, fact, percent, setting, short};
 use crate::sweep::RunResult;
@@ -26,12 +26,12 @@ impl SweepReport<'_> {
             (notices(&self.notices()))
             h2 { "Learning curves" }
             p {
-                "Each point is the mean over the seeds of its settings, the bar one standard deviation up and down (none of a single run). "
+                "Each point is the mean over the seeds and splits of its settings, the bar one standard deviation up and down (none of a single run). "
                 "All plots of a metric have the same axes."
             }
             @for panel in &panels {
                 @if !panel.title.is_empty() { h3 { (short(&panel.title, 300)) } }
-                div class="figures" { @for drawing in &panel.drawings { (figure(drawing, html! { (drawing.title) })) } }
+                div class="figures" { @for (drawing, constant) in &panel.drawings { (figure(drawing, caption(drawing, *constant))) } }
             }
             (self.codelab())
             h2 { "Results" }
@@ -41,7 +41,7 @@ impl SweepReport<'_> {
             (provenance(&self.provenance(&groups), origin))
         };
         let subtitle = format!("{} runs of {} settings.", self.results.len(), groups.len());
-        let drawings: Vec<&Drawing> = panels.iter().flat_map(|panel| &panel.drawings).collect();
+        let drawings: Vec<&Drawing> = panels.iter().flat_map(|panel| panel.drawings.iter().map(|(drawing, _)| drawing)).collect();
         page(("Sweep", &subtitle), origin, sections, &drawings)
     }
 
@@ -72,7 +72,6 @@ impl SweepReport<'_> {
     fn table(&self, groups: &[Group]) -> Markup {
         let columns = varied(groups);
         let beside = groups.iter().any(|group| group.published(self.published).is_some());
-        let area = |value: Option<f64>| value.map_or(String::from("–"), decimals);
         html! {
             div class="scroll" tabindex="0" {
                 table {
@@ -95,10 +94,9 @@ impl SweepReport<'_> {
                                     td class="n" { (point.map_or(String::from("–"), |point| format!("{:.2}", point.f1))) }
                                     td class="n" { (point.map_or(String::from("–"), |point| format!("{:.2}", point.roc_auc))) }
                                 }
-                                @let first = group.runs[0];
-                                td class="n" { (decimals(first.tfidf.f1)) }
-                                td class="n" { (area(first.tfidf.roc_auc)) }
-                                td class="n" { (decimals(first.tfidf.baseline_f1)) }
+                                td class="n" { (baseline_cell(group, |all| Some(all.f1))) }
+                                td class="n" { (baseline_cell(group, |all| all.roc_auc)) }
+                                td class="n" { (baseline_cell(group, |all| Some(all.baseline_f1))) }
                             }
                         }
                     }
@@ -110,7 +108,7 @@ impl SweepReport<'_> {
     fn data_card(&self) -> Vec<Fact> {
         let mut card = Vec::new();
         if let Some(evaluation) = self.results.first().map(|run| &run.tfidf) {
-            card.push(fact("rows scored", evaluation.n));
+            card.push(fact("rows scored (in the first run)", evaluation.n));
             for (label, counts) in evaluation.labels.iter().zip(&evaluation.confusion_matrix) {
                 let rows = counts.iter().sum::<u64>() as usize;
                 card.push(fact(&format!("labelled {}", short(label, 40)), format!("{rows} ({})", percent(rows, evaluation.n))));
@@ -138,10 +136,18 @@ impl SweepReport<'_> {
                 }
             }
         }
-        let mut seeds: Vec<u64> = self.results.iter().map(|run| run.recipe.seed).collect();
-        seeds.sort_unstable();
-        seeds.dedup();
-        recipe.push(fact("seeds", seeds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")));
+        recipe.push(fact("seeds", listed(self.results.iter().map(|run| run.recipe.seed))));
+        recipe.push(fact("split seeds", listed(self.results.iter().map(|run| u64::from(run.split_seed)))));
         vec![("Base models", base), ("What all runs share", recipe)]
     }
+}
+
+/// Each number once, in order.
+fn listed(numbers: impl Iterator<Item = u64>) -> String {
+    let numbers: std::collections::BTreeSet<u64> = numbers.collect();
+    numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn caption(drawing: &Drawing, constant: Option<f64>) -> Markup {
+    html! { (drawing.title) "." @if let Some(value) = constant { " Always the same answer: " (decimals(value)) "." } }
 }
