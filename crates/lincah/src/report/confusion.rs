@@ -62,7 +62,7 @@ fn described(evaluation: &Evaluation) -> String {
 pub(super) fn table(evaluation: &Evaluation) -> Markup {
     html! {
         div class="scroll" tabindex="0" {
-            table {
+            table class="wide" {
                 caption { "Rows: the true label; columns: the label answered." }
                 thead { tr { th scope="col" { "true label" } @for label in &evaluation.labels { th scope="col" class="n" { (short(label, 24)) } } } }
                 tbody {

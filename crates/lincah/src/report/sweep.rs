@@ -74,7 +74,7 @@ impl SweepReport<'_> {
         let beside = groups.iter().any(|group| group.published(self.published).is_some());
         html! {
             div class="scroll" tabindex="0" {
-                table {
+                table class="wide" {
                     caption { "Mean ± standard deviation over the runs of each setting; TF-IDF with logistic regression on the same training rows." }
                     thead { tr {
                         @for name in &columns { th scope="col" { (name) } }
