@@ -5,6 +5,7 @@ use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::experiment_args::{Compare, CrossValidate, Sweep};
 use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
 use crate::recipe_args::RecipeArguments;
+use crate::report_args::Report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lincah::Device;
 use std::path::PathBuf;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Sweep(Box<Sweep>),
     /// Test whether one classifier is really better than another
     Compare(Compare),
+    /// Write a page about a classifier, a cross-validation or a sweep: metrics, curves, thresholds, errors
+    Report(Report),
 }
 
 #[derive(Debug, Args)]

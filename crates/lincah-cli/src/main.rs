@@ -7,12 +7,15 @@ mod commands;
 mod data_args;
 mod experiment_args;
 mod interrupt;
+mod machine;
 mod multi_label_args;
 mod multi_label_printer;
+mod png;
 mod printer;
 mod prompt_args;
 mod recipe_args;
 mod recipe_lists;
+mod report_args;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, device),
         Command::Sweep(arguments) => commands::sweep::run(&arguments, device),
         Command::Compare(arguments) => commands::compare::run(&arguments, device),
+        Command::Report(arguments) => commands::report::run(&arguments, device),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -219,8 +219,15 @@ fn the_two_kinds_of_classifiers_are_told_apart() {
     bench.run("train data.csv --text comment --label label --labels A,B --model model --epochs 1 --out one").ok();
     let refused = |arguments: &str| bench.run(arguments).refused();
     let message = refused("compare several one data.csv --text comment --label label");
-    assert!(message.contains("several is a classifier that gives a text any number of its labels"), "{message}");
+    assert!(message.contains("several is of a classifier that gives a text any number of its labels"), "{message}");
     assert!(refused("evaluate one data.csv --text comment").contains("give --label COLUMN"));
+    let asked = "evaluate multi.csv --text comment --labels aa,zz --model model";
+    assert!(refused(asked).contains("give --label COLUMN"));
+    assert!(refused(&format!("{asked} --multi-label aa,zz")).contains("gives a text one of its labels"));
+    let message = refused("report several multi.csv --text comment --label tags --out page.html");
+    assert!(message.contains("several is of a classifier that gives a text any number of its labels"), "{message}");
+    assert!(refused("predict several --labels aa,zz multi.csv --text comment").contains("no classifier folder goes with it"));
+    bench.run("generate aaaa --model several --max-new-tokens 3").ok();
     assert!(refused("evaluate one multi.csv --text comment --multi-label aa,zz").contains("gives a text one of its labels"));
     assert!(refused("evaluate several data.csv --text comment").contains("no column `aa`"));
     assert!(refused("evaluate several data.csv --text comment --label label").contains("--label-separator"));

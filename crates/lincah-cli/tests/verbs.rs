@@ -255,9 +255,20 @@ fn generate_goes_on_from_a_text() {
 #[test]
 fn help_says_what_it_said() {
     let bench = Bench::new();
-    for verb in
-        ["", "quickstart", "pull", "models", "train", "evaluate", "predict", "generate", "cross-validate", "sweep", "compare"]
-    {
+    for verb in [
+        "",
+        "quickstart",
+        "pull",
+        "models",
+        "train",
+        "evaluate",
+        "predict",
+        "generate",
+        "cross-validate",
+        "sweep",
+        "compare",
+        "report",
+    ] {
         let help = bench.run(&format!("{verb} --help")).ok();
         let name = if verb.is_empty() { "lincah" } else { verb };
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));

@@ -9,10 +9,8 @@ use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Device;
 use std::path::Path;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task};
-pub(crate) use folder::{
-    CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_atomically, write_files,
-};
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task, write_atomically};
+pub(crate) use folder::{CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_files};
 pub use zero_shot::ZeroShotClassifier;
 
 /// One text's label and probabilities.

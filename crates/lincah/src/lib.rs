@@ -41,6 +41,7 @@ pub mod multi_label;
 pub mod prompt;
 mod random;
 mod recipe;
+pub mod report;
 mod results;
 pub mod statistics;
 pub mod sweep;
@@ -49,7 +50,8 @@ mod trainer;
 
 pub use base_model::BaseModel;
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier, predict,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier,
+    predict, write_atomically,
 };
 pub use error::Error;
 pub use evaluate::{Evaluation, LabelScores};
@@ -58,4 +60,5 @@ pub use label::LabelSet;
 pub use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 pub use prompt::{Cut, Prompt};
 pub use recipe::{ClassWeights, Recipe, TrainingText};
+pub use results::FolderKind;
 pub use trainer::{EpochScores, TrainEvent, Trainer};

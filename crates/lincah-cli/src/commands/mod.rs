@@ -9,5 +9,6 @@ pub(crate) mod multi_label;
 pub(crate) mod predict;
 pub(crate) mod pull;
 pub(crate) mod quickstart;
+pub(crate) mod report;
 pub(crate) mod sweep;
 pub(crate) mod train;

@@ -98,7 +98,7 @@ impl Folds for MultiLabelFolds<'_> {
                 tfidf_scores: by_name(names, &tfidf.probabilities),
             }
         });
-        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds };
+        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds, training: None };
         Ok((classifier.into_base(), result, scored.collect()))
     }
 
@@ -122,6 +122,7 @@ impl Folds for MultiLabelFolds<'_> {
             evaluation: MultiLabelEvaluation { cut_texts, ..evaluation },
             tfidf: of(|row| &row.tfidf_scores, |fold| fold.tfidf.n as f64 / fold.tfidf.texts_per_second)?,
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
+            training: None,
         })
     }
 }
