@@ -37,6 +37,7 @@ impl CalibrationBin {
 /// [`MetricError::Empty`], [`MetricError::Lengths`], [`MetricError::Probability`].
 pub fn calibration_bins(truth: &[bool], probabilities: &[f64], bins: usize) -> Result<Vec<CalibrationBin>, MetricError> {
     check_lengths(truth.len(), probabilities.len())?;
+    let bins = bins.max(1);
     let edge = |index: usize| index as f64 / bins as f64;
     let empty = |index| CalibrationBin { low: edge(index), high: edge(index + 1), rows: 0, positives: 0, mean_probability: 0.0 };
     let mut found: Vec<CalibrationBin> = (0..bins).map(empty).collect();

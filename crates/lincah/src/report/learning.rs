@@ -185,36 +185,23 @@ impl Lines<'_> {
     /// A line for each value of the setting that is not along the axis.
     fn lines(&self, curve: &Curve) -> Vec<Line> {
         let (along, apart) = self.along();
-        let mut lines: Vec<(f64, Line)> = Vec::new();
-        for group in self.members {
-            let Some(found) = mean_deviation(&group.values(curve.of)) else { continue };
-            let (key, point) = (group.number(apart), (group.number(along), found.mean, found.deviation.unwrap_or(0.0)));
-            match lines.iter_mut().find(|(other, _)| *other == key) {
-                Some((_, line)) => line.points.push(point),
-                None => lines.push((key, Line { name: line_name(apart, key), points: vec![point] })),
-            }
-        }
-        lines.into_iter().map(|(_, line)| line).collect()
+        let point = |group: &&Group| {
+            let found = mean_deviation(&group.values(curve.of))?;
+            Some((group.number(apart), (group.number(along), found.mean, found.deviation.unwrap_or(0.0))))
+        };
+        lines(apart, self.members.iter().filter_map(point))
     }
 
-    /// The published points that belong on these axes.
+    /// The published points that belong on these axes: over training sizes, those of epochs that are ours.
     fn published_lines(&self, curve: &Curve) -> Vec<Line> {
         let (_, apart) = self.along();
         let ours = |key: f64| self.all.iter().any(|group| group.number(apart) == key);
-        let mut lines: Vec<(f64, Line)> = Vec::new();
-        for point in self.published {
+        let point = |point: &PublishedPoint| {
             let (epochs, size, value) = (point.epochs as f64, point.train_size as f64, (curve.published)(point));
             let (key, place) = if self.over_sizes { (epochs, size) } else { (size, epochs) };
-            if self.over_sizes && !ours(key) {
-                continue;
-            }
-            match lines.iter_mut().find(|(other, _)| *other == key) {
-                Some((_, line)) => line.points.push((place, value, 0.0)),
-                None => lines.push((key, Line { name: line_name(apart, key), points: vec![(place, value, 0.0)] })),
-            }
-        }
-        lines.sort_by(|left, right| left.0.total_cmp(&right.0));
-        lines.into_iter().map(|(_, line)| line).collect()
+            (!self.over_sizes || ours(key)).then_some((key, (place, value, 0.0)))
+        };
+        lines(apart, self.published.iter().filter_map(point))
     }
 
     /// The lowest and highest of all panels, spreads and what is published included; none if no run has the metric.
@@ -255,8 +242,26 @@ impl Lines<'_> {
     }
 }
 
-fn line_name(apart: &str, key: f64) -> String {
-    if apart == "epochs" { format!("{key} epochs") } else { format!("{key} training rows") }
+/// Points by the setting `apart`, ascending.
+fn lines(apart: &str, points: impl Iterator<Item = (f64, (f64, f64, f64))>) -> Vec<Line> {
+    let mut lines: Vec<(f64, Line)> = Vec::new();
+    for (key, point) in points {
+        match lines.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, line)) => line.points.push(point),
+            None => {
+                let name = if apart == "epochs" { format!("{key} epochs") } else { format!("{key} training rows") };
+                lines.push((key, Line { name, points: vec![point] }));
+            }
+        }
+    }
+    lines.sort_by(|left, right| left.0.total_cmp(&right.0));
+    lines
+        .into_iter()
+        .map(|(_, mut line)| {
+            line.points.sort_by(|left, right| left.0.total_cmp(&right.0));
+            line
+        })
+        .collect()
 }
 
 /// The colour and marker of a published line: those of our line of that name, or the next that are free.
