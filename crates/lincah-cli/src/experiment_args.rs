@@ -31,7 +31,7 @@ pub(crate) struct CrossValidate {
     #[arg(long, value_name = "K", default_value_t = 10)]
     pub(crate) folds: usize,
     /// Which rows: those of scikit-learn's StratifiedKFold(K, shuffle=True, random_state=SEED); with several labels, those of
-    /// iterative-stratification's MultilabelStratifiedKFold(K, random_state=SEED)
+    /// iterative stratification, ties drawn by NumPy's RandomState(SEED)
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) fold_seed: u32,
     /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{Evaluation, TrainEvent};
+use lincah::{BaseModel, Device, Evaluation, LabelScores, TrainEvent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -20,6 +20,17 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     }
     eprintln!("error: {}", message.replace('\n', " "));
     ExitCode::from(1)
+}
+
+/// Says where a model computes, if that was left to lincah and there was a choice.
+pub(crate) fn print_device(asked: Device, base: &BaseModel) {
+    if asked != Device::Auto || !Device::CUDA_IS_BUILT {
+        return;
+    }
+    match base.model().device() {
+        Device::Cpu => eprintln!("computing on the processor, as no GPU can be used (--device cuda says why)"),
+        device => eprintln!("computing on {device}"),
+    }
 }
 
 fn bar(template: &str) -> ProgressBar {
@@ -174,7 +185,7 @@ pub(crate) fn print_evaluation(evaluation: &Evaluation) {
     let line = |name: &str, value: Option<f64>, interval: Option<[f64; 2]>, note: &str| {
         let value = value.map_or(String::from("undefined"), |value| format!("{value:.3}"));
         let interval = interval.map_or(String::new(), |[low, high]| format!("   [{low:.3}, {high:.3}]"));
-        println!("  {name:<10} {value}{interval}{note}");
+        println!("  {name:<11} {value}{interval}{note}");
     };
     let baseline = format!("   (always the same answer: {:.3})", evaluation.baseline_f1);
     let title = if intervals.is_some() { ", in brackets 95 % bootstrap intervals over these rows" } else { "" };
@@ -189,12 +200,25 @@ pub(crate) fn print_evaluation(evaluation: &Evaluation) {
         line("PR-AUC", evaluation.pr_auc, intervals.and_then(|intervals| intervals.pr_auc), "");
         line("macro F1", Some(evaluation.macro_f1), intervals.map(|intervals| intervals.macro_f1), "");
     }
+    for (name, value) in [("micro F1", evaluation.micro_f1), ("weighted F1", evaluation.weighted_f1)] {
+        if value.is_some() {
+            line(name, value, None, "");
+        }
+    }
     if let Some(one_class) = intervals.map(|intervals| intervals.one_class_resamples).filter(|&resamples| resamples > 0) {
         println!("  ({one_class} of the 2000 resamples had one class only: the areas' intervals are of the others)");
     }
-    println!("  log loss   {:.3}", evaluation.log_loss);
-    println!("  speed      {:.1} texts/s", evaluation.texts_per_second);
+    println!("  log loss    {:.3}", evaluation.log_loss);
+    println!("  speed       {:.1} texts/s", evaluation.texts_per_second);
     let width = evaluation.labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).max(9);
+    if !evaluation.per_label.is_empty() {
+        let area = |value: Option<f64>| value.map_or(String::from("undefined"), |value| format!("{value:.3}"));
+        println!("\n  {:<width$}  {:>5}  {:<5}  precision  recall  {:<9}  PR-AUC", "label", "rows", "F1", "ROC-AUC");
+        for LabelScores { label, rows, f1, precision, recall, roc_auc, pr_auc } in &evaluation.per_label {
+            let (roc_auc, pr_auc) = (area(*roc_auc), area(*pr_auc));
+            println!("  {label:<width$}  {rows:>5}  {f1:.3}  {precision:<9.3}  {recall:<6.3}  {roc_auc:<9}  {pr_auc}");
+        }
+    }
     let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>width$}")).collect::<Vec<_>>().join("  ");
     println!("\n  {:<width$}  {}", "predicted", cells(evaluation.labels.clone()));
     for (label, counts) in evaluation.labels.iter().zip(&evaluation.confusion_matrix) {

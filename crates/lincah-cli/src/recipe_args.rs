@@ -1,5 +1,6 @@
 //! Options that change the recipe or the prompt.
 
+use crate::prompt_args::PromptArguments;
 use clap::{Args, ValueEnum};
 use lincah::prompt::{MultiLabelPrompt, PromptError};
 use lincah::{ClassWeights, Cut, LabelSet, LoraLayout, Loss, Prompt, Recipe, Schedule, Target};
@@ -136,9 +137,6 @@ pub(crate) struct RecipeArguments {
     /// Longest gradient; longer ones are shortened [default: none]
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// Longest prompt in tokens; the ends of longer texts are cut [default: 256]
-    #[arg(long, value_name = "N")]
-    max_tokens: Option<usize>,
     /// Share of the training rows to validate on after each epoch; the best epoch's adapter is kept [default: 0]
     #[arg(long, value_name = "FRACTION")]
     validation: Option<f64>,
@@ -151,15 +149,8 @@ pub(crate) struct RecipeArguments {
     /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// Instruction at the head of the prompt
-    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_INSTRUCTION)]
-    instruction: String,
-    /// What separates instruction, text and answer
-    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_SEPARATOR)]
-    separator: String,
-    /// No begin-of-text token in front of the prompt
-    #[arg(long)]
-    no_bos: bool,
+    #[command(flatten)]
+    prompt: PromptArguments,
 }
 
 /// Puts an option's value, if it was given, in place of the preset's.
@@ -195,7 +186,7 @@ impl RecipeArguments {
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
         put(&mut recipe.optimizer.epsilon, self.adam_epsilon);
         recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);
-        put(&mut recipe.max_tokens, self.max_tokens);
+        put(&mut recipe.max_tokens, self.prompt.max_tokens());
         put(&mut recipe.validation, self.validation);
         recipe.patience = self.patience;
         put(&mut recipe.members, self.members);
@@ -223,11 +214,8 @@ impl RecipeArguments {
 
     /// The prompt for these labels.
     pub(crate) fn prompt(&self, labels: LabelSet) -> Result<Prompt, PromptError> {
-        Ok(Prompt::new(labels)?
-            .with_instruction(&self.instruction)
-            .with_separator(&self.separator)?
-            .with_begin_of_text(!self.no_bos)
-            .with_cut(if self.preset == Preset::Codelab { Cut::Prompt } else { Cut::Text }))
+        let cut = if self.preset == Preset::Codelab { Cut::Prompt } else { Cut::Text };
+        Ok(self.prompt.prompt(labels)?.with_cut(cut))
     }
 
     /// The questions about each of these labels.
@@ -237,7 +225,7 @@ impl RecipeArguments {
         descriptions: &[(String, String)],
     ) -> Result<MultiLabelPrompt, PromptError> {
         let mut question = self.prompt(MultiLabelPrompt::answers())?;
-        if self.instruction == Prompt::DEFAULT_INSTRUCTION {
+        if !self.prompt.has_instruction() {
             question = question.with_instruction(MultiLabelPrompt::DEFAULT_INSTRUCTION);
         }
         MultiLabelPrompt::asking(question, labels)?.with_descriptions(descriptions)

@@ -103,6 +103,11 @@ fn attention() {
             let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
             Cpu.attention_backward(shape, &layout, saved, &dy, gradients);
         });
+        // A generated token after 284 others.
+        let next = RaggedLayout::continuing(BATCH - 1, &[1]);
+        measure(&format!("attention {name}, one query of 285 keys"), None, || {
+            Cpu.attention(shape, &next, (&query, &key, &value), &mut output, &mut log_sum);
+        });
         let frequencies: Vec<f32> = (0..head_dimension / 2).map(|i| 0.9f32.powi(i as i32)).collect();
         let table = Cpu.rope_table(&frequencies, layout.longest());
         let mut x = query.clone();

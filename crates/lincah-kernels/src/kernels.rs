@@ -200,6 +200,10 @@ pub trait Kernels: Send + Sync + 'static {
     /// A batch's layout, on the device.
     type Layout: Send + Sync;
 
+    /// The number of the GPU, if the device is one.
+    fn gpu(&self) -> Option<usize> {
+        None
+    }
     /// Copies to the device.
     fn upload(&self, values: &[f32]) -> Self::Buffer;
     /// Copies from the device.
@@ -269,7 +273,7 @@ pub trait Kernels: Send + Sync + 'static {
     /// Rotates a gradient back, in place. # Shapes: as in [`rope`](Self::rope).
     fn rope_backward(&self, table: &Self::RopeTable, layout: &Self::Layout, heads: usize, dx: &mut Self::Buffer);
 
-    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]`, log_sum `[N, H]`.
+    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` after [`RaggedLayout::continuing`]), log_sum `[N, H]`.
     fn attention(
         &self,
         shape: AttentionShape,
@@ -278,7 +282,7 @@ pub trait Kernels: Send + Sync + 'static {
         output: &mut Self::Buffer,
         log_sum: &mut Self::Buffer,
     );
-    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts. # Shapes: as in [`attention`](Self::attention).
+    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts, wherever it was computed. # Shapes: as in [`attention`](Self::attention).
     fn attention_backward(
         &self,
         shape: AttentionShape,

@@ -278,7 +278,7 @@ impl<T: Number> Kernels for Reference<T> {
             for row in segment.own.clone() {
                 let position = segment.prefix_length + row - segment.own.start;
                 for head in 0..heads {
-                    let key_of = |j: usize| (segment.row(j) * shape.key_value_heads + head / group) * width;
+                    let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
                     let result = query_row(shape, &query[at..at + width], key_of, key, position);
                     log_sum[row * heads + head] = result.log_sum;
@@ -307,7 +307,7 @@ impl<T: Number> Kernels for Reference<T> {
             for row in segment.own.clone() {
                 let position = segment.prefix_length + row - segment.own.start;
                 for head in 0..heads {
-                    let key_of = |j: usize| (segment.row(j) * shape.key_value_heads + head / group) * width;
+                    let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
                     let q = &saved.query[at..at + width];
                     let result = query_row(shape, q, key_of, saved.key, position);

@@ -135,6 +135,7 @@ fn attention() {
                 for (heads, key_value_heads) in [(2, 2), (3, 1), (4, 2)] {
                     let shape = AttentionShape { heads, key_value_heads, head_dimension: 4, scale: 0.9, soft_cap, window };
                     check_attention(&RaggedLayout::new(prefix, own), shape);
+                    check_attention(&RaggedLayout::continuing(prefix, own), shape);
                 }
             }
         }
@@ -144,7 +145,7 @@ fn attention() {
 fn check_attention(layout: &RaggedLayout, shape: AttentionShape) {
     let mut noise = Noise::new(6);
     let queries = layout.rows() * shape.heads * shape.head_dimension;
-    let keys = layout.rows() * shape.key_value_heads * shape.head_dimension;
+    let keys = layout.key_rows() * shape.key_value_heads * shape.head_dimension;
     let [query, key, value, d_output] = [queries, keys, keys, queries].map(|length| random(&mut noise, length));
     let run = |query: &Vec<f64>, key: &Vec<f64>, value: &Vec<f64>| {
         let (mut output, mut log_sum) = (vec![f64::NAN; queries], vec![f64::NAN; layout.rows() * shape.heads]);

@@ -6,6 +6,25 @@ use crate::metrics;
 use crate::statistics::{Intervals, ScoredRows};
 use serde::{Deserialize, Serialize};
 
+/// Metrics of one label among more than two, against all others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelScores {
+    /// The label.
+    pub label: String,
+    /// Rows that have it.
+    pub rows: u64,
+    /// `2 tp / (2 tp + fp + fn)`.
+    pub f1: f64,
+    /// `tp / (tp + fp)`.
+    pub precision: f64,
+    /// `tp / (tp + fn)`.
+    pub recall: f64,
+    /// Area under the ROC curve of its probability; absent where it has no rows or all.
+    pub roc_auc: Option<f64>,
+    /// Average precision of its probability; absent as above.
+    pub pr_auc: Option<f64>,
+}
+
 /// Metrics with scikit-learn's definitions. With two labels they are those of the positive class (the last); with more, precision,
 /// recall and F1 are macro averages and the areas are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +47,15 @@ pub struct Evaluation {
     pub log_loss: f64,
     /// Macro average of the labels' F1.
     pub macro_f1: f64,
+    /// F1 of the counts summed over the labels, which is the accuracy; absent with two labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_f1: Option<f64>,
+    /// Average of the labels' F1, each weighted by its rows; absent with two labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighted_f1: Option<f64>,
+    /// Each label against all others, in the labels' order; none with two labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_label: Vec<LabelScores>,
     /// Rows true, columns predicted, in the labels' order.
     pub confusion_matrix: Vec<Vec<u64>>,
     /// The labels' order.
@@ -73,6 +101,9 @@ impl Evaluation {
             pr_auc: area(metrics::average_precision)?,
             log_loss: metrics::log_loss(truth, &probabilities)?,
             macro_f1: macro_average.f1,
+            micro_f1: (!two).then(|| matrix.micro_average().f1),
+            weighted_f1: (!two).then(|| matrix.weighted_average().f1),
+            per_label: if two { Vec::new() } else { per_label(&matrix, truth, &probabilities, labels)? },
             confusion_matrix: matrix.counts().to_vec(),
             labels: labels.to_vec(),
             threshold: 0.5,
@@ -86,4 +117,30 @@ impl Evaluation {
             texts_per_second: truth.len() as f64 / seconds.max(1e-9),
         })
     }
+}
+
+fn per_label(
+    matrix: &metrics::ConfusionMatrix,
+    truth: &[usize],
+    probabilities: &[&[f64]],
+    labels: &[String],
+) -> Result<Vec<LabelScores>, Error> {
+    let scores = |(class, label): (usize, &String)| {
+        let is: Vec<bool> = truth.iter().map(|&label| label == class).collect();
+        let scores: Vec<f64> = probabilities.iter().map(|probabilities| probabilities[class]).collect();
+        let defined = |area: Result<f64, metrics::MetricError>| match area {
+            Err(metrics::MetricError::OneClass | metrics::MetricError::NoPositive) => Ok(None),
+            area => area.map(Some),
+        };
+        Ok(LabelScores {
+            label: label.clone(),
+            rows: matrix.support(class),
+            f1: matrix.f1(class),
+            precision: matrix.precision(class),
+            recall: matrix.recall(class),
+            roc_auc: defined(metrics::roc_auc(&is, &scores))?,
+            pr_auc: defined(metrics::average_precision(&is, &scores))?,
+        })
+    };
+    labels.iter().enumerate().map(scores).collect()
 }

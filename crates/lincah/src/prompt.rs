@@ -3,6 +3,7 @@
 mod encoder;
 mod label_tokens;
 mod multi_label;
+mod turns;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,8 @@ use crate::tokenizer::TokenizerError;
 pub use encoder::{EncodedPrompt, PromptEncoder, shared_prefix_length};
 pub use label_tokens::{LabelScheme, LabelTokens};
 pub use multi_label::{EncodedQuestions, MultiLabelEncoder, MultiLabelPrompt};
+pub(crate) use turns::turn_ends;
+pub use turns::{chat_turn, plain_text};
 
 /// A classification prompt; everything that decides its bytes is stored with the classifier.
 ///
@@ -283,6 +286,9 @@ pub enum PromptError {
         /// The id.
         token: u32,
     },
+    /// The vocabulary has none of the pieces that chat models mark turns with.
+    #[error("the model's vocabulary has no turn markers that are known, so it can't be asked as in a chat; leave --chat out")]
+    NoTurnMarkers,
     /// A text can't be encoded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

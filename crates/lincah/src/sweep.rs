@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+pub(crate) use table::recipe_settings;
+
 const RESULTS_FILE: &str = "results.jsonl";
 const TABLE_FILE: &str = "results.csv";
 const PREDICTIONS_FOLDER: &str = "predictions";
@@ -85,6 +87,15 @@ impl ScoredRow {
         };
         rows.map(scored).collect()
     }
+}
+
+/// The finished runs of a sweep's folder.
+///
+/// # Errors
+/// A folder without any, results that cannot be read.
+pub fn finished_runs(folder: &Path) -> Result<Vec<RunResult>, Error> {
+    let results: Vec<RunResult> = read_lines(&folder.join(RESULTS_FILE))?;
+    if results.is_empty() { Err(Error::Unfinished { path: folder.to_path_buf(), what: "run of the sweep" }) } else { Ok(results) }
 }
 
 /// What happens in a sweep.

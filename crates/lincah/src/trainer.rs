@@ -181,7 +181,7 @@ impl Trainer {
         data: &LabelledDataset,
         on_event: &mut dyn FnMut(&TrainEvent),
     ) -> Result<(AgileClassifier, Vec<EpochScores>), Error> {
-        let (train, validation) = self.split(data)?;
+        let (train, validation) = split(data, &self.recipe)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.prompt, self.recipe.max_tokens)?;
         let report = DataReport::of(&train);
         let class_rows = DataRecord::class_rows(&report);
@@ -281,14 +281,6 @@ impl Trainer {
         }
         self.tell_end(ended, &progress, &mut |event| log.tell(event, on_event))?;
         Ok((self.base, progress.scores))
-    }
-
-    fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
-        if self.recipe.validation == 0.0 {
-            return Ok((data.subset(&(0..data.len()).collect::<Vec<_>>()), None));
-        }
-        let split = validation_split(&data.labels, self.recipe.validation, self.recipe.seed as u32)?;
-        Ok((data.subset(&split.train), Some(data.subset(&split.test))))
     }
 
     /// A fresh adapter, or the checkpoint's.
@@ -515,6 +507,15 @@ pub(crate) fn evaluate_on(
     let begun = Instant::now();
     let predictions = predict(base, question, max_tokens, &data.texts)?;
     Evaluation::of(&predictions, &data.labels, question.0.labels().names(), begun.elapsed().as_secs_f64())
+}
+
+/// Rows to train on, and those to validate on.
+pub(crate) fn split(data: &LabelledDataset, recipe: &Recipe) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
+    if recipe.validation == 0.0 {
+        return Ok((data.clone(), None));
+    }
+    let split = validation_split(&data.labels, recipe.validation, recipe.seed as u32)?;
+    Ok((data.subset(&split.train), Some(data.subset(&split.test))))
 }
 
 /// SHA-256 over all that decides a run.

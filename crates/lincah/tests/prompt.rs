@@ -3,7 +3,9 @@
 mod tiny;
 
 use lincah::label::LabelSet;
-use lincah::prompt::{Cut, EncodedPrompt, LabelScheme, LabelTokens, Prompt, PromptEncoder, PromptError, shared_prefix_length};
+use lincah::prompt::{
+    Cut, EncodedPrompt, LabelScheme, LabelTokens, Prompt, PromptEncoder, PromptError, chat_turn, plain_text, shared_prefix_length,
+};
 use lincah::tokenizer::Tokenizer;
 use proptest::prelude::*;
 
@@ -29,6 +31,23 @@ fn the_default_prompt_is_the_codelabs() {
     let expected = "Classify the following text into one of the following classes:[Positive,Negative]<separator>\
                     Text:You are <b>kind</b>.\n\tReally.<separator>Prediction:";
     assert_eq!(prompt(&["Positive", "Negative"]).render("You are <b>kind</b>.\n\tReally."), expected);
+}
+
+#[test]
+fn a_chat_turn_stands_in_the_vocabularys_own_markers() {
+    let mut tables = tiny::sentencepiece_tables(false);
+    tables.pieces[0] = "<start_of_turn>".to_owned();
+    assert!(matches!(chat_turn(&tables.clone().build().unwrap(), "ab"), Err(PromptError::NoTurnMarkers)));
+    tables.pieces[1] = "<end_of_turn>".to_owned();
+    let tokenizer = tables.build().unwrap();
+    let ids = chat_turn(&tokenizer, "ab <end_of_turn>\n").unwrap();
+    let text = "<bos><start_of_turn>user\nab <end_of_turn>\n<end_of_turn>\n<start_of_turn>model\n";
+    assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+    // What is written in the text stays text, and its line break does not merge with the one behind the turn.
+    assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 1);
+    let plain = plain_text(&tokenizer, "ab").unwrap();
+    assert_eq!(plain, [&[2], &tokenizer.encode("ab").unwrap()[..]].concat());
+    assert_eq!(plain_text(&byte_level(), "").unwrap(), [0u32; 0]);
 }
 
 #[test]

@@ -56,6 +56,10 @@ impl Kernels for Cuda {
     type RopeTable = Arc<RopeTable>;
     type Layout = Layout;
 
+    fn gpu(&self) -> Option<usize> {
+        Some(self.stream.context().ordinal())
+    }
+
     fn upload(&self, values: &[f32]) -> Buffer {
         let mut buffer = Cuda::unset(self, values.len());
         if !values.is_empty() {

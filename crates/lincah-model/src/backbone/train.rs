@@ -183,7 +183,7 @@ impl<K: Kernels> Backbone<K> {
         let kept_at = |layer: usize| if layer == last { kept } else { None };
         let mut activations: Vec<Option<BlockActivations<K>>> = Vec::with_capacity(blocks.len());
         for (layer, block) in blocks.iter().enumerate() {
-            let (y, saved) = block.forward(&pass, x, kept_at(layer));
+            let (y, saved) = block.forward(&pass, x, kept_at(layer), None);
             activations.push((layer >= lowest).then_some(saved));
             x = y;
         }

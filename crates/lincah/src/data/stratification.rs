@@ -5,8 +5,9 @@ use rand_mt::Mt;
 use super::error::DataError;
 use super::split::{Split, numpy_draw};
 
-/// The fold, from 0, in which each row is tested: `MultilabelStratifiedKFold(folds, random_state=seed)` of the Python package
-/// iterative-stratification 0.1.9. `labels[row][label]` says whether the row has the label.
+/// The fold, from 0, in which each row is tested: [`iterative_stratification`] into equal shares, which is what
+/// `MultilabelStratifiedKFold(folds, random_state=seed)` of the Python package iterative-stratification does without shuffling.
+/// `labels[row][label]` says whether the row has the label.
 ///
 /// # Errors
 /// [`DataError::MultiLabelFolds`] for fewer than 2 folds or more than there are rows.

@@ -70,13 +70,17 @@ impl PlannedRun {
 }
 
 fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
+    let entries =
+        [("model", Value::from(model)), ("split_seed", Value::from(split_seed)), ("train_size", Value::from(train_size))];
+    entries.into_iter().map(|(name, value)| (name.to_string(), value)).chain(recipe_settings(prompt, recipe)).collect()
+}
+
+/// Recipe and prompt by the names of the command's options.
+pub(crate) fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
     let json = |value: Result<Value, serde_json::Error>| value.expect("a setting serializes");
     let targets: Vec<String> = recipe.lora.targets.iter().map(ToString::to_string).collect();
     let layers = recipe.lora.layers.as_ref().map_or(String::from("all"), |layers| format!("{layers:?}"));
     let entries = [
-        ("model", Value::from(model)),
-        ("split_seed", Value::from(split_seed)),
-        ("train_size", Value::from(train_size)),
         ("epochs", Value::from(recipe.epochs)),
         ("learning_rate", Value::from(recipe.learning_rate)),
         ("batch_size", Value::from(recipe.batch_size)),
