@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, Device, Evaluation, LabelScores, TrainEvent};
+use lincah::{BaseModel, Device, Evaluation, LabelScores, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -145,6 +145,13 @@ impl PullProgress {
                 eprintln!("{}: {}", self.name, path.display());
             }
         }
+    }
+}
+
+/// Says that the training is several, where it is.
+pub(crate) fn print_members(recipe: &Recipe) {
+    if recipe.members > 1 {
+        eprintln!("{} adapters of {} epochs, one after the other; their mean is kept (--members)", recipe.members, recipe.epochs);
     }
 }
 

@@ -80,10 +80,10 @@ pub(crate) struct RecipeArguments {
     /// Recipe that the options below change
     #[arg(long, value_enum, default_value_t = Preset::Default)]
     preset: Preset,
-    /// Passes over the training rows [default: 4]
+    /// Passes over the training rows [default: 4; below 400 rows as many as make 1600 texts, at most 16]
     #[arg(long, value_name = "N")]
     epochs: Option<usize>,
-    /// Highest learning rate [default: 0.001]
+    /// Highest learning rate [default: 0.001; 0.0005 for models of a hidden size above 600]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
     /// Texts an optimizer step [default: 8]
@@ -143,7 +143,7 @@ pub(crate) struct RecipeArguments {
     /// With --validation: stop after N epochs without a better validation loss
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
-    /// Adapters to train one after the other, from different starts, and to keep the mean of [default: 1]
+    /// Adapters to train one after the other, from different starts, and to keep the mean of [default: 3 up to 500 rows, else 1]
     #[arg(long, value_name = "N")]
     members: Option<usize>,
     /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
@@ -161,10 +161,25 @@ fn put<T>(place: &mut T, value: Option<T>) {
 }
 
 impl RecipeArguments {
-    /// The preset with the given options put in.
-    pub(crate) fn recipe(&self) -> Recipe {
+    /// The recipe of a training that validates on its own rows; see [`RecipeArguments::recipe_scored_apart`].
+    pub(crate) fn recipe(&self, suggested: Recipe) -> Recipe {
+        let mut recipe = self.recipe_scored_apart(suggested);
+        recipe.validation = self.validation();
+        if self.members.is_none() && recipe.validation > 0.0 {
+            recipe.members = 1;
+        }
+        recipe
+    }
+
+    /// Share of the training rows to validate on.
+    pub(crate) fn validation(&self) -> f64 {
+        self.validation.unwrap_or(0.0)
+    }
+
+    /// The preset, which is by default what was `suggested` for model and rows, with the given options but `--validation` put in.
+    pub(crate) fn recipe_scored_apart(&self, suggested: Recipe) -> Recipe {
         let mut recipe = match self.preset {
-            Preset::Default => Recipe::default(),
+            Preset::Default => suggested,
             Preset::Codelab => Recipe::codelab(),
         };
         put(&mut recipe.epochs, self.epochs);
@@ -181,13 +196,15 @@ impl RecipeArguments {
             LoraLayoutName::PerHead => LoraLayout::PerHead,
         });
         put(&mut recipe.lora.layout, layout);
+        if recipe.lora.layout == LoraLayout::PerHead {
+            recipe.members = 1;
+        }
         recipe.lora.layers = self.layers.clone().map(|layers| layers.0);
         put(&mut recipe.warmup, self.warmup);
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
         put(&mut recipe.optimizer.epsilon, self.adam_epsilon);
         recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);
         put(&mut recipe.max_tokens, self.prompt.max_tokens());
-        put(&mut recipe.validation, self.validation);
         recipe.patience = self.patience;
         put(&mut recipe.members, self.members);
         put(&mut recipe.seed, self.seed);

@@ -44,6 +44,14 @@ impl BaseModel {
         Ok(Self { name: name.to_string(), path, files, tokenizer, model })
     }
 
+    /// The length of a token's hidden state in a model named as in [`BaseModel::open`], whose weights are not read for it.
+    ///
+    /// # Errors
+    /// As [`BaseModel::open`].
+    pub fn hidden_size_of(name: &str) -> Result<usize, Error> {
+        Ok(ModelFiles::open(&hub::resolve(name)?)?.config().hidden_size())
+    }
+
     /// As the user named it.
     pub fn name(&self) -> &str {
         &self.name

@@ -3,10 +3,10 @@
 use crate::commands::multi_label;
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
+use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
 use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
 use lincah::statistics::mean_deviation;
-use lincah::{BaseModel, Device, Error, Evaluation, LabelSet};
+use lincah::{BaseModel, Device, Error, Evaluation, LabelSet, Recipe};
 
 pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<()> {
     if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
@@ -17,9 +17,11 @@ pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<(
     let (rows, _) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let data = data.subset(&rows);
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
+    let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);
+    let suggested = Recipe::suggested(rows, BaseModel::hidden_size_of(&arguments.model)?);
     let validation = CrossValidation {
         prompt: arguments.recipe.prompt(labels).map_err(Error::from)?,
-        recipe: arguments.recipe.recipe(),
+        recipe: arguments.recipe.recipe(suggested),
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
@@ -27,6 +29,7 @@ pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<(
     };
     validation.recipe.check()?;
     print_data_report(&data, None);
+    print_members(&validation.recipe);
     let base = BaseModel::open(&arguments.model, device)?;
     print_device(device, &base);
     let mut progress = FoldProgress::new(arguments);

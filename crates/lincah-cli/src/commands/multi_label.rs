@@ -12,16 +12,21 @@ use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
     MultiLabelClassifier, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, THRESHOLD, evaluate_tfidf,
 };
-use lincah::{BaseModel, Device, Error, LabelSet};
+use lincah::{BaseModel, Device, Error, LabelSet, Recipe};
 use std::path::Path;
 use std::time::Instant;
+
+/// Each row is as many questions as there are labels.
+fn suggested(model: &str, train: &MultiLabelDataset) -> Result<Recipe, Error> {
+    Ok(Recipe::suggested(train.len() * train.label_names.len(), BaseModel::hidden_size_of(model)?))
+}
 
 /// `lincah train --multi-label`.
 pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> anyhow::Result<()> {
     let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
     train.check_answers()?;
-    let recipe = arguments.recipe.recipe();
+    let recipe = arguments.recipe.recipe(suggested(&arguments.model, &train)?);
     recipe.check()?;
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let prompt = arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?;
@@ -81,7 +86,7 @@ pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let validation = CrossValidation {
         prompt: arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?,
-        recipe: arguments.recipe.recipe(),
+        recipe: arguments.recipe.recipe(suggested(&arguments.model, &data)?),
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),

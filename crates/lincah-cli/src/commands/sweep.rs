@@ -9,7 +9,7 @@ use lincah::data::dataset::LabelledDataset;
 use lincah::data::split::{holdout, validation_split};
 use lincah::statistics::mean_deviation;
 use lincah::sweep::{PlannedRun, RunResult, Sweep, SweepEvent};
-use lincah::{Device, Error, LabelSet};
+use lincah::{BaseModel, Device, Error, LabelSet, Recipe};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &SweepArguments, device: Device) -> anyhow::Result<
 
 fn scores_holdout(arguments: &SweepArguments) -> anyhow::Result<bool> {
     let recipes = arguments.recipes.combinations()?;
-    Ok(recipes.iter().any(|recipe| recipe.recipe().validation == 0.0))
+    Ok(recipes.iter().any(|recipe| recipe.validation() == 0.0))
 }
 
 /// Every combination, those of one model and one split together.
@@ -59,21 +59,22 @@ fn plan(arguments: &SweepArguments, data: &LabelledDataset) -> anyhow::Result<Ve
     let mut splits = BTreeMap::new();
     let mut runs = Vec::new();
     for model in &arguments.model {
+        let hidden_size = BaseModel::hidden_size_of(model)?;
         for &split_seed in &arguments.split_seed {
             for &size in &sizes {
                 for arguments_of_run in &recipes {
-                    let mut recipe = arguments_of_run.recipe();
-                    if recipe.patience.is_some() {
-                        bail!("--patience does not go with sweep: every run is trained to its end; give --epochs a list");
-                    }
                     // The validation rows are split off here, so that all runs have the same ones.
-                    let fraction = std::mem::replace(&mut recipe.validation, 0.0);
+                    let fraction = arguments_of_run.validation();
                     let (train, test) = match splits.entry((split_seed, size, fraction.to_bits())) {
                         std::collections::btree_map::Entry::Occupied(found) => found.into_mut(),
                         std::collections::btree_map::Entry::Vacant(place) => {
                             place.insert(split(data, arguments.holdout, (split_seed, size, fraction))?)
                         }
                     };
+                    let recipe = arguments_of_run.recipe_scored_apart(Recipe::suggested(train.len(), hidden_size));
+                    if recipe.patience.is_some() {
+                        bail!("--patience does not go with sweep: every run is trained to its end; give --epochs a list");
+                    }
                     let prompt = arguments_of_run.prompt(labels.clone()).map_err(Error::from)?;
                     let (model, train, test) = (model.clone(), train.clone(), test.clone());
                     runs.push(PlannedRun { model, split_seed, train, test, prompt, recipe });

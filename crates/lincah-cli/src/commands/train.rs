@@ -3,7 +3,7 @@
 use crate::args::Train;
 use crate::commands::multi_label;
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
+use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::LabelledDataset;
 use lincah::{AgileClassifier, BaseModel, Device, Error, Evaluation, LabelSet, Prompt, Recipe, Trainer};
@@ -25,11 +25,13 @@ pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
     let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
     let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
-    let recipe = arguments.recipe.recipe();
+    let suggested = Recipe::suggested(train.len(), BaseModel::hidden_size_of(&arguments.model)?);
+    let recipe = arguments.recipe.recipe(suggested);
     recipe.check()?;
     let prompt = arguments.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
     run.check_folder()?;
     print_data_report(&train, holdout.as_ref());
+    print_members(&recipe);
     let classifier = run.train(&train, holdout.as_ref(), prompt, recipe)?;
     if let Some(evaluation) = &classifier.record().metrics {
         print_evaluation(evaluation);
