@@ -95,6 +95,9 @@ impl<P: Serialize> CrossValidation<P> {
     }
 }
 
+/// The base model given back, the fold's metrics, and its rows.
+pub(crate) type DoneFold<E, R> = (BaseModel, FoldResult<E>, Vec<R>);
+
 /// A cross-validation of one kind of classifiers, on its rows.
 pub(crate) trait Folds {
     /// Metrics of a fold.
@@ -112,7 +115,7 @@ pub(crate) trait Folds {
         base: BaseModel,
         fold: usize,
         on_event: &mut dyn FnMut(&TrainEvent),
-    ) -> Result<(BaseModel, FoldResult<Self::Evaluation>, Vec<Self::Row>), Error>;
+    ) -> Result<DoneFold<Self::Evaluation, Self::Row>, Error>;
     /// The metrics of all rows' out-of-fold probabilities.
     fn pooled(&self, folds: &[FoldResult<Self::Evaluation>], rows: &[Self::Row]) -> Result<FoldResult<Self::Evaluation>, Error>;
 }
@@ -213,7 +216,7 @@ impl Folds for OneLabelFolds<'_> {
         base: BaseModel,
         fold: usize,
         on_event: &mut dyn FnMut(&TrainEvent),
-    ) -> Result<(BaseModel, FoldResult, Vec<OutOfFold>), Error> {
+    ) -> Result<DoneFold<Evaluation, OutOfFold>, Error> {
         let (test, train): (Vec<usize>, Vec<usize>) = (0..self.data.len()).partition(|&row| self.fold_of[row] == fold);
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
         let CrossValidation { prompt, recipe, stop, .. } = self.settings;

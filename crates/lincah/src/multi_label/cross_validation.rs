@@ -3,7 +3,7 @@
 use super::{MultiLabelEvaluation, MultiLabelPrediction, MultiLabelTrainer, evaluate_tfidf};
 use crate::base_model::BaseModel;
 use crate::cross_validation::{
-    CrossValidation, CrossValidationEvent, FoldResult, Folds, by_name, in_order, other_labels, run_folds,
+    CrossValidation, CrossValidationEvent, DoneFold, FoldResult, Folds, by_name, in_order, other_labels, run_folds,
 };
 use crate::data::fingerprint::multi_label_fingerprint;
 use crate::data::multi_label::MultiLabelDataset;
@@ -76,7 +76,7 @@ impl Folds for MultiLabelFolds<'_> {
         base: BaseModel,
         fold: usize,
         on_event: &mut dyn FnMut(&TrainEvent),
-    ) -> Result<(BaseModel, MultiLabelFoldResult, Vec<MultiLabelOutOfFold>), Error> {
+    ) -> Result<DoneFold<MultiLabelEvaluation, MultiLabelOutOfFold>, Error> {
         let (test, train): (Vec<usize>, Vec<usize>) = (0..self.data.len()).partition(|&row| self.fold_of[row] == fold);
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
         let CrossValidation { prompt, recipe, stop, .. } = self.settings;
