@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy
 import sklearn
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 OUTPUT = Path(__file__).resolve().parents[2] / "crates/lincah/tests/golden/metrics.json"
 
@@ -65,6 +66,40 @@ def number(value) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
+def calibration(truth: list[int], scores: list[float], bins: int) -> dict:
+    """scikit-learn's curve over the bins that have rows; their counts and the expected calibration error beside it."""
+    share, probability = calibration_curve(truth, scores, pos_label=1, n_bins=bins, strategy="uniform")
+    places = numpy.searchsorted(numpy.linspace(0, 1, bins + 1)[1:-1], scores)
+    rows = [int(count) for count in numpy.bincount(places, minlength=bins)]
+    weights = numpy.array([count for count in rows if count]) / len(truth)
+    return {
+        "bins": bins,
+        "rows": rows,
+        "positive_share": share.tolist(),
+        "mean_probability": probability.tolist(),
+        "expected_calibration_error": float((weights * numpy.abs(share - probability)).sum()),
+    }
+
+
+def thresholds(truth: list[int], scores: list[float]) -> list[dict]:
+    """Metrics where a row is flagged from a threshold on."""
+    cases = []
+    for threshold in (0.1, 0.25, 0.5, 0.75, 0.9):
+        flagged = [int(score >= threshold) for score in scores]
+        precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, flagged, average="binary", zero_division=0)
+        precision = float(precision) if any(flagged) else None
+        cases.append({"threshold": threshold, "precision": precision, "recall": float(recall), "f1": float(f1),
+                      "flagged": sum(flagged) / len(flagged)})
+    return cases
+
+
+def for_precision(truth: list[int], scores: list[float]) -> list[list]:
+    """The lowest threshold with at least that precision, null if there is none."""
+    precision, _, found = metrics.precision_recall_curve(truth, scores)
+    lowest = lambda wanted: next((float(t) for p, t in zip(precision, found) if p >= wanted), None)
+    return [[wanted, lowest(wanted) if any(truth) else None] for wanted in (0.5, 0.8, 0.9, 0.95, 1.0)]
+
+
 def binary_case(name: str, truth: list[int], scores: list[float], threshold: float) -> dict:
     predicted = [int(score >= threshold) for score in scores]
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, predicted, average="binary", zero_division=0)
@@ -95,6 +130,9 @@ def binary_case(name: str, truth: list[int], scores: list[float], threshold: flo
             "recall": [number(x) for x in curve_recall],
             "thresholds": [number(x) for x in curve_thresholds],
         },
+        "calibration": [calibration(truth, scores, bins) for bins in (4, 10)],
+        "thresholds": thresholds(truth, scores),
+        "threshold_for_precision": for_precision(truth, scores),
     }
 
 

@@ -1,9 +1,11 @@
 //! What can be typed.
 
+use crate::classifier_args::ZeroShotArguments;
 use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::experiment_args::{Compare, CrossValidate, Sweep};
 use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
 use crate::recipe_args::RecipeArguments;
+use crate::report_args::Report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lincah::Device;
 use std::path::PathBuf;
@@ -36,12 +38,16 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Classify texts
     Predict(Predict),
+    /// Let a model go on from a text, token by token
+    Generate(Generate),
     /// Train and score on stratified folds, so that every row is scored by a classifier that has not seen it
     CrossValidate(Box<CrossValidate>),
     /// Train with every combination of the given settings
     Sweep(Box<Sweep>),
     /// Test whether one classifier is really better than another
     Compare(Compare),
+    /// Write a page about a classifier, a cross-validation or a sweep: metrics, curves, thresholds, errors
+    Report(Report),
 }
 
 #[derive(Debug, Args)]
@@ -121,26 +127,29 @@ pub(crate) struct Train {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96\n\n\
+    allow_missing_positional = true,
+    override_usage = "lincah evaluate [OPTIONS] --text <COLUMN> [--label <COLUMN>] <DIR> <DATA>\n       \
+lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> --labels <A,B> <DATA>",
+    after_help = "Examples:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96\n  \
+lincah evaluate --labels civil,uncivil comments.csv --text comment --label label\n\n\
 Without --label, the labels of a multi-label classifier are columns named as in training.",
     mut_arg("label", |label| label.required(false))
 )]
 pub(crate) struct Evaluate {
-    /// Classifier folder
+    /// Classifier folder; left out with --labels
     #[arg(value_name = "DIR")]
-    pub(crate) classifier: PathBuf,
+    pub(crate) classifier: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) data: DataArguments,
     #[command(flatten)]
     pub(crate) columns: MultiLabelColumns,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
-    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) zero_shot: ZeroShotArguments,
 }
 
 /// Form of the predictions.
@@ -155,15 +164,20 @@ pub(crate) enum PredictionFormat {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
-lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl")]
+#[command(
+    override_usage = "lincah predict [OPTIONS] <DIR> [FILE]\n       lincah predict [OPTIONS] --labels <A,B> [FILE]",
+    after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
+lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl\n  \
+lincah predict --labels civil,uncivil --input \"Thanks, that helped a lot.\"\n  \
+lincah predict --labels civil,uncivil --model gemma-3-270m comments.csv --text comment"
+)]
 pub(crate) struct Predict {
-    /// Classifier folder
+    /// Classifier folder; left out with --labels
     #[arg(value_name = "DIR")]
-    pub(crate) classifier: PathBuf,
+    pub(crate) first: Option<PathBuf>,
     /// CSV, TSV, JSONL or Parquet file, or - for standard input
-    #[arg(value_name = "FILE", required_unless_present = "input", conflicts_with = "input")]
-    pub(crate) file: Option<PathBuf>,
+    #[arg(value_name = "FILE")]
+    pub(crate) second: Option<PathBuf>,
     /// One text to classify
     #[arg(long, value_name = "TEXT")]
     pub(crate) input: Option<String>,
@@ -182,7 +196,25 @@ pub(crate) struct Predict {
     /// Delimiter of a CSV file [default: found]
     #[arg(long, value_name = "CHARACTER")]
     pub(crate) delimiter: Option<char>,
-    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) zero_shot: ZeroShotArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  lincah generate \"Question: What is the capital of France? Answer:\"\n  \
+lincah generate --chat \"What is the capital of France?\"\n\n\
+Always the most probable token is taken. The text goes to standard output as it comes, the speed to standard error.")]
+pub(crate) struct Generate {
+    /// Text to go on from, or - for standard input
+    #[arg(value_name = "TEXT")]
+    pub(crate) prompt: String,
+    /// Model: a name from `lincah models`, a Hugging Face folder, a GGUF file, or a classifier folder, whose adapter is used
+    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    /// Most tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    pub(crate) max_new_tokens: usize,
+    /// Put the text as a chat's question, in the turn markers of the model
+    #[arg(long)]
+    pub(crate) chat: bool,
 }

@@ -2,15 +2,20 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod classifier_args;
 mod commands;
 mod data_args;
 mod experiment_args;
 mod interrupt;
+mod machine;
 mod multi_label_args;
 mod multi_label_printer;
+mod png;
 mod printer;
+mod prompt_args;
 mod recipe_args;
 mod recipe_lists;
+mod report_args;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -37,9 +42,11 @@ fn main() -> ExitCode {
         Command::Train(arguments) => commands::train::run(&arguments, device),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments, device),
         Command::Predict(arguments) => commands::predict::run(&arguments, device),
+        Command::Generate(arguments) => commands::generate::run(&arguments, device),
         Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, device),
         Command::Sweep(arguments) => commands::sweep::run(&arguments, device),
         Command::Compare(arguments) => commands::compare::run(&arguments, device),
+        Command::Report(arguments) => commands::report::run(&arguments, device),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{Evaluation, LabelScores, TrainEvent};
+use lincah::{BaseModel, Device, Evaluation, LabelScores, TrainEvent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -20,6 +20,17 @@ pub(crate) fn report(error: &Error) -> ExitCode {
     }
     eprintln!("error: {}", message.replace('\n', " "));
     ExitCode::from(1)
+}
+
+/// Says where a model computes, if that was left to lincah and there was a choice.
+pub(crate) fn print_device(asked: Device, base: &BaseModel) {
+    if asked != Device::Auto || !Device::CUDA_IS_BUILT {
+        return;
+    }
+    match base.model().device() {
+        Device::Cpu => eprintln!("computing on the processor, as no GPU can be used (--device cuda says why)"),
+        device => eprintln!("computing on {device}"),
+    }
 }
 
 fn bar(template: &str) -> ProgressBar {

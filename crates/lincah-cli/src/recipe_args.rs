@@ -1,8 +1,9 @@
 //! Options that change the recipe or the prompt.
 
+use crate::prompt_args::PromptArguments;
 use clap::{Args, ValueEnum};
 use lincah::prompt::{MultiLabelPrompt, PromptError};
-use lincah::{ClassWeights, LabelSet, Loss, Prompt, Recipe, Schedule, Target};
+use lincah::{ClassWeights, Cut, LabelSet, LoraLayout, Loss, Prompt, Recipe, Schedule, Target};
 
 /// A named recipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -18,6 +19,12 @@ pub(crate) enum ScheduleName {
     Constant,
     Linear,
     Cosine,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LoraLayoutName {
+    Whole,
+    PerHead,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -103,6 +110,9 @@ pub(crate) struct RecipeArguments {
     /// Layers to adapt, as 10..30 (30 not included) or 3,5,7 [default: all]
     #[arg(long, value_name = "LAYERS", value_parser = layers)]
     layers: Option<Layers>,
+    /// How heads share the adapter: one pair of factors (PEFT), or an A a head and one B, the rank being a head's (Keras) [default: whole]
+    #[arg(long, value_enum)]
+    lora_layout: Option<LoraLayoutName>,
     /// How the learning rate falls [default: cosine]
     #[arg(long, value_enum)]
     schedule: Option<ScheduleName>,
@@ -127,27 +137,20 @@ pub(crate) struct RecipeArguments {
     /// Longest gradient; longer ones are shortened [default: none]
     #[arg(long, value_name = "NORM")]
     clip_norm: Option<f64>,
-    /// Longest prompt in tokens; the ends of longer texts are cut [default: 256]
-    #[arg(long, value_name = "N")]
-    max_tokens: Option<usize>,
     /// Share of the training rows to validate on after each epoch; the best epoch's adapter is kept [default: 0]
     #[arg(long, value_name = "FRACTION")]
     validation: Option<f64>,
     /// With --validation: stop after N epochs without a better validation loss
     #[arg(long, value_name = "N")]
     patience: Option<usize>,
+    /// Adapters to train one after the other, from different starts, and to keep the mean of [default: 1]
+    #[arg(long, value_name = "N")]
+    members: Option<usize>,
     /// Decides the start, the order of the rows, the dropout and the validation rows [default: 1]
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
-    /// Instruction at the head of the prompt
-    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_INSTRUCTION)]
-    instruction: String,
-    /// What separates instruction, text and answer
-    #[arg(long, value_name = "TEXT", default_value = Prompt::DEFAULT_SEPARATOR)]
-    separator: String,
-    /// No begin-of-text token in front of the prompt
-    #[arg(long)]
-    no_bos: bool,
+    #[command(flatten)]
+    prompt: PromptArguments,
 }
 
 /// Puts an option's value, if it was given, in place of the preset's.
@@ -173,14 +176,20 @@ impl RecipeArguments {
         recipe.lora.rank_stabilized |= self.rank_stabilized;
         put(&mut recipe.lora.dropout, self.dropout);
         put(&mut recipe.lora.targets, self.targets.clone().map(|targets| targets.0));
+        let layout = self.lora_layout.map(|name| match name {
+            LoraLayoutName::Whole => LoraLayout::Whole,
+            LoraLayoutName::PerHead => LoraLayout::PerHead,
+        });
+        put(&mut recipe.lora.layout, layout);
         recipe.lora.layers = self.layers.clone().map(|layers| layers.0);
         put(&mut recipe.warmup, self.warmup);
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
         put(&mut recipe.optimizer.epsilon, self.adam_epsilon);
         recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);
-        put(&mut recipe.max_tokens, self.max_tokens);
+        put(&mut recipe.max_tokens, self.prompt.max_tokens());
         put(&mut recipe.validation, self.validation);
         recipe.patience = self.patience;
+        put(&mut recipe.members, self.members);
         put(&mut recipe.seed, self.seed);
         let schedule = self.schedule.map(|name| match name {
             ScheduleName::Constant => Schedule::Constant,
@@ -205,10 +214,8 @@ impl RecipeArguments {
 
     /// The prompt for these labels.
     pub(crate) fn prompt(&self, labels: LabelSet) -> Result<Prompt, PromptError> {
-        Ok(Prompt::new(labels)?
-            .with_instruction(&self.instruction)
-            .with_separator(&self.separator)?
-            .with_begin_of_text(!self.no_bos))
+        let cut = if self.preset == Preset::Codelab { Cut::Prompt } else { Cut::Text };
+        Ok(self.prompt.prompt(labels)?.with_cut(cut))
     }
 
     /// The questions about each of these labels.
@@ -218,7 +225,7 @@ impl RecipeArguments {
         descriptions: &[(String, String)],
     ) -> Result<MultiLabelPrompt, PromptError> {
         let mut question = self.prompt(MultiLabelPrompt::answers())?;
-        if self.instruction == Prompt::DEFAULT_INSTRUCTION {
+        if !self.prompt.has_instruction() {
             question = question.with_instruction(MultiLabelPrompt::DEFAULT_INSTRUCTION);
         }
         MultiLabelPrompt::asking(question, labels)?.with_descriptions(descriptions)

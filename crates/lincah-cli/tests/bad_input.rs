@@ -110,6 +110,56 @@ fn another_base_model_or_a_damaged_classifier_is_refused() {
 }
 
 #[test]
+fn a_folder_and_labels_do_not_go_together() {
+    let bench = Bench::new();
+    let refused = |command: &str| bench.run(command).refused();
+    let columns = "data.csv --text comment --label label";
+    for (command, expected) in [
+        ("predict out data.csv --text comment --model model --labels A,B", "leave out --labels or `out`"),
+        ("predict out --input x --labels A,B", "leave out --labels or `out`"),
+        (&format!("evaluate out {columns} --labels A,B"), "leave out --labels or `out`"),
+        ("predict --input x", "name its folder, or ask a model"),
+        ("predict --input x --model model", "name its folder, or ask a model"),
+        (&format!("evaluate {columns} --model model"), "name its folder, or ask a model"),
+        ("predict out --text comment", "nothing to classify"),
+        ("predict --labels A,B --text comment", "nothing to classify"),
+        ("predict out data.csv --text comment --input x", "two inputs"),
+        ("predict out --input x --no-bos", "--no-bos goes with --labels only"),
+        (&format!("evaluate out {columns} --max-tokens 99"), "--max-tokens goes with --labels only"),
+        ("predict --model model --labels A --input x", "at least 2"),
+        ("predict --model model --labels A,A --input x", "twice"),
+        ("predict --model model --labels A,B --input x --max-tokens 20", "at most 20 are allowed"),
+        ("predict --model none --labels A,B --input x", "none"),
+        (&format!("evaluate --model model --labels A,C {columns}"), "`B`"),
+    ] {
+        let message = refused(command);
+        assert!(message.contains(expected), "{command}: {message}");
+    }
+    // What clap itself refuses.
+    let ran = bench.run("predict --model model --labels A,B data.csv");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("--text <COLUMN>"), "{ran:?}");
+}
+
+#[test]
+fn what_cannot_be_gone_on_from_is_refused() {
+    let bench = Bench::new();
+    let refused = |command: &str| bench.run(command).refused();
+    assert!(refused("generate --model none abc").contains("none"));
+    assert!(refused("generate --model model --chat abc").contains("leave --chat out"));
+    bench.write("empty.txt", "");
+    let empty = bench.command("generate --model model -").stdin(std::fs::File::open(bench.path("empty.txt")).unwrap()).output();
+    assert!(support::Ran::of(empty.unwrap()).refused().contains("the prompt is empty"));
+    bench.write("long.txt", "a".repeat(600));
+    let long = bench.command("generate --model model -").stdin(std::fs::File::open(bench.path("long.txt")).unwrap()).output();
+    assert!(support::Ran::of(long.unwrap()).refused().contains("a text of 600 tokens is longer than the 512"));
+    assert_eq!(bench.run("generate --model model abc --max-new-tokens 0").code, Some(1));
+    std::fs::create_dir(bench.path("unfinished")).unwrap();
+    bench.write("unfinished/training.jsonl", "");
+    assert!(refused("generate --model unfinished abc").contains("was not finished"));
+}
+
+#[test]
 fn long_rows_and_many_columns_are_fine() {
     let bench = Bench::new();
     let long = "word ".repeat(200_000);

@@ -169,6 +169,8 @@ fn cross_validation_scores_every_row_once_and_goes_on() {
     let again = bench.run(command);
     assert_eq!(again.stderr.matches("(was finished)").count(), 2, "{again:?}");
     assert_eq!(lines(&bench, "folds/results.jsonl")[3]["evaluation"]["micro_f1"], results[3]["evaluation"]["micro_f1"]);
+    let message = bench.run("report folds --out page.html").refused();
+    assert!(message.contains("folds is of a classifier that gives a text any number of its labels"), "{message}");
     let other = bench.run(&command.replace("the-first", "another")).refused();
     assert!(other.contains("was begun with another recipe, prompt"), "{other}");
 }
@@ -219,8 +221,15 @@ fn the_two_kinds_of_classifiers_are_told_apart() {
     bench.run("train data.csv --text comment --label label --labels A,B --model model --epochs 1 --out one").ok();
     let refused = |arguments: &str| bench.run(arguments).refused();
     let message = refused("compare several one data.csv --text comment --label label");
-    assert!(message.contains("several is a classifier that gives a text any number of its labels"), "{message}");
+    assert!(message.contains("several is of a classifier that gives a text any number of its labels"), "{message}");
     assert!(refused("evaluate one data.csv --text comment").contains("give --label COLUMN"));
+    let asked = "evaluate multi.csv --text comment --labels aa,zz --model model";
+    assert!(refused(asked).contains("give --label COLUMN"));
+    assert!(refused(&format!("{asked} --multi-label aa,zz")).contains("gives a text one of its labels"));
+    let message = refused("report several multi.csv --text comment --label tags --out page.html");
+    assert!(message.contains("several is of a classifier that gives a text any number of its labels"), "{message}");
+    assert!(refused("predict several --labels aa,zz multi.csv --text comment").contains("no classifier folder goes with it"));
+    bench.run("generate aaaa --model several --max-new-tokens 3").ok();
     assert!(refused("evaluate one multi.csv --text comment --multi-label aa,zz").contains("gives a text one of its labels"));
     assert!(refused("evaluate several data.csv --text comment").contains("no column `aa`"));
     assert!(refused("evaluate several data.csv --text comment --label label").contains("--label-separator"));
@@ -246,6 +255,9 @@ fn soft_labels_train_on_the_fractions() {
     assert_eq!(record("soft")["recipe"]["soft_labels"], true);
     assert!(record("hard")["recipe"].get("soft_labels").is_none());
     assert_ne!(record("hard")["data"]["fingerprint"], record("soft")["data"]["fingerprint"]);
+    bench.run("report soft multi.csv --text comment --label aa --positive-at 0.5 --out page.html").ok();
+    let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
+    assert!(page.contains("the very rows that the classifier was trained on"));
     // Cross-entropy with the fractions is least where the probability is the fraction, so that certainty is not learned.
     let spread = |out: &str| {
         let lines = bench.run(&format!("predict {out} multi.csv --text comment")).ok();

@@ -107,6 +107,42 @@ fn a_killed_training_resumes_to_the_same_bits() {
     assert_eq!(other, "error: stopped has no checkpoint to resume from; start without --resume");
 }
 
+fn adapter_config(bench: &Bench, folder: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(bench.path(folder).join("adapter_config.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn members_stopped_on_the_way_resume_to_the_same_mean() {
+    let bench = Bench::new();
+    // 15 steps a member, so that the interruption falls behind the first.
+    let train = format!("{TRAIN} --epochs 3 --members 9 --checkpoint-seconds 0");
+    bench.run(&format!("{train} --out whole")).ok();
+    assert_eq!(adapter_config(&bench, "whole")["r"], 72);
+    interrupt(&bench, &train, "stopped");
+    bench.run(&format!("{train} --out stopped --resume")).ok();
+    assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
+    let message = bench.run(&format!("{train} --validation 0.2 --out other")).refused();
+    assert_eq!(message, "error: --members is 9, but must be at least 1, and 1 with --validation or --lora-layout per-head");
+}
+
+#[test]
+fn the_codelab_preset_trains_in_kerass_layout_and_resumes() {
+    let bench = Bench::new();
+    let train = format!("{TRAIN} --preset codelab --epochs 6 --checkpoint-seconds 0");
+    bench.run(&format!("{train} --out whole")).ok();
+    let config = adapter_config(&bench, "whole");
+    assert_eq!(config["target_modules"], serde_json::json!(["q_proj", "v_proj"]));
+    // The rank is a head's, the alpha follows it.
+    assert!(config["r"].as_u64().unwrap() > 4 && config["r"] == config["lora_alpha"], "{config}");
+    interrupt(&bench, &train, "stopped");
+    bench.run(&format!("{train} --out stopped --resume")).ok();
+    assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
+    let report = bench.run("evaluate whole data.csv --text comment --label label --json").ok();
+    assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["n"], 40);
+    let message = bench.run(&format!("{train} --loss label --out other")).refused();
+    assert!(message.contains("all-tokens with the codelab's training texts"), "{message}");
+}
+
 /// Sends Ctrl-C once the first steps are written down.
 fn interrupt(bench: &Bench, train: &str, out: &str) {
     let child = bench.command(&format!("{train} --out {out}")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -132,10 +168,107 @@ fn another_command_does_not_go_on_with_a_run() {
     assert!(message.contains("run the same command with --resume"), "{message}");
 }
 
+const ZERO_SHOT: &str = "--model model --labels A,B";
+
+fn probabilities(bench: &Bench, command: &str) -> Vec<f64> {
+    let line: Value = serde_json::from_str(&bench.run(command).ok()).unwrap();
+    serde_json::from_value(serde_json::json!([line["scores"]["A"], line["scores"]["B"]])).unwrap()
+}
+
+#[test]
+fn a_model_classifies_without_training_as_before_its_first_step() {
+    let bench = Bench::new();
+    // So small a step leaves the adapter's product at zero.
+    bench
+        .run("train data.csv --text comment --label label --labels A,B --model model --learning-rate 1e-30 --epochs 1 --out out")
+        .ok();
+    let asked = probabilities(&bench, &format!("predict {ZERO_SHOT} --input aaaa"));
+    assert!((asked.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{asked:?}");
+    let trained = probabilities(&bench, "predict out --input aaaa");
+    assert!(asked.iter().zip(&trained).all(|(a, b)| (a - b).abs() < 1e-6), "{asked:?} {trained:?}");
+
+    let all = bench.run(&format!("predict {ZERO_SHOT} data.csv --text comment --keep id")).ok();
+    assert_eq!(all.lines().count(), 40);
+    assert!(all.starts_with("{\"id\":"), "{all}");
+    let report = |command: &str| serde_json::from_str::<Value>(&bench.run(command).ok()).unwrap();
+    let columns = "data.csv --text comment --label label --holdout 8";
+    let asked = report(&format!("evaluate {ZERO_SHOT} {columns} --json"));
+    let trained = report(&format!("evaluate out {columns} --json"));
+    assert_eq!((&asked["n"], &asked["confusion_matrix"]), (&trained["n"], &trained["confusion_matrix"]));
+    let printed = bench.run(&format!("evaluate {ZERO_SHOT} {columns}")).ok();
+    assert!(printed.starts_with("8 rows") && printed.contains("TF-IDF + logistic regression, same rows: F1 "), "{printed}");
+    // Without other rows there is nothing to train the baseline on.
+    let printed = bench.run(&format!("evaluate {ZERO_SHOT} data.csv --text comment --label label")).ok();
+    assert!(printed.starts_with("40 rows") && !printed.contains("TF-IDF"), "{printed}");
+}
+
+#[test]
+fn prompt_options_change_what_the_model_is_asked() {
+    let bench = Bench::new();
+    let asked = |options: &str| probabilities(&bench, &format!("predict {ZERO_SHOT} --input aaaa {options}"));
+    let plain = asked("");
+    for option in ["--instruction Choose", "--separator |", "--no-bos"] {
+        assert_ne!(asked(option), plain, "{option}");
+    }
+    let long = |text: &str| probabilities(&bench, &format!("predict {ZERO_SHOT} --max-tokens 120 --input {text}"));
+    assert_eq!(long(&"a".repeat(200)), long(&"a".repeat(300)), "what does not fit is cut");
+    // Labels that begin alike are asked for by letters.
+    let line = bench.run("predict --model model --labels Spam,Spin --input aaaa").ok();
+    assert!(line.contains("\"Spam\":") && line.contains("\"Spin\":"), "{line}");
+}
+
+#[test]
+fn generate_goes_on_from_a_text() {
+    let bench = Bench::new();
+    let generate = |rest: &str| bench.run(&format!("generate --model {rest}"));
+    // A random model over bytes mostly says what is no text.
+    let says_text = |prompt: &String| {
+        let text = generate(&format!("model {prompt} --max-new-tokens 30")).ok();
+        text.len() > 20 && text.as_bytes()[0].is_ascii_graphic()
+    };
+    let prompt = ('!'..='~').map(|letter| letter.to_string().repeat(4)).find(says_text).unwrap();
+    let ran = generate(&format!("model {prompt} --max-new-tokens 30"));
+    assert!(ran.stderr.contains("tokens read in ") && ran.stderr.contains(" tokens/s; not at its end\n"), "{ran:?}");
+    let text = ran.ok();
+    assert!(text.ends_with('\n'), "{text:?}");
+    assert_eq!(generate(&format!("model {prompt} --max-new-tokens 30 --threads 1")).ok(), text);
+    let shorter = generate(&format!("model {prompt} --max-new-tokens 9")).ok();
+    assert!(text.starts_with(shorter.trim_end_matches('\n')) && shorter.len() < text.len(), "{shorter:?} {text:?}");
+
+    let mut child = bench.command("generate --model model - --max-new-tokens 30");
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(format!("{prompt}\n").as_bytes()).unwrap();
+    assert_eq!(Ran::of(child.wait_with_output().unwrap()).ok(), text);
+
+    bench.run(&format!("{TRAIN} --epochs 4 --out out")).ok();
+    let adapted = generate(&format!("out {prompt} --max-new-tokens 30")).ok();
+    assert_ne!(adapted, text, "the adapter changes nothing");
+
+    // The first generated byte becomes an end of text.
+    let first = text.as_bytes()[0];
+    bench.write("model/generation_config.json", format!("{{\"eos_token_id\": [3, {first}]}}"));
+    let ran = generate(&format!("model {prompt}"));
+    assert!(ran.stderr.ends_with(", 0 generated\n"), "{ran:?}");
+    assert_eq!(ran.ok(), "\n");
+}
+
 #[test]
 fn help_says_what_it_said() {
     let bench = Bench::new();
-    for verb in ["", "quickstart", "pull", "models", "train", "evaluate", "predict", "cross-validate", "sweep", "compare"] {
+    for verb in [
+        "",
+        "quickstart",
+        "pull",
+        "models",
+        "train",
+        "evaluate",
+        "predict",
+        "generate",
+        "cross-validate",
+        "sweep",
+        "compare",
+        "report",
+    ] {
         let help = bench.run(&format!("{verb} --help")).ok();
         let name = if verb.is_empty() { "lincah" } else { verb };
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help").join(format!("{name}.txt"));

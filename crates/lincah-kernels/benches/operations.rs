@@ -4,8 +4,8 @@
 //! machine that others use too, the fastest run is the one that was left alone.
 
 use lincah_kernels::{
-    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, Kernels, LoraGradients, LoraSaved, LoraShape,
-    NormShape, RaggedLayout,
+    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, DiagonalBlocks, Kernels, LoraGradients,
+    LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,11 @@ fn attention() {
             let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
             Cpu.attention_backward(shape, &layout, saved, &dy, gradients);
         });
+        // A generated token after 284 others.
+        let next = RaggedLayout::continuing(BATCH - 1, &[1]);
+        measure(&format!("attention {name}, one query of 285 keys"), None, || {
+            Cpu.attention(shape, &next, (&query, &key, &value), &mut output, &mut log_sum);
+        });
         let frequencies: Vec<f32> = (0..head_dimension / 2).map(|i| 0.9f32.powi(i as i32)).collect();
         let table = Cpu.rope_table(&frequencies, layout.longest());
         let mut x = query.clone();
@@ -161,6 +166,9 @@ fn loss_and_optimizer() {
     measure("adam_step, rank 8 on all of SmolLM2", None, || {
         Cpu.adam_step(step, &gradient, (&mut first, &mut second), &mut parameter);
     });
+    let blocks = DiagonalBlocks { count: 9, rows: 64, columns: 4, width: 36 };
+    let mut tied = numbers(9 * 64 * 36);
+    measure("tie_diagonal_blocks 9 of 64×4", None, || Cpu.tie_diagonal_blocks(blocks, &mut tied));
     measure("squared_norm, the same", None, || {
         std::hint::black_box(Cpu.squared_norm(&gradient));
     });

@@ -61,6 +61,19 @@ pub struct LoraGradients<'a, B> {
     pub input: &'a mut B,
 }
 
+/// Blocks on the diagonal of a matrix: block i holds rows `i rows ..` and columns `i columns ..`; the matrix may have more columns.
+#[derive(Debug, Clone, Copy)]
+pub struct DiagonalBlocks {
+    /// Blocks, H or K.
+    pub count: usize,
+    /// Rows of one, C.
+    pub rows: usize,
+    /// Columns of one.
+    pub columns: usize,
+    /// Columns of the matrix, R.
+    pub width: usize,
+}
+
 /// Sizes and options of one attention.
 #[derive(Debug, Clone, Copy)]
 pub struct AttentionShape {
@@ -187,6 +200,10 @@ pub trait Kernels: Send + Sync + 'static {
     /// A batch's layout, on the device.
     type Layout: Send + Sync;
 
+    /// The number of the GPU, if the device is one.
+    fn gpu(&self) -> Option<usize> {
+        None
+    }
     /// Copies to the device.
     fn upload(&self, values: &[f32]) -> Self::Buffer;
     /// Copies from the device.
@@ -256,7 +273,7 @@ pub trait Kernels: Send + Sync + 'static {
     /// Rotates a gradient back, in place. # Shapes: as in [`rope`](Self::rope).
     fn rope_backward(&self, table: &Self::RopeTable, layout: &Self::Layout, heads: usize, dx: &mut Self::Buffer);
 
-    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]`, log_sum `[N, H]`.
+    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` after [`RaggedLayout::continuing`]), log_sum `[N, H]`.
     fn attention(
         &self,
         shape: AttentionShape,
@@ -265,7 +282,7 @@ pub trait Kernels: Send + Sync + 'static {
         output: &mut Self::Buffer,
         log_sum: &mut Self::Buffer,
     );
-    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts. # Shapes: as in [`attention`](Self::attention).
+    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts, wherever it was computed. # Shapes: as in [`attention`](Self::attention).
     fn attention_backward(
         &self,
         shape: AttentionShape,
@@ -301,6 +318,10 @@ pub trait Kernels: Send + Sync + 'static {
 
     /// Softmax cross-entropy and its gradient: `losses[m] = -log softmax(logits[m])[targets[m]]`, then `logits[m] = weights[m] (softmax(logits[m]) - onehot(targets[m]))` in place. # Shapes: logits `[M, width]`, targets and weights `[M]`; returns the `[M]` losses, not weighted.
     fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Self::Buffer) -> Vec<f32>;
+
+    /// The gradient of a matrix whose diagonal blocks are one and the same array and which is zero elsewhere, in place: every diagonal
+    /// block becomes the sum of them all, in their order, and the rest 0. # Shapes: dx `[count rows, width]`.
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Self::Buffer);
 
     /// Sum of squares, accumulated in f64.
     fn squared_norm(&self, x: &Self::Buffer) -> f64;

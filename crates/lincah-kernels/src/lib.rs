@@ -33,6 +33,7 @@
 //! | row selection | [`Kernels::gather_rows`] | [`Kernels::scatter_add_rows`] |
 //! | soft cap | [`Kernels::soft_cap`] | [`Kernels::soft_cap_backward`] |
 //! | cross-entropy | [`Kernels::cross_entropy`] | the same call |
+//! | shared blocks on a diagonal | part of the array | [`Kernels::tie_diagonal_blocks`] |
 //! | Adam | [`Kernels::adam_step`] | none |
 //!
 //! [`Cpu`] is the processor, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
@@ -52,9 +53,9 @@ mod layout;
 pub mod reference;
 
 pub use cpu::Cpu;
-pub use cuda::{CudaError, cuda};
+pub use cuda::{CUDA_IS_BUILT, CudaError, cuda};
 pub use kernels::{
-    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Kernels, LoraGradients, LoraSaved,
-    LoraShape, NormShape,
+    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, Kernels, LoraGradients,
+    LoraSaved, LoraShape, NormShape,
 };
 pub use layout::RaggedLayout;

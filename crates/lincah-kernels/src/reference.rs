@@ -278,7 +278,7 @@ impl<T: Number> Kernels for Reference<T> {
             for row in segment.own.clone() {
                 let position = segment.prefix_length + row - segment.own.start;
                 for head in 0..heads {
-                    let key_of = |j: usize| (segment.row(j) * shape.key_value_heads + head / group) * width;
+                    let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
                     let result = query_row(shape, &query[at..at + width], key_of, key, position);
                     log_sum[row * heads + head] = result.log_sum;
@@ -307,7 +307,7 @@ impl<T: Number> Kernels for Reference<T> {
             for row in segment.own.clone() {
                 let position = segment.prefix_length + row - segment.own.start;
                 for head in 0..heads {
-                    let key_of = |j: usize| (segment.row(j) * shape.key_value_heads + head / group) * width;
+                    let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
                     let q = &saved.query[at..at + width];
                     let result = query_row(shape, q, key_of, saved.key, position);
@@ -394,6 +394,17 @@ impl<T: Number> Kernels for Reference<T> {
 
     fn squared_norm(&self, x: &Vec<T>) -> f64 {
         x.iter().map(|v| v.to_f64().expect("every number of the reference rounds to f64").powi(2)).sum()
+    }
+
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Vec<T>) {
+        let DiagonalBlocks { count, rows, columns, width } = blocks;
+        let place = |block: usize, row: usize, column: usize| (block * rows + row) * width + block * columns + column;
+        let mut tied = vec![T::zero(); count * rows * width];
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let sum = (0..count).map(|block| dx[place(block, row, column)]).fold(T::zero(), |sum, value| sum + value);
+            (0..count).for_each(|block| tied[place(block, row, column)] = sum);
+        }
+        dx[..tied.len()].copy_from_slice(&tied);
     }
 
     fn scale(&self, factor: f32, y: &mut Vec<T>) {

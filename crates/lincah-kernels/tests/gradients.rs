@@ -4,8 +4,8 @@ mod noise;
 
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{
-    Activation, AttentionGradients, AttentionSaved, AttentionShape, Kernels, LoraGradients, LoraSaved, LoraShape, NormShape,
-    RaggedLayout,
+    Activation, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, Kernels, LoraGradients, LoraSaved, LoraShape,
+    NormShape, RaggedLayout,
 };
 use noise::Noise;
 
@@ -135,6 +135,7 @@ fn attention() {
                 for (heads, key_value_heads) in [(2, 2), (3, 1), (4, 2)] {
                     let shape = AttentionShape { heads, key_value_heads, head_dimension: 4, scale: 0.9, soft_cap, window };
                     check_attention(&RaggedLayout::new(prefix, own), shape);
+                    check_attention(&RaggedLayout::continuing(prefix, own), shape);
                 }
             }
         }
@@ -144,7 +145,7 @@ fn attention() {
 fn check_attention(layout: &RaggedLayout, shape: AttentionShape) {
     let mut noise = Noise::new(6);
     let queries = layout.rows() * shape.heads * shape.head_dimension;
-    let keys = layout.rows() * shape.key_value_heads * shape.head_dimension;
+    let keys = layout.key_rows() * shape.key_value_heads * shape.head_dimension;
     let [query, key, value, d_output] = [queries, keys, keys, queries].map(|length| random(&mut noise, length));
     let run = |query: &Vec<f64>, key: &Vec<f64>, value: &Vec<f64>| {
         let (mut output, mut log_sum) = (vec![f64::NAN; queries], vec![f64::NAN; layout.rows() * shape.heads]);
@@ -197,6 +198,25 @@ fn row_selection() {
         reference().gather_rows(width, &rows, x, &mut y);
         inner(&y, &dy)
     });
+}
+
+#[test]
+fn tie_diagonal_blocks() {
+    let mut noise = Noise::new(31);
+    let blocks = DiagonalBlocks { count: 3, rows: 2, columns: 4, width: 13 };
+    let place = |block: usize, i: usize| (block * 2 + i / 4) * 13 + block * 4 + i % 4;
+    let (shared, dy) = (random(&mut noise, 8), random(&mut noise, 3 * 2 * 13));
+    let mut tied = dy.clone();
+    reference().tie_diagonal_blocks(blocks, &mut tied);
+    for block in 0..3 {
+        let gradient: Vec<f64> = (0..8).map(|i| tied[place(block, i)]).collect();
+        check("tie_diagonal_blocks", &shared, &gradient, |shared| {
+            let mut whole = vec![0.0; dy.len()];
+            (0..3).for_each(|block| (0..8).for_each(|i| whole[place(block, i)] = shared[i]));
+            inner(&whole, &dy)
+        });
+    }
+    assert_eq!(tied.iter().filter(|&&value| value != 0.0).count(), 24, "nothing off the diagonal moves");
 }
 
 #[test]

@@ -33,6 +33,20 @@ proptest! {
     }
 
     #[test]
+    fn a_continuing_layout_is_the_whole_one_without_the_prefix_rows(prefix in 0usize..50, own in prop::collection::vec(1usize..40, 0..12)) {
+        let (whole, continuing) = (RaggedLayout::new(prefix, &own), RaggedLayout::continuing(prefix, &own));
+        prop_assert_eq!((continuing.rows(), continuing.key_rows()), (whole.rows() - prefix, whole.rows()));
+        prop_assert_eq!((continuing.longest(), continuing.prefix_length()), (whole.longest(), prefix));
+        prop_assert_eq!(continuing.positions(), &whole.positions()[prefix..]);
+        for s in 0..own.len() {
+            let rows = continuing.own_rows(s);
+            prop_assert_eq!(rows.start + prefix..rows.end + prefix, whole.own_rows(s));
+        }
+        let last: Vec<usize> = whole.last_rows().into_iter().map(|row| row - prefix).collect();
+        prop_assert_eq!(continuing.last_rows(), last);
+    }
+
+    #[test]
     #[should_panic(expected = "at least one row")]
     fn a_text_without_a_row_is_refused(prefix in 0usize..50, mut own in prop::collection::vec(1usize..40, 1..12), at in 0usize..12) {
         let at = at % own.len();

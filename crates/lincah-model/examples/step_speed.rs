@@ -2,7 +2,7 @@
 //! `OWN / 2` of them behind a shared prefix. The loss of the last step is printed so that two runs can be compared.
 
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Device, LoraConfig, Loss, Optimizer, Target, Targets, TokenBatch, load};
+use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Target, Targets, TokenBatch, load};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +51,15 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let names = targets.first().map_or("q_proj,v_proj", String::as_str);
     let targets = names.split(',').map(str::parse::<Target>).collect::<Result<_, _>>()?;
-    let config = LoraConfig { rank, alpha: 2.0 * rank as f64, dropout: 0.1, targets, layers: None, rank_stabilized: false };
+    let config = LoraConfig {
+        rank,
+        alpha: 2.0 * rank as f64,
+        dropout: 0.1,
+        targets,
+        layers: None,
+        rank_stabilized: false,
+        layout: LoraLayout::Whole,
+    };
     model.begin_training(&config, 7)?;
     let weights = vec![1.0 / batch as f32; batch];
     let labels: Vec<u32> = (0..batch as u32).map(|text| 1 + text % 2).collect();

@@ -1,5 +1,6 @@
 //! The attention half of a block: projections, head norms, rotary embedding, ragged attention, output projection.
 
+use crate::cache::KeyValueCache;
 use crate::linear::{Linear, LinearSaved};
 use crate::pass::Pass;
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, NormShape};
@@ -68,13 +69,15 @@ impl<K: Kernels> Attention<K> {
         dx
     }
 
-    /// `[N, D]` normed input to the output projection on the kept rows, `[M, D]` (`kept` of them; `None` keeps all N).
+    /// `[N, D]` normed input to the output projection on the kept rows, `[M, D]` (`kept` of them; `None` keeps all N). With a cache, the
+    /// rows go on from those in it, and are added to it; there is no backward then.
     pub(crate) fn forward(
         &self,
         pass: &Pass<K>,
         x: &K::Buffer,
         kept: Option<&[usize]>,
         keys: [Option<u64>; 4],
+        cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, AttentionActivations<K>) {
         let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
         let (query, query_saved) = self.query.forward(kernels, rows, x, keys[0]);
@@ -88,7 +91,11 @@ impl<K: Kernels> Attention<K> {
         }
         let width = shape.heads * shape.head_dimension;
         let (mut output, mut log_sum) = (kernels.unset(rows * width), kernels.unset(rows * shape.heads));
-        kernels.attention(shape, &pass.layout, (&query, &key, &value), &mut output, &mut log_sum);
+        let (all_keys, all_values) = match cache {
+            Some(cache) => cache.append(kernels, rows, (&key, &value)),
+            None => (&key, &value),
+        };
+        kernels.attention(shape, &pass.layout, (&query, all_keys, all_values), &mut output, &mut log_sum);
         let kept_output = kept.map(|kept| {
             let mut gathered = kernels.unset(kept.len() * width);
             kernels.gather_rows(width, kept, &output, &mut gathered);

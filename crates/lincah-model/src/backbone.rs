@@ -1,21 +1,23 @@
 //! The whole transformer: embedding, blocks, final norm, head; and the steps of training its LoRA.
 
+mod decode;
 mod load;
 mod train;
 
 use crate::batch::TokenBatch;
 use crate::block::Block;
+use crate::cache::KeyValueCache;
 use crate::config::{BackboneConfig, RopeConfig};
 use crate::error::ModelError;
 use crate::lora::LoraConfig;
-use crate::pass::Pass;
+use crate::pass::{Pass, rope_tables};
 use crate::weights::{ModelFiles, Weights};
 use lincah_kernels::{Kernels, NormShape};
 use std::sync::{Arc, OnceLock};
 
 /// A decoder-only transformer on the device `K`, frozen but for its LoRA.
 pub struct Backbone<K: Kernels> {
-    kernels: K,
+    pub(crate) kernels: K,
     files: Arc<ModelFiles>,
     ropes: Vec<RopeConfig>,
     blocks: Vec<Block<K>>,
@@ -45,16 +47,28 @@ impl<K: Kernels> Backbone<K> {
         Ok(self.kernels.upload(&rows))
     }
 
-    /// Residual stream behind the last block, on the rows `kept` only where given.
-    fn forward(&self, pass: &Pass<K>, batch: &TokenBatch, kept: Option<&[usize]>) -> Result<K::Buffer, ModelError> {
+    /// Residual stream behind the last block, on the rows `kept` only where given; `caches` has an entry a layer, or none.
+    fn forward(
+        &self,
+        pass: &Pass<K>,
+        batch: &TokenBatch,
+        kept: Option<&[usize]>,
+        caches: &mut [KeyValueCache<K>],
+    ) -> Result<K::Buffer, ModelError> {
         let last = self.blocks.len() - 1;
         let embedded = self.embed(batch)?;
-        let through = |x, (layer, block): (usize, &Block<K>)| block.forward(pass, x, if layer == last { kept } else { None }).0;
+        let through = |x, (layer, block): (usize, &Block<K>)| {
+            block.forward(pass, x, if layer == last { kept } else { None }, caches.get_mut(layer)).0
+        };
         Ok(self.blocks.iter().enumerate().fold(embedded, through))
     }
 
     fn pass(&self, batch: &TokenBatch, dropout_seed: Option<u64>) -> Pass<'_, K> {
-        Pass::new(&self.kernels, batch, &self.ropes, self.config().head_dimension, dropout_seed)
+        Pass::new(&self.kernels, batch, self.rope_tables(batch.layout.longest()), dropout_seed)
+    }
+
+    fn rope_tables(&self, positions: usize) -> Arc<[K::RopeTable]> {
+        rope_tables(&self.kernels, &self.ropes, self.config().head_dimension, positions)
     }
 
     fn final_norm_shape(&self, rows: usize) -> NormShape {
@@ -101,7 +115,7 @@ impl<K: Kernels> Backbone<K> {
         self.check(batch, candidates)?;
         let pass = self.pass(batch, None);
         let kept = batch.layout.last_rows();
-        let (normed, _) = self.normed(kept.len(), &self.forward(&pass, batch, Some(&kept))?);
+        let (normed, _) = self.normed(kept.len(), &self.forward(&pass, batch, Some(&kept), &mut [])?);
         let head = self.candidate_head(candidates)?;
         Ok(self.kernels.download(&self.logits(kept.len(), &normed, &head, candidates.len())))
     }
@@ -116,7 +130,7 @@ impl<K: Kernels> Backbone<K> {
         let mut x = self.embed(batch)?;
         let mut states = vec![self.kernels.download(&x)];
         for block in &self.blocks {
-            x = block.forward(&pass, x, None).0;
+            x = block.forward(&pass, x, None, None).0;
             states.push(self.kernels.download(&x));
         }
         states.push(self.kernels.download(&self.normed(batch.rows(), &x).0));
@@ -130,7 +144,7 @@ impl<K: Kernels> Backbone<K> {
     pub fn all_logits(&self, batch: &TokenBatch) -> Result<Vec<f32>, ModelError> {
         self.check(batch, &[])?;
         let pass = self.pass(batch, None);
-        let (normed, _) = self.normed(batch.rows(), &self.forward(&pass, batch, None)?);
+        let (normed, _) = self.normed(batch.rows(), &self.forward(&pass, batch, None, &mut [])?);
         let logits = self.logits(batch.rows(), &normed, self.whole_head()?, self.config().vocabulary_size);
         Ok(self.kernels.download(&logits))
     }

@@ -26,6 +26,11 @@ impl TokenBatch {
         Self::with_prefix(texts, 0)
     }
 
+    /// The next tokens of one text, of which `read` tokens went before in earlier passes.
+    pub(crate) fn continuing(read: usize, tokens: &[u32]) -> Self {
+        Self { tokens: tokens.to_vec(), layout: RaggedLayout::continuing(read, &[tokens.len()]) }
+    }
+
     fn with_prefix(texts: &[&[u32]], prefix: usize) -> Self {
         assert!(!texts.is_empty() && texts.iter().all(|text| !text.is_empty()), "a batch needs texts, and each text a token");
         let own_lengths: Vec<usize> = texts.iter().map(|text| text.len() - prefix).collect();

@@ -1,6 +1,7 @@
 //! One decoder layer: attention and MLP, each between norms and added to the residual stream.
 
 use crate::attention::{Attention, AttentionActivations};
+use crate::cache::KeyValueCache;
 use crate::linear::Linear;
 use crate::lora::Target;
 use crate::mlp::{Mlp, MlpActivations};
@@ -121,12 +122,18 @@ impl<K: Kernels> Block<K> {
         Some(dx)
     }
 
-    /// Residual stream in, `[N, D]`, and out, `[M, D]`: on the `kept` rows, or on all.
-    pub(crate) fn forward(&self, pass: &Pass<K>, x: K::Buffer, kept: Option<&[usize]>) -> (K::Buffer, BlockActivations<K>) {
+    /// Residual stream in, `[N, D]`, and out, `[M, D]`: on the `kept` rows, or on all. For the cache, see [`Attention::forward`].
+    pub(crate) fn forward(
+        &self,
+        pass: &Pass<K>,
+        x: K::Buffer,
+        kept: Option<&[usize]>,
+        cache: Option<&mut KeyValueCache<K>>,
+    ) -> (K::Buffer, BlockActivations<K>) {
         let kernels = pass.kernels;
         let key = |module| pass.dropout_key(self.layer, module);
         let (normed, attention_r) = self.norm(kernels, pass.rows, &x, &self.attention_norm);
-        let (y, attention) = self.attention.forward(pass, &normed, kept, [key(0), key(1), key(2), key(3)]);
+        let (y, attention) = self.attention.forward(pass, &normed, kept, [key(0), key(1), key(2), key(3)], cache);
         drop(normed);
         let rows = kept.map_or(pass.rows, <[usize]>::len);
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);

@@ -23,7 +23,7 @@ pub enum ModelError {
         vocabulary_size: usize,
     },
     /// A text longer than the model's positions.
-    #[error("a text of {length} tokens is longer than the {most} that the model was made for; lower --max-tokens")]
+    #[error("a text of {length} tokens is longer than the {most} that the model was made for; shorten it or lower --max-tokens")]
     TextTooLong {
         /// Its tokens.
         length: usize,

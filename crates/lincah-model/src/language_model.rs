@@ -26,6 +26,11 @@ pub enum Device {
     Auto,
 }
 
+impl Device {
+    /// Whether this lincah can compute on GPUs at all: it was built with the feature `cuda`.
+    pub const CUDA_IS_BUILT: bool = lincah_kernels::CUDA_IS_BUILT;
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -61,15 +66,19 @@ pub struct UnknownDevice {
     pub name: String,
 }
 
-/// A frozen decoder with an optional, trainable LoRA. Every method is [`Backbone`]'s of the same name.
+/// A frozen decoder with an optional, trainable LoRA. The methods are [`Backbone`]'s of the same names.
 pub trait LanguageModel: Send + Sync {
     /// See [`Backbone::config`].
     fn config(&self) -> &BackboneConfig;
+    /// Where it computes; never [`Device::Auto`].
+    fn device(&self) -> Device;
     /// See [`Backbone::score`].
     ///
     /// # Errors
     /// As there.
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError>;
+    /// See [`Backbone::decoding`].
+    fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_>;
     /// See [`Backbone::begin_training`].
     ///
     /// # Errors
@@ -106,6 +115,18 @@ pub trait LanguageModel: Send + Sync {
     fn resume_training(&mut self, adapter: &Adapter, state: &OptimizerState) -> Result<(), ModelError>;
 }
 
+/// One text that is read part by part, with the keys and values of the read tokens kept: see [`Backbone::decoding`].
+pub trait Decoding: Send {
+    /// Reads the text's next tokens, one at least. # Shapes: result `[V]`, the logits of the token that follows the last of them.
+    ///
+    /// # Errors
+    /// Tokens outside the vocabulary, more tokens than positions, weights that cannot be read; nothing is read then.
+    ///
+    /// # Panics
+    /// If there are no tokens.
+    fn read(&mut self, tokens: &[u32]) -> Result<Vec<f32>, ModelError>;
+}
+
 /// Reads a model onto a device.
 ///
 /// # Errors
@@ -126,8 +147,16 @@ impl<K: Kernels> LanguageModel for Backbone<K> {
         self.config()
     }
 
+    fn device(&self) -> Device {
+        self.kernels.gpu().map_or(Device::Cpu, Device::Cuda)
+    }
+
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.score(batch, candidates)
+    }
+
+    fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_> {
+        self.decoding(positions)
     }
 
     fn begin_training(&mut self, config: &LoraConfig, seed: u64) -> Result<(), ModelError> {

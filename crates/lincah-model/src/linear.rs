@@ -1,7 +1,7 @@
 //! A frozen weight with an optional bias and an optional LoRA.
 
 use crate::lora::LoraConfig;
-use lincah_kernels::{Kernels, LoraGradients, LoraSaved, LoraShape};
+use lincah_kernels::{DiagonalBlocks, Kernels, LoraGradients, LoraSaved, LoraShape};
 
 /// One trained array with its gradient and Adam's two moments.
 pub(crate) struct Parameter<K: Kernels> {
@@ -40,6 +40,8 @@ pub(crate) struct Lora<K: Kernels> {
     pub(crate) b: Parameter<K>,
     pub(crate) scale: f32,
     pub(crate) dropout: f32,
+    /// Blocks of B that are one array, where heads share it.
+    pub(crate) tied: Option<DiagonalBlocks>,
 }
 
 /// `y = x Wᵀ + bias + scale (x Aᵀ) Bᵀ`. # Shapes: W `[O, I]`, A `[R, I]`, B `[O, R]`.
@@ -65,13 +67,16 @@ impl<K: Kernels> Linear<K> {
         LoraShape { rows, inputs: self.inputs, outputs: self.outputs, rank: lora.a.shape[0], scale: lora.scale }
     }
 
-    /// Fits a LoRA of `config`'s rank, with the given factors.
-    pub(crate) fn adapt(&mut self, kernels: &K, config: &LoraConfig, a: &[f32], b: &[f32]) {
+    /// Fits a LoRA with the given factors in whole form; with more than one of `heads`, they share B.
+    pub(crate) fn adapt(&mut self, kernels: &K, config: &LoraConfig, heads: usize, (a, b): (&[f32], &[f32])) {
+        let rank = a.len() / self.inputs;
+        let blocks = DiagonalBlocks { count: heads, rows: self.outputs / heads, columns: config.rank, width: rank };
         self.lora = Some(Lora {
-            a: Parameter::new(kernels, [config.rank, self.inputs], a),
-            b: Parameter::new(kernels, [self.outputs, config.rank], b),
+            a: Parameter::new(kernels, [rank, self.inputs], a),
+            b: Parameter::new(kernels, [self.outputs, rank], b),
             scale: config.scale(),
             dropout: config.dropout as f32,
+            tied: (heads > 1).then_some(blocks),
         });
     }
 

@@ -4,6 +4,7 @@ mod files;
 
 pub use files::AdapterError;
 
+use crate::config::BackboneConfig;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,20 @@ impl FromStr for Target {
     }
 }
 
+/// How the factors of the query, key and value projections are laid out over the heads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoraLayout {
+    /// One pair of factors for all heads, as PEFT has it.
+    #[default]
+    Whole,
+    /// One A a head and one B for all heads, as Keras' `EinsumDense.enable_lora` has it: `y_h = x A_hᵀ Bᵀ`. The rank is a head's.
+    ///
+    /// Kept and saved in its exact whole form: A's rows are the heads' one after the other, B has the shared factor in every block of
+    /// its diagonal, and every projection is padded with zeros to the rank of the one with most heads.
+    PerHead,
+}
+
 /// Shape and reach of an adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoraConfig {
@@ -100,6 +115,9 @@ pub struct LoraConfig {
     pub layers: Option<Vec<usize>>,
     /// Scale `alpha / sqrt(rank)` instead (Kalajdzievski 2023).
     pub rank_stabilized: bool,
+    /// How the heads share it.
+    #[serde(default)]
+    pub layout: LoraLayout,
 }
 
 impl LoraConfig {
@@ -107,6 +125,27 @@ impl LoraConfig {
     pub fn scale(&self) -> f32 {
         let divisor = if self.rank_stabilized { (self.rank as f64).sqrt() } else { self.rank as f64 };
         (self.alpha / divisor) as f32
+    }
+
+    /// Heads that have an A of their own in `target`.
+    pub(crate) fn heads(&self, target: Target, model: &BackboneConfig) -> usize {
+        match (self.layout, target) {
+            (LoraLayout::PerHead, Target::Query) => model.head_count,
+            (LoraLayout::PerHead, Target::Key | Target::Value) => model.key_value_head_count,
+            _ => 1,
+        }
+    }
+
+    /// Rank of the whole form.
+    pub(crate) fn whole_rank(&self, model: &BackboneConfig) -> usize {
+        self.rank * self.targets.iter().map(|&target| self.heads(target, model)).max().unwrap_or(1)
+    }
+
+    /// The same adapter in whole form, whose rank is `whole_rank`.
+    fn whole(&self, whole_rank: usize) -> Self {
+        let times = whole_rank as f64 / self.rank as f64;
+        let alpha = self.alpha * if self.rank_stabilized { times.sqrt() } else { times };
+        Self { rank: whole_rank, alpha, layout: LoraLayout::Whole, ..self.clone() }
     }
 
     /// Whether `layer` is adapted.
@@ -162,12 +201,44 @@ pub struct Adapter {
     pub tensors: BTreeMap<String, AdapterTensor>,
 }
 
+impl Adapter {
+    /// One adapter whose product is the mean of the members' products, `ΔW = Σ scale B_m A_m / M`: the A's below one another, the B's beside
+    /// one another, the rank M times as high (the average of Wortsman et al. 2022, kept as factors). All in the layout
+    /// [`LoraLayout::Whole`], with the same configuration and arrays.
+    ///
+    /// # Panics
+    /// If there is no member, or the members are not alike.
+    pub fn average(members: &[Self]) -> Self {
+        let (first, count) = (&members[0], members.len());
+        let alike = |member: &Self| member.config == first.config && member.tensors.keys().eq(first.tensors.keys());
+        assert!(
+            first.config.layout == LoraLayout::Whole && members.iter().all(alike),
+            "only adapters that are alike have a mean"
+        );
+        let alpha = if first.config.rank_stabilized { first.config.alpha / (count as f64).sqrt() } else { first.config.alpha };
+        let stack = |key: &String| {
+            let tensors: Vec<&AdapterTensor> = members.iter().map(|member| &member.tensors[key]).collect();
+            let [rows, columns] = tensors[0].shape;
+            if key.ends_with("lora_A.weight") {
+                let values = tensors.iter().flat_map(|tensor| tensor.values.iter().copied()).collect();
+                return AdapterTensor { shape: [count * rows, columns], values };
+            }
+            let row = |row: usize| tensors.iter().flat_map(move |tensor| &tensor.values[row * columns..(row + 1) * columns]);
+            AdapterTensor { shape: [rows, count * columns], values: (0..rows).flat_map(row).copied().collect() }
+        };
+        Self {
+            config: LoraConfig { rank: count * first.config.rank, alpha, ..first.config.clone() },
+            tensors: first.tensors.keys().map(|key| (key.clone(), stack(key))).collect(),
+        }
+    }
+}
+
 /// PEFT's key of a factor: `factor` is `A` or `B`.
 pub(crate) fn tensor_key(layer: usize, target: Target, factor: char) -> String {
     format!("base_model.model.model.layers.{layer}.{}.lora_{factor}.weight", target.module())
 }
 
-/// Draws A for each adapted layer as PEFT does: uniform in ±1/√I (kaiming_uniform with a = √5), from one seed.
+/// Draws A for each adapted layer, uniform, from one seed.
 pub(crate) struct Initializer(ChaCha8Rng);
 
 impl Initializer {
@@ -175,8 +246,51 @@ impl Initializer {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    pub(crate) fn factor_a(&mut self, rank: usize, inputs: usize) -> Vec<f32> {
-        let bound = 1.0 / (inputs as f32).sqrt();
+    /// `[rank, inputs]` in ±bound: 1/√I in PEFT (kaiming_uniform with a = √5), √(6 / (heads I)) in Keras (he_uniform, whose fan-in
+    /// counts every head).
+    pub(crate) fn factor_a(&mut self, rank: usize, inputs: usize, bound: f32) -> Vec<f32> {
         (0..rank * inputs).map(|_| ((self.0.next_u32() >> 8) as f32 / (1u32 << 23) as f32 - 1.0) * bound).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `scale B A`, `[O, I]`, of the one projection that is there.
+    fn product(adapter: &Adapter) -> Vec<f32> {
+        let [a, b] = ['A', 'B'].map(|factor| &adapter.tensors[&tensor_key(0, Target::Query, factor)]);
+        let ([rank, inputs], outputs) = (a.shape, b.shape[0]);
+        let element = |o: usize, i: usize| (0..rank).map(|r| b.values[o * rank + r] * a.values[r * inputs + i]).sum::<f32>();
+        (0..outputs).flat_map(|o| (0..inputs).map(move |i| (o, i))).map(|(o, i)| adapter.config.scale() * element(o, i)).collect()
+    }
+
+    #[test]
+    fn the_average_has_the_mean_of_the_products() {
+        for rank_stabilized in [false, true] {
+            let mut initializer = Initializer::new(5);
+            let mut member = || {
+                let (a, b) = (initializer.factor_a(2, 5, 1.0), initializer.factor_a(3, 2, 1.0));
+                let tensors = [('A', [2, 5], a), ('B', [3, 2], b)];
+                let tensors = tensors
+                    .map(|(factor, shape, values)| (tensor_key(0, Target::Query, factor), AdapterTensor { shape, values }));
+                let config = LoraConfig {
+                    rank: 2,
+                    alpha: 3.0,
+                    dropout: 0.0,
+                    targets: vec![Target::Query],
+                    layers: None,
+                    rank_stabilized,
+                    layout: LoraLayout::Whole,
+                };
+                Adapter { config, tensors: tensors.into() }
+            };
+            let members = [member(), member(), member()];
+            let products: Vec<Vec<f32>> = members.iter().map(product).collect();
+            for (place, found) in product(&Adapter::average(&members)).into_iter().enumerate() {
+                let mean = products.iter().map(|product| product[place]).sum::<f32>() / 3.0;
+                assert!((found - mean).abs() < 1e-6, "{found} {mean}");
+            }
+        }
     }
 }

@@ -12,6 +12,10 @@ pub struct Optimizer {
     pub beta2: f64,
     /// Added to the root of the second moment.
     pub epsilon: f64,
+    /// Adds epsilon before the second moment's bias is corrected, the "epsilon hat" of Kingma & Ba 2015, section 2, as Keras does: at
+    /// step t it weighs `1 / sqrt(1 - beta2^t)` times as much.
+    #[serde(default)]
+    pub epsilon_before_correction: bool,
     /// Decoupled weight decay.
     pub weight_decay: f64,
     /// Gradients with a larger norm are shortened to it (Pascanu et al. 2013); `None` leaves them.
@@ -20,11 +24,16 @@ pub struct Optimizer {
 
 impl Default for Optimizer {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, weight_decay: 0.0, clip_norm: None }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-7, epsilon_before_correction: false, weight_decay: 0.0, clip_norm: None }
     }
 }
 
 impl Optimizer {
+    /// What is added to the root of the corrected second moment at `step` (from 1).
+    pub(crate) fn epsilon_at(&self, step: u32) -> f64 {
+        if self.epsilon_before_correction { self.epsilon / (1.0 - self.beta2.powf(step.into())).sqrt() } else { self.epsilon }
+    }
+
     /// `min(1, clip / (norm + 1e-6))`, as `torch.nn.utils.clip_grad_norm_` computes it.
     pub(crate) fn clipping_factor(&self, norm: f64) -> f64 {
         self.clip_norm.map_or(1.0, |clip| (clip / (norm + 1e-6)).min(1.0))

@@ -3,6 +3,7 @@
 use crate::batch::TokenBatch;
 use crate::config::RopeConfig;
 use lincah_kernels::Kernels;
+use std::sync::Arc;
 
 /// The batch on the device.
 pub(crate) struct Pass<'a, K: Kernels> {
@@ -10,22 +11,24 @@ pub(crate) struct Pass<'a, K: Kernels> {
     pub(crate) rows: usize,
     pub(crate) layout: K::Layout,
     /// One table for each distinct rotary embedding of the model, as long as the longest text.
-    pub(crate) rope_tables: Vec<K::RopeTable>,
+    pub(crate) rope_tables: Arc<[K::RopeTable]>,
     /// `Some` in training: what dropout is drawn from.
     pub(crate) dropout_seed: Option<u64>,
 }
 
+/// One table for each of `ropes`, of so many positions.
+pub(crate) fn rope_tables<K: Kernels>(
+    kernels: &K,
+    ropes: &[RopeConfig],
+    head_dimension: usize,
+    positions: usize,
+) -> Arc<[K::RopeTable]> {
+    ropes.iter().map(|rope| kernels.rope_table(&rope.inverse_frequencies(head_dimension), positions)).collect()
+}
+
 impl<'a, K: Kernels> Pass<'a, K> {
-    pub(crate) fn new(
-        kernels: &'a K,
-        batch: &TokenBatch,
-        ropes: &[RopeConfig],
-        head_dimension: usize,
-        dropout_seed: Option<u64>,
-    ) -> Self {
-        let positions = batch.layout.longest();
-        let tables = ropes.iter().map(|rope| kernels.rope_table(&rope.inverse_frequencies(head_dimension), positions));
-        Self { kernels, rows: batch.rows(), layout: kernels.layout(&batch.layout), rope_tables: tables.collect(), dropout_seed }
+    pub(crate) fn new(kernels: &'a K, batch: &TokenBatch, rope_tables: Arc<[K::RopeTable]>, dropout_seed: Option<u64>) -> Self {
+        Self { kernels, rows: batch.rows(), layout: kernels.layout(&batch.layout), rope_tables, dropout_seed }
     }
 
     /// A different key for each module of each layer.

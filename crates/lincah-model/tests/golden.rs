@@ -1,10 +1,10 @@
 //! Tiny random models of every family against transformers and peft (`tools/golden/models.py`): every hidden state, every logit, every
-//! LoRA gradient, ten Adam losses.
+//! LoRA gradient, ten Adam losses; and greedy continuations (`tools/golden/generation.py`).
 
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{Cpu, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Adapter, Backbone, Loss, Optimizer, Targets, TokenBatch};
+use lincah_model::{Adapter, Backbone, Loss, ModelError, Optimizer, Targets, TokenBatch};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -272,6 +272,89 @@ fn ten_steps_of_adam_and_of_adamw_on_the_cpu() {
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn ten_steps_of_adam_and_of_adamw_on_cuda() {
     ten_steps_of_adam_and_of_adamw(|| cuda(0).expect("a GPU"));
+}
+
+/// The prompt read in parts, then each token as the model chooses it.
+fn greedy_continuations<K: Kernels>(kernels: fn() -> K) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/generation.json");
+    let all: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let mut model = golden.model(kernels());
+        model.set_adapter(&golden.adapter()).unwrap();
+        for case in all[family].as_array().unwrap() {
+            let numbers = |key: &str| serde_json::from_value::<Vec<f32>>(case[key].clone()).unwrap();
+            let tokens = |key: &str| numbers(key).into_iter().map(|token| token as u32).collect::<Vec<_>>();
+            let (prompt, expected) = (tokens("prompt"), tokens("tokens"));
+            let mut decoding = model.decoding(prompt.len() + expected.len());
+            decoding.read(&prompt[..4]).unwrap();
+            let mut logits = decoding.read(&prompt[4..]).unwrap();
+            let mut found = Vec::new();
+            while found.len() < expected.len() {
+                let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap() as u32;
+                found.push(best);
+                logits = decoding.read(&[best]).unwrap();
+            }
+            assert_eq!(found, expected, "{family}");
+            assert!(matches!(decoding.read(&[1]), Err(ModelError::TextTooLong { .. })));
+            let expected = numbers("logits");
+            let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+            let close = |(a, b): (&f32, &f32)| (a - b).abs() <= TOLERANCE * largest;
+            assert!(
+                expected.len() == logits.len() && expected.iter().zip(&logits).all(close),
+                "{family}: {logits:?}, {expected:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn greedy_continuations_on_the_reference() {
+    greedy_continuations(Reference::<f32>::new);
+}
+
+#[test]
+fn greedy_continuations_on_the_cpu() {
+    greedy_continuations(|| Cpu);
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn greedy_continuations_on_cuda() {
+    greedy_continuations(|| cuda(0).expect("a GPU"));
+}
+
+#[test]
+fn a_text_read_in_parts_gives_the_logits_of_the_whole_bit_for_bit() {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let mut model = golden.model(Cpu);
+        model.set_adapter(&golden.adapter()).unwrap();
+        let vocabulary = model.config().vocabulary_size();
+        for text in golden.texts() {
+            let whole = model.all_logits(&TokenBatch::without_prefix(&[text])).unwrap();
+            for part in [1, 3, text.len()] {
+                let mut decoding = model.decoding(usize::MAX);
+                let mut read = 0;
+                for tokens in text.chunks(part) {
+                    read += tokens.len();
+                    let expected = &whole[(read - 1) * vocabulary..read * vocabulary];
+                    assert_eq!(decoding.read(tokens).unwrap(), expected, "{family}, {read} tokens in parts of {part}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refused_token_leaves_the_text_as_it_was() {
+    let golden = Golden::read("gemma3");
+    let model = golden.model(Cpu);
+    let (mut disturbed, mut calm) = (model.decoding(20), model.decoding(20));
+    assert_eq!(disturbed.read(&[3, 4, 5]).unwrap(), calm.read(&[3, 4, 5]).unwrap());
+    assert!(matches!(disturbed.read(&[6, 9999]), Err(ModelError::TokenOutOfVocabulary { token: 9999, .. })));
+    assert!(matches!(disturbed.read(&[6; 18]), Err(ModelError::TextTooLong { length: 21, most: 20 })));
+    assert_eq!(disturbed.read(&[6, 7]).unwrap(), calm.read(&[6, 7]).unwrap());
 }
 
 #[test]

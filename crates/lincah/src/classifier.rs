@@ -1,6 +1,7 @@
 //! A trained classifier: prompt, labels and adapter on a base model.
 
 mod folder;
+mod zero_shot;
 
 use crate::base_model::BaseModel;
 use crate::error::Error;
@@ -8,10 +9,9 @@ use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Device;
 use std::path::Path;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task};
-pub(crate) use folder::{
-    CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_atomically, write_files,
-};
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task, write_atomically};
+pub(crate) use folder::{CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_files};
+pub use zero_shot::ZeroShotClassifier;
 
 /// One text's label and probabilities.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,7 @@ impl AgileClassifier {
         &self.base
     }
 
-    /// Gives the base model back, the adapter taken off.
+    /// Gives the base model back, the adapter still on it.
     pub fn into_base(self) -> BaseModel {
         self.base
     }

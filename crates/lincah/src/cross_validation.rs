@@ -3,7 +3,7 @@
 
 use crate::base_model::BaseModel;
 use crate::baseline::TfidfBaseline;
-use crate::classifier::Prediction;
+use crate::classifier::{BaseModelRecord, Prediction, Task};
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::split::stratified_folds;
@@ -58,6 +58,23 @@ pub struct FoldResult<E = Evaluation> {
     pub tfidf: E,
     /// Seconds of the fold's training; of all folds'.
     pub seconds: f64,
+    /// How the classifiers were trained: with the line of all folds together; absent with multi-label classifiers, and from what an
+    /// earlier lincah wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<FoldTraining>,
+}
+
+/// How every fold's classifier is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldTraining {
+    /// On top of what.
+    pub base_model: BaseModelRecord,
+    /// What is asked.
+    pub prompt: Prompt,
+    /// The settings.
+    pub recipe: Recipe,
+    /// Decides which row is in which fold.
+    pub fold_seed: u32,
 }
 
 /// A row's out-of-fold probabilities; a line of `predictions.jsonl`.
@@ -95,8 +112,8 @@ impl<P: Serialize> CrossValidation<P> {
     }
 }
 
-/// The base model given back, the fold's metrics, and its rows.
-pub(crate) type DoneFold<E, R> = (BaseModel, FoldResult<E>, Vec<R>);
+/// The base model, given back, a fold's metrics and its scored rows.
+pub(crate) type ScoredFold<E, R> = (BaseModel, FoldResult<E>, Vec<R>);
 
 /// A cross-validation of one kind of classifiers, on its rows.
 pub(crate) trait Folds {
@@ -115,7 +132,7 @@ pub(crate) trait Folds {
         base: BaseModel,
         fold: usize,
         on_event: &mut dyn FnMut(&TrainEvent),
-    ) -> Result<DoneFold<Self::Evaluation, Self::Row>, Error>;
+    ) -> Result<ScoredFold<Self::Evaluation, Self::Row>, Error>;
     /// The metrics of all rows' out-of-fold probabilities.
     fn pooled(&self, folds: &[FoldResult<Self::Evaluation>], rows: &[Self::Row]) -> Result<FoldResult<Self::Evaluation>, Error>;
 }
@@ -187,7 +204,8 @@ impl CrossValidation {
         self.recipe.check()?;
         let fold_of = stratified_folds(&data.labels, self.folds, self.fold_seed)?;
         let run = self.fingerprint(&base, (training_fingerprint(data, self.recipe.soft_labels), &data.rows));
-        run_folds(&OneLabelFolds { settings: self, data, fold_of, run }, base, on_event)
+        let base_model = BaseModelRecord::of(&base);
+        run_folds(&OneLabelFolds { settings: self, data, fold_of, run, base_model }, base, on_event)
     }
 }
 
@@ -197,6 +215,7 @@ struct OneLabelFolds<'a> {
     data: &'a LabelledDataset,
     fold_of: Vec<usize>,
     run: String,
+    base_model: BaseModelRecord,
 }
 
 impl Folds for OneLabelFolds<'_> {
@@ -216,7 +235,7 @@ impl Folds for OneLabelFolds<'_> {
         base: BaseModel,
         fold: usize,
         on_event: &mut dyn FnMut(&TrainEvent),
-    ) -> Result<DoneFold<Evaluation, OutOfFold>, Error> {
+    ) -> Result<ScoredFold<Evaluation, OutOfFold>, Error> {
         let (test, train): (Vec<usize>, Vec<usize>) = (0..self.data.len()).partition(|&row| self.fold_of[row] == fold);
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
         let CrossValidation { prompt, recipe, stop, .. } = self.settings;
@@ -235,22 +254,16 @@ impl Folds for OneLabelFolds<'_> {
             scores: scores(prediction),
             tfidf_scores: scores(tfidf),
         });
-        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds };
+        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds, training: None };
         Ok((classifier.into_base(), result, scored.collect()))
     }
 
     fn pooled(&self, folds: &[FoldResult], rows: &[OutOfFold]) -> Result<FoldResult, Error> {
+        let CrossValidation { prompt, recipe, fold_seed, folder, .. } = self.settings;
         let names = &self.data.label_names;
-        let damaged = |row: &OutOfFold| other_labels(&self.settings.folder, row.row);
-        let of = |scores: fn(&OutOfFold) -> &Map<String, Value>, speed: fn(&FoldResult) -> f64| {
-            let (mut predictions, mut truth) = (Vec::new(), Vec::new());
-            for row in rows {
-                let probabilities = in_order(names, scores(row)).ok_or_else(|| damaged(row))?;
-                predictions.push(Prediction::of(probabilities, 0));
-                truth.push(names.iter().position(|name| *name == row.label).ok_or_else(|| damaged(row))?);
-            }
-            let seconds = folds.iter().map(speed).sum();
-            Evaluation::of(&predictions, &truth, names, seconds)
+        let of = |scores, speed: fn(&FoldResult) -> f64| {
+            let (predictions, truth) = scored(rows, names, scores, folder)?;
+            Evaluation::of(&predictions, &truth, names, folds.iter().map(speed).sum())
         };
         let cut_texts = folds.iter().map(|fold| fold.evaluation.cut_texts).sum();
         let evaluation = of(|row| &row.scores, |fold| fold.evaluation.n as f64 / fold.evaluation.texts_per_second)?;
@@ -260,6 +273,87 @@ impl Folds for OneLabelFolds<'_> {
             evaluation: Evaluation { cut_texts, ..evaluation },
             tfidf: of(|row| &row.tfidf_scores, |fold| fold.tfidf.n as f64 / fold.tfidf.texts_per_second)?,
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
+            training: Some(FoldTraining {
+                base_model: self.base_model.clone(),
+                prompt: prompt.clone(),
+                recipe: recipe.clone(),
+                fold_seed: *fold_seed,
+            }),
         })
+    }
+}
+
+/// The probabilities by name that [`scored`] takes.
+type Scores = fn(&OutOfFold) -> &Map<String, Value>;
+
+/// Predictions and true labels of the rows.
+fn scored(rows: &[OutOfFold], names: &[String], scores: Scores, folder: &Path) -> Result<(Vec<Prediction>, Vec<usize>), Error> {
+    let of = |row: &OutOfFold| {
+        let probabilities = in_order(names, scores(row))?;
+        Some((Prediction::of(probabilities, 0), names.iter().position(|name| *name == row.label)?))
+    };
+    rows.iter().map(|row| of(row).ok_or_else(|| other_labels(folder, row.row))).collect()
+}
+
+/// A finished cross-validation as it lies in its folder; rows in the order of the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishedCrossValidation {
+    /// Each fold's metrics.
+    pub folds: Vec<FoldResult>,
+    /// Those of all rows together.
+    pub pooled: FoldResult,
+    /// The rows in the file, from 1.
+    pub rows: Vec<u64>,
+    /// Their true labels, indices into the evaluation's.
+    pub truth: Vec<usize>,
+    /// Out of fold.
+    pub predictions: Vec<Prediction>,
+    /// The same of TF-IDF with logistic regression.
+    pub tfidf_predictions: Vec<Prediction>,
+}
+
+impl FinishedCrossValidation {
+    /// Reads a folder.
+    ///
+    /// # Errors
+    /// Folds that are missing, files that cannot be read, multi-label classifiers ([`Error::OtherTask`]).
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let lines: Vec<Value> = read_lines(&folder.join(RESULTS_FILE))?;
+        if lines.iter().any(|line| line["evaluation"].get("hamming_loss").is_some()) {
+            let (found, expected) = (Task::MultiLabel, Task::OneLabel);
+            return Err(Error::OtherTask { path: folder.to_path_buf(), found, expected });
+        }
+        let mut folds: Vec<FoldResult> = read_lines(&folder.join(RESULTS_FILE))?;
+        let pooled = folds.pop_if(|result| result.fold.is_none());
+        let pooled = pooled
+            .ok_or_else(|| Error::Unfinished { path: folder.to_path_buf(), what: "cross-validation over all its folds" })?;
+        let mut rows: Vec<OutOfFold> = read_lines(&folder.join(PREDICTIONS_FILE))?;
+        rows.sort_by_key(|row| row.row);
+        let names = &pooled.evaluation.labels;
+        let (predictions, truth) = scored(&rows, names, |row| &row.scores, folder)?;
+        let (tfidf_predictions, _) = scored(&rows, names, |row| &row.tfidf_scores, folder)?;
+        let rows = rows.iter().map(|row| row.row).collect();
+        Ok(Self { folds, pooled, rows, truth, predictions, tfidf_predictions })
+    }
+
+    /// The texts of the rows out of the data that they came from.
+    ///
+    /// # Errors
+    /// [`Error::OtherRows`] where the data lack a row or label it differently.
+    pub fn texts(&self, data: &LabelledDataset) -> Result<LabelledDataset, Error> {
+        let labels = &self.pooled.evaluation.labels;
+        let places: std::collections::HashMap<u64, usize> =
+            data.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
+        let place = |(&row, &truth): (&u64, &usize)| {
+            let found = places.get(&row).copied();
+            let name = found.map(|place| &data.label_names[data.labels[place]]);
+            found.filter(|_| name == Some(&labels[truth])).ok_or_else(|| Error::OtherRows {
+                row,
+                scored: labels[truth].clone(),
+                found: name.map_or(String::from("there is no such row"), |name| format!("it is {name}")),
+            })
+        };
+        let places: Vec<usize> = self.rows.iter().zip(&self.truth).map(place).collect::<Result<_, _>>()?;
+        Ok(data.subset(&places))
     }
 }

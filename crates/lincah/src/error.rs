@@ -61,7 +61,7 @@ pub enum Error {
         hint: &'static str,
     },
     /// A classifier of the other kind.
-    #[error("{path} is a classifier that {found}; this needs one that {expected}")]
+    #[error("{path} is of a classifier that {found}; this needs one that {expected}")]
     OtherTask {
         /// The folder.
         path: PathBuf,
@@ -124,6 +124,32 @@ pub enum Error {
         /// The file that would make it a folder of results.
         file: String,
     },
+    /// A folder that no command made.
+    #[error(
+        "{path} is nothing to report on: it has neither classifier.json (train), predictions.jsonl (cross-validate) nor results.jsonl (sweep)"
+    )]
+    NothingToReport {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Results that are not all there.
+    #[error("no {what} in {path} is finished; give its command again to go on")]
+    Unfinished {
+        /// The folder.
+        path: PathBuf,
+        /// What there is none of.
+        what: &'static str,
+    },
+    /// Data whose rows are not those that were scored.
+    #[error("row {row} was scored as {scored}, but in the data {found}; give the file and the options of the cross-validation")]
+    OtherRows {
+        /// The row in the file, from 1.
+        row: u64,
+        /// Its label when it was scored.
+        scored: String,
+        /// What the data have there.
+        found: String,
+    },
     /// Two classifiers that cannot be compared.
     #[error(
         "the first classifier has the labels {first:?}, the second {second:?}; only classifiers of the same labels in the same order can be compared"
@@ -134,6 +160,9 @@ pub enum Error {
         /// The second one's labels.
         second: Vec<String>,
     },
+    /// Nothing to generate from.
+    #[error("the prompt is empty, so there is nothing to go on from; give some text")]
+    EmptyPrompt,
     /// Nothing to go on from.
     #[error("{path} has no checkpoint to resume from; start without --resume")]
     NothingToResume {

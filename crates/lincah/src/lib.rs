@@ -33,6 +33,7 @@ pub mod cross_validation;
 pub mod data;
 mod error;
 mod evaluate;
+mod generate;
 pub mod hub;
 pub mod label;
 pub mod metrics;
@@ -40,6 +41,7 @@ pub mod multi_label;
 pub mod prompt;
 mod random;
 mod recipe;
+pub mod report;
 mod results;
 pub mod statistics;
 pub mod sweep;
@@ -47,11 +49,16 @@ pub mod tokenizer;
 mod trainer;
 
 pub use base_model::BaseModel;
-pub use classifier::{AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, predict};
+pub use classifier::{
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier,
+    predict, write_atomically,
+};
 pub use error::Error;
 pub use evaluate::{Evaluation, LabelScores};
+pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
-pub use lincah_model::{Device, LoraConfig, Loss, Optimizer, Schedule, Target};
-pub use prompt::Prompt;
-pub use recipe::{ClassWeights, Recipe};
+pub use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
+pub use prompt::{Cut, Prompt};
+pub use recipe::{ClassWeights, Recipe, TrainingText};
+pub use results::FolderKind;
 pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -6,15 +6,19 @@
 //! Source of the definitions: Pedregosa et al., *Scikit-learn: Machine Learning in Python*, JMLR 12 (2011), and its user guide,
 //! section "Metrics and scoring".
 
+mod calibration;
 mod confusion;
 mod multi_label;
 mod probability;
 mod ranking;
+mod threshold;
 
+pub use calibration::{CalibrationBin, calibration_bins, expected_calibration_error};
 pub use confusion::{Averaged, ConfusionMatrix, confusion_matrix, majority_class};
 pub use multi_label::{MultiLabelCounts, MultiLabelScores};
 pub use probability::{brier, brier_multi_class, log_loss};
 pub use ranking::{PrecisionRecallCurve, RocCurve, average_precision, precision_recall_curve, roc_auc, roc_curve};
+pub use threshold::{ThresholdMetrics, at_threshold, threshold_for_precision};
 
 /// Why a metric has no value.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

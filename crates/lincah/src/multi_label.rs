@@ -108,6 +108,11 @@ impl MultiLabelClassifier {
         &mut self.record
     }
 
+    /// The base model with the adapter.
+    pub fn base(&self) -> &BaseModel {
+        &self.base
+    }
+
     /// Gives the base model back, the adapter still on it.
     pub fn into_base(self) -> BaseModel {
         self.base

@@ -3,6 +3,7 @@
 mod encoder;
 mod label_tokens;
 mod multi_label;
+mod turns;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,8 @@ use crate::tokenizer::TokenizerError;
 pub use encoder::{EncodedPrompt, PromptEncoder, shared_prefix_length};
 pub use label_tokens::{LabelScheme, LabelTokens};
 pub use multi_label::{EncodedQuestions, MultiLabelEncoder, MultiLabelPrompt};
+pub(crate) use turns::turn_ends;
+pub use turns::{chat_turn, plain_text};
 
 /// A classification prompt; everything that decides its bytes is stored with the classifier.
 ///
@@ -39,6 +42,24 @@ pub struct Prompt {
     labels: LabelSet,
     /// What the model answers in place of the labels, one a label.
     letters: Option<Vec<String>>,
+    cut: Cut,
+}
+
+/// What goes where a prompt is longer than it may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cut {
+    /// The end of the text; the question behind it stays.
+    #[default]
+    Text,
+    /// The end of the prompt: a long text is scored without the question. What the codelab does.
+    Prompt,
+}
+
+impl Cut {
+    fn is_text(&self) -> bool {
+        *self == Self::Text
+    }
 }
 
 /// [`Prompt`] as it lies in a file, not yet checked.
@@ -50,6 +71,8 @@ struct StoredPrompt {
     labels: LabelSet,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     letters: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Cut::is_text")]
+    cut: Cut,
 }
 
 impl Prompt {
@@ -64,7 +87,7 @@ impl Prompt {
     /// [`PromptError::SeparatorInLabel`].
     pub fn new(labels: LabelSet) -> Result<Self, PromptError> {
         let (instruction, separator) = (Self::DEFAULT_INSTRUCTION.to_owned(), Self::DEFAULT_SEPARATOR.to_owned());
-        Self { instruction, separator, begin_of_text: true, labels, letters: None }.checked()
+        Self { instruction, separator, begin_of_text: true, labels, letters: None, cut: Cut::Text }.checked()
     }
 
     /// The same prompt with another instruction; a colon and the choices follow it.
@@ -85,6 +108,12 @@ impl Prompt {
     #[must_use]
     pub fn with_begin_of_text(self, begin_of_text: bool) -> Self {
         Self { begin_of_text, ..self }
+    }
+
+    /// The same prompt, cut in another way where it is too long.
+    #[must_use]
+    pub fn with_cut(self, cut: Cut) -> Self {
+        Self { cut, ..self }
     }
 
     /// The same prompt, each label listed behind a letter that the model answers in its place.
@@ -122,6 +151,11 @@ impl Prompt {
         self.begin_of_text
     }
 
+    /// What goes where the prompt is too long.
+    pub fn cut(&self) -> Cut {
+        self.cut
+    }
+
     /// What stands between instruction, text and answer.
     pub fn separator(&self) -> &str {
         &self.separator
@@ -154,15 +188,15 @@ impl TryFrom<StoredPrompt> for Prompt {
     type Error = PromptError;
 
     fn try_from(stored: StoredPrompt) -> Result<Self, PromptError> {
-        let StoredPrompt { instruction, separator, begin_of_text, labels, letters } = stored;
-        Self { instruction, separator, begin_of_text, labels, letters }.checked()
+        let StoredPrompt { instruction, separator, begin_of_text, labels, letters, cut } = stored;
+        Self { instruction, separator, begin_of_text, labels, letters, cut }.checked()
     }
 }
 
 impl From<Prompt> for StoredPrompt {
     fn from(prompt: Prompt) -> Self {
-        let Prompt { instruction, separator, begin_of_text, labels, letters } = prompt;
-        Self { instruction, separator, begin_of_text, labels, letters }
+        let Prompt { instruction, separator, begin_of_text, labels, letters, cut } = prompt;
+        Self { instruction, separator, begin_of_text, labels, letters, cut }
     }
 }
 
@@ -205,6 +239,9 @@ pub enum PromptError {
     /// The prompt wants begin of text but the vocabulary has none.
     #[error("the prompt starts with begin of text, but the tokenizer has no such id; make the prompt without it")]
     NoBeginOfText,
+    /// A training sequence ends with end of text but the vocabulary has none.
+    #[error("the codelab's training texts end with end of text, but the tokenizer has no such id; use another preset")]
+    NoEndOfText,
     /// Instruction, labels and tail alone are too long.
     #[error(
         "the prompt takes {needed} tokens without any text, but at most {max_tokens} are allowed; shorten the instruction or labels, or allow more"
@@ -249,6 +286,9 @@ pub enum PromptError {
         /// The id.
         token: u32,
     },
+    /// The vocabulary has none of the pieces that chat models mark turns with.
+    #[error("the model's vocabulary has no turn markers that are known, so it can't be asked as in a chat; leave --chat out")]
+    NoTurnMarkers,
     /// A text can't be encoded.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

@@ -1,7 +1,7 @@
 //! Everything that decides a training, apart from model, prompt and data.
 
 use crate::error::Error;
-use lincah_model::{LoraConfig, Loss, Optimizer, Schedule, Target};
+use lincah_model::{LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 use serde::{Deserialize, Serialize};
 
 /// How classes are weighted in the loss.
@@ -15,6 +15,18 @@ pub enum ClassWeights {
     Balanced,
 }
 
+/// What the model reads in training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrainingText {
+    /// The prompt, behind which the label's token should follow.
+    #[default]
+    Prompt,
+    /// Prompt, label and the characters `<eos>`, then end of text, the whole cut at its end, so that long texts lose their label. Needs
+    /// the loss on all tokens, which is divided by texts times `max_tokens`, as if there were padding. What the codelab does.
+    Codelab,
+}
+
 /// A training's settings. Stored with the classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -22,6 +34,9 @@ pub struct Recipe {
     pub lora: LoraConfig,
     /// What is minimized.
     pub loss: Loss,
+    /// What is read.
+    #[serde(default)]
+    pub training_text: TrainingText,
     /// Passes over the training rows.
     pub epochs: usize,
     /// Texts an optimizer step.
@@ -49,6 +64,10 @@ pub struct Recipe {
     pub validation: f64,
     /// With validation: epochs without a better validation loss before the training stops.
     pub patience: Option<usize>,
+    /// Adapters trained one after the other, each from a start and in an order of its own, whose mean is kept
+    /// ([`Adapter::average`](lincah_model::Adapter::average)).
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub members: usize,
     /// Decides the adapter's start, the order of the rows, the dropout and the validation split.
     pub seed: u64,
 }
@@ -63,8 +82,10 @@ impl Default for Recipe {
                 targets: Target::ALL.to_vec(),
                 layers: None,
                 rank_stabilized: false,
+                layout: LoraLayout::Whole,
             },
             loss: Loss::RestrictedLabel,
+            training_text: TrainingText::Prompt,
             epochs: 4,
             batch_size: 8,
             gradient_accumulation: 1,
@@ -78,17 +99,50 @@ impl Default for Recipe {
             max_tokens: 256,
             validation: 0.0,
             patience: None,
+            members: 1,
             seed: 1,
         }
     }
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(members: &usize) -> bool {
+    *members == 1
+}
+
+/// Optimizer steps below which a member of a small set is undertrained, in texts: 200 steps of 8.
+const TEXTS_OF_A_SMALL_SET: usize = 1600;
+/// Rows up to which several members pay for themselves.
+const ROWS_OF_A_SMALL_SET: usize = 500;
+/// Hidden sizes above it want half the learning rate.
+const HIDDEN_SIZE_OF_A_SMALL_MODEL: usize = 600;
+
 impl Recipe {
-    /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value, batch 2, a constant rate, no shuffling.
-    pub fn codelab() -> Self {
+    /// The recipe that was measured to work for so many training rows and a model of this hidden size, on training rows only
+    /// (`docs/benchmarks/2026-11-24-small-sets.md`): with few rows more passes over them and the mean of three adapters, with a wider model
+    /// half the learning rate. For 800 rows and the default model it is the default.
+    pub fn suggested(rows: usize, hidden_size: usize) -> Self {
+        let default = Self::default();
         Self {
-            lora: LoraConfig { rank: 4, alpha: 4.0, targets: vec![Target::Query, Target::Value], ..Self::default().lora },
+            epochs: (TEXTS_OF_A_SMALL_SET / rows.max(1)).clamp(default.epochs, 16),
+            members: if rows <= ROWS_OF_A_SMALL_SET { 3 } else { 1 },
+            learning_rate: default.learning_rate * if hidden_size <= HIDDEN_SIZE_OF_A_SMALL_MODEL { 1.0 } else { 0.5 },
+            ..default
+        }
+    }
+
+    /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value as Keras lays it out, batch 2, a
+    /// constant rate, no shuffling, Keras' Adam. Its prompt is cut as [`Cut::Prompt`](crate::prompt::Cut::Prompt) says.
+    pub fn codelab() -> Self {
+        let targets = vec![Target::Query, Target::Value];
+        Self {
+            lora: LoraConfig { rank: 4, alpha: 4.0, targets, layout: LoraLayout::PerHead, ..Self::default().lora },
             loss: Loss::AllTokens,
+            training_text: TrainingText::Codelab,
+            optimizer: Optimizer { epsilon_before_correction: true, ..Optimizer::default() },
             batch_size: 2,
             learning_rate: 5e-4,
             schedule: Schedule::Constant,
@@ -102,12 +156,12 @@ impl Recipe {
 
     /// Optimizer steps for `rows` training rows.
     pub fn steps(&self, rows: usize) -> usize {
-        self.epochs * rows.div_ceil(self.batch_size)
+        self.members * self.epochs * rows.div_ceil(self.batch_size)
     }
 
     /// Whether what a step does depends on how many epochs follow. Where not, a training of 4 epochs is the beginning of one of 10.
     pub fn depends_on_length(&self) -> bool {
-        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0
+        self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0 || self.members > 1
     }
 
     /// Checks every number.
@@ -117,7 +171,7 @@ impl Recipe {
     pub fn check(&self) -> Result<(), Error> {
         let optimizer = &self.optimizer;
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let checks: [(&'static str, String, bool, &'static str); 12] = [
+        let checks: [(&'static str, String, bool, &'static str); 15] = [
             ("--epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
             ("--batch-size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
             (
@@ -127,6 +181,24 @@ impl Recipe {
                 "from 1 to the batch size",
             ),
             ("--learning-rate", self.learning_rate.to_string(), positive(self.learning_rate), "above 0"),
+            (
+                "--loss",
+                format!("{:?}", self.loss),
+                self.training_text == TrainingText::Prompt || self.loss == Loss::AllTokens,
+                "all-tokens with the codelab's training texts",
+            ),
+            (
+                "--soft-labels",
+                self.soft_labels.to_string(),
+                self.training_text == TrainingText::Prompt || !self.soft_labels,
+                "left out with the codelab's training texts",
+            ),
+            (
+                "--members",
+                self.members.to_string(),
+                self.members == 1 || self.members > 1 && self.validation == 0.0 && self.lora.layout == LoraLayout::Whole,
+                "at least 1, and 1 with --validation or --lora-layout per-head",
+            ),
             ("--warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
             ("--max-tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),
             ("--validation", self.validation.to_string(), (0.0..1.0).contains(&self.validation), "from 0 to below 1"),
@@ -155,5 +227,24 @@ impl Recipe {
             Some((field, value, _, expected)) => Err(Error::Recipe { field, value, expected }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_sets_get_more_passes_and_members_and_wide_models_smaller_steps() {
+        let suggested = |rows, hidden| {
+            let recipe = Recipe::suggested(rows, hidden);
+            recipe.check().unwrap();
+            (recipe.epochs, recipe.members, recipe.learning_rate)
+        };
+        assert_eq!(suggested(0, 576), (16, 3, 1e-3));
+        assert_eq!(suggested(200, 576), (8, 3, 1e-3));
+        assert_eq!(suggested(400, 640), (4, 3, 5e-4));
+        assert_eq!(suggested(501, 640), (4, 1, 5e-4));
+        assert_eq!(Recipe::suggested(800, 576), Recipe::default());
     }
 }

@@ -6,6 +6,36 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
+/// What a folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderKind {
+    /// A classifier, by `train`; it may be unfinished.
+    Classifier,
+    /// Folds, by `cross-validate`.
+    CrossValidation,
+    /// Runs, by `sweep`.
+    Sweep,
+}
+
+impl FolderKind {
+    /// Looks which files are there.
+    ///
+    /// # Errors
+    /// [`Error::NothingToReport`].
+    pub fn of(folder: &Path) -> Result<Self, Error> {
+        let has = |name: &str| folder.join(name).is_file();
+        if has("classifier.json") || has("training.jsonl") {
+            Ok(Self::Classifier)
+        } else if has("predictions.jsonl") {
+            Ok(Self::CrossValidation)
+        } else if has("results.jsonl") {
+            Ok(Self::Sweep)
+        } else {
+            Err(Error::NothingToReport { path: folder.to_path_buf() })
+        }
+    }
+}
+
 /// The objects of a file with one a line; none if there is no such file.
 pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
     let text = match std::fs::read_to_string(path) {

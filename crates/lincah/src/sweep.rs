@@ -3,7 +3,7 @@
 mod table;
 mod worker;
 
-use crate::classifier::BaseModelRecord;
+use crate::classifier::{BaseModelRecord, Prediction};
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
@@ -20,8 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+pub(crate) use table::recipe_settings;
+
 const RESULTS_FILE: &str = "results.jsonl";
 const TABLE_FILE: &str = "results.csv";
+const PREDICTIONS_FOLDER: &str = "predictions";
 
 /// One training of a sweep.
 #[derive(Debug, Clone)]
@@ -61,6 +64,38 @@ pub struct RunResult {
     pub tfidf: Evaluation,
     /// Seconds of training up to there.
     pub seconds: f64,
+}
+
+/// A scored row; a line of `predictions/RUN.jsonl`, RUN being the first 16 digits of [`RunResult::run`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoredRow {
+    /// The row in the file, from 1.
+    pub row: u64,
+    /// Its true label.
+    pub label: String,
+    /// The probability of each label, in the prompt's order.
+    pub probabilities: Vec<f64>,
+}
+
+impl ScoredRow {
+    fn of(data: &LabelledDataset, predictions: &[Prediction]) -> Vec<Self> {
+        let rows = data.rows.iter().zip(&data.labels).zip(predictions);
+        let scored = |((&row, &label), prediction): ((&u64, &usize), &Prediction)| Self {
+            row,
+            label: data.label_names[label].clone(),
+            probabilities: prediction.probabilities.clone(),
+        };
+        rows.map(scored).collect()
+    }
+}
+
+/// The finished runs of a sweep's folder.
+///
+/// # Errors
+/// A folder without any, results that cannot be read.
+pub fn finished_runs(folder: &Path) -> Result<Vec<RunResult>, Error> {
+    let results: Vec<RunResult> = read_lines(&folder.join(RESULTS_FILE))?;
+    if results.is_empty() { Err(Error::Unfinished { path: folder.to_path_buf(), what: "run of the sweep" }) } else { Ok(results) }
 }
 
 /// What happens in a sweep.
@@ -150,18 +185,27 @@ impl Sweep {
         let (mut spent, runs) = (0.0, self.planned.len());
         let outcome = worker::run_all(groups, (jobs, device), stop, &mut |finished| {
             spent += finished.cost;
-            self.results.extend(finished.results);
+            let new = self.results.len()..self.results.len() + finished.results.len();
+            for (result, rows) in finished.results {
+                self.keep_predictions(&result.run, &rows)?;
+                self.results.push(result);
+            }
             write_lines(&self.folder.join(RESULTS_FILE), &self.results)?;
             let done = self.results().len();
             let seconds_left = begun.elapsed().as_secs_f64() * (cost - spent) / spent;
-            let new = &self.results[self.results.len() - finished.runs..];
-            for (index, result) in new.iter().enumerate() {
-                on_event(&SweepEvent::Run { result, done: done - finished.runs + index + 1, runs, seconds_left });
+            for (index, result) in self.results[new.clone()].iter().enumerate() {
+                on_event(&SweepEvent::Run { result, done: done - new.len() + index + 1, runs, seconds_left });
             }
             table::write(&self.folder.join(TABLE_FILE), &self.results)
         });
         table::write(&self.folder.join(TABLE_FILE), &self.results)?;
         outcome
+    }
+
+    fn keep_predictions(&self, run: &str, rows: &[ScoredRow]) -> Result<(), Error> {
+        let folder = self.folder.join(PREDICTIONS_FOLDER);
+        std::fs::create_dir_all(&folder).map_err(Error::file("create", &folder))?;
+        write_lines(&folder.join(format!("{}.jsonl", &run[..16])), rows)
     }
 
     /// What is left to do, as trainings.

@@ -8,12 +8,14 @@ mod error;
 mod folder;
 mod gguf;
 mod sentencepiece;
+mod stream;
 mod tables;
 
 use rayon::prelude::*;
 use tokenizers::Decoder as _;
 
 pub use error::TokenizerError;
+pub use stream::TextStream;
 pub use tables::{PieceType, TokenizerKind, TokenizerTables};
 
 /// A vocabulary with the rules that cut text into its pieces; safe to share between threads.
@@ -25,6 +27,7 @@ pub struct Tokenizer {
     control: Vec<u32>,
     begin_of_text: Option<u32>,
     end_of_text: Option<u32>,
+    ends: Vec<u32>,
     adds_begin_of_text: bool,
     /// SentencePiece's dummy prefix: every text is encoded with a space before it.
     space_prefix: bool,
@@ -98,6 +101,11 @@ impl Tokenizer {
     /// Id that ends a text (EOS), if the model has one.
     pub fn end_of_text(&self) -> Option<u32> {
         self.end_of_text
+    }
+
+    /// Every id that its makers end a text or a turn with, [`Tokenizer::end_of_text`] among them: what generation stops at.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
     }
 
     /// Whether the model's makers put [`Tokenizer::begin_of_text`] before every text; [`Tokenizer::encode`] never does.

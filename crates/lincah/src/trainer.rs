@@ -15,10 +15,10 @@ use crate::data::report::DataReport;
 use crate::data::split::validation_split;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
-use crate::prompt::{EncodedPrompt, LabelTokens, Prompt, PromptEncoder, shared_prefix_length};
-use crate::recipe::Recipe;
+use crate::prompt::{LabelTokens, Prompt, PromptEncoder, shared_prefix_length};
+use crate::recipe::{Recipe, TrainingText};
 use checkpoint::{Best, CHECKPOINT_FILE, Checkpoint};
-use lincah_model::{Targets, TokenBatch};
+use lincah_model::{Adapter, Targets, TokenBatch};
 use log::Log;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use event::TrainEvent;
+use plan::Next;
 pub(crate) use plan::{Plan, Question, class_weights};
 
 /// Trains classifiers from a base model.
@@ -46,6 +47,9 @@ pub struct Trainer {
     /// Epochs after which texts are scored, and the texts.
     scored: Option<(Vec<usize>, Vec<String>)>,
 }
+
+/// Between the seeds of one training's members, so that the seeds of two trainings don't meet.
+const MEMBER_SEEDS: u64 = 1 << 32;
 
 /// What a training's classifier says of some texts after an epoch.
 #[derive(Debug, Clone)]
@@ -91,6 +95,8 @@ pub(crate) struct ValidationScores {
 struct Progress {
     step: usize,
     best: Option<Best>,
+    /// Adapters of the members that are trained.
+    members: Vec<Adapter>,
     started: Instant,
     /// Time spent on other things than steps.
     aside: Duration,
@@ -175,21 +181,22 @@ impl Trainer {
         data: &LabelledDataset,
         on_event: &mut dyn FnMut(&TrainEvent),
     ) -> Result<(AgileClassifier, Vec<EpochScores>), Error> {
-        let (train, validation) = self.split(data)?;
+        let (train, validation) = split(data, &self.recipe)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.prompt, self.recipe.max_tokens)?;
-        let prompts = encoder.encode_batch(&train.texts)?;
         let report = DataReport::of(&train);
+        let class_rows = DataRecord::class_rows(&report);
+        let questions = self.questions(&train, &encoder, &class_rows)?;
+        let prompts = || questions.iter().map(|question| &question.prompt);
         let data_record = DataRecord {
             rows: train.len(),
             validation_rows: validation.as_ref().map_or(0, LabelledDataset::len),
             fingerprint: training_fingerprint(&train, self.recipe.soft_labels),
-            class_rows: DataRecord::class_rows(&report),
+            class_rows,
             cut: data.cut,
             duplicate_rows: report.normalized_duplicates.extra_rows,
-            cut_texts: prompts.iter().filter(|prompt| prompt.cut_characters > 0).count(),
+            cut_texts: prompts().filter(|prompt| prompt.cut_characters > 0).count(),
         };
-        let shared_prefix = shared_prefix_length(&prompts);
-        let questions = self.questions(&train, prompts, &data_record.class_rows)?;
+        let shared_prefix = shared_prefix_length(&prompts().collect::<Vec<_>>());
         let record = ClassifierRecord {
             format_version: FORMAT_VERSION,
             lincah_version: env!("CARGO_PKG_VERSION").to_string(),
@@ -226,13 +233,17 @@ impl Trainer {
     }
 
     /// One question a text, its target the label or, with soft labels, the fractions.
-    fn questions(
-        &self,
-        train: &LabelledDataset,
-        prompts: Vec<EncodedPrompt>,
-        class_rows: &[usize],
-    ) -> Result<Vec<Question>, Error> {
+    fn questions(&self, train: &LabelledDataset, encoder: &PromptEncoder, class_rows: &[usize]) -> Result<Vec<Question>, Error> {
         let weights = class_weights(&self.recipe, class_rows);
+        if self.recipe.training_text == TrainingText::Codelab {
+            let sequence = |(text, &label): (&String, &usize)| {
+                let mut prompt = encoder.encode_training(text, &self.prompt.answers()[label])?;
+                let last = prompt.tokens.pop().expect("a sequence ends with end of text");
+                Ok(Question { prompt, answers: vec![(Next::Token(last), weights[label])] })
+            };
+            return train.texts.iter().zip(&train.labels).map(sequence).collect();
+        }
+        let prompts = encoder.encode_batch(&train.texts)?;
         let hard = |&label: &usize| (0..weights.len()).map(|index| f64::from(u8::from(index == label))).collect();
         let targets: Vec<Vec<f64>> = match self.recipe.soft_labels {
             true => train.soft_targets()?.into_iter().map(Vec::from).collect(),
@@ -264,22 +275,25 @@ impl Trainer {
             self.checkpoint(&work.run, &progress).write(folder)?;
         }
         let ended = self.steps(&work, &mut progress, &mut |event| log.tell(event, on_event))?;
-        let scores = std::mem::take(&mut progress.scores);
-        Ok((self.finish(ended, progress, &mut |event| log.tell(event, on_event))?, scores))
-    }
-
-    fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
-        if self.recipe.validation == 0.0 {
-            return Ok((data.subset(&(0..data.len()).collect::<Vec<_>>()), None));
+        self.keep(&progress)?;
+        if self.recipe.members > 1 {
+            self.score(self.recipe.epochs, &mut progress)?;
         }
-        let split = validation_split(&data.labels, self.recipe.validation, self.recipe.seed as u32)?;
-        Ok((data.subset(&split.train), Some(data.subset(&split.test))))
+        self.tell_end(ended, &progress, &mut |event| log.tell(event, on_event))?;
+        Ok((self.base, progress.scores))
     }
 
     /// A fresh adapter, or the checkpoint's.
     fn begin(&mut self, run: &str) -> Result<Progress, Error> {
-        let mut progress =
-            Progress { step: 0, best: None, started: Instant::now(), aside: Duration::ZERO, examples: 0, scores: vec![] };
+        let mut progress = Progress {
+            step: 0,
+            best: None,
+            members: vec![],
+            started: Instant::now(),
+            aside: Duration::ZERO,
+            examples: 0,
+            scores: vec![],
+        };
         if let Some(folder) = &self.folder {
             if self.resume && folder.join(CHECKPOINT_FILE).exists() {
                 let checkpoint = Checkpoint::read(folder, &self.recipe.lora)?;
@@ -287,7 +301,7 @@ impl Trainer {
                     return Err(Error::OtherRun { path: folder.clone(), what: "recipe, prompt, model or data" });
                 }
                 self.base.model_mut().resume_training(&checkpoint.adapter, &checkpoint.optimizer)?;
-                (progress.step, progress.best) = (checkpoint.step, checkpoint.best);
+                (progress.step, progress.best, progress.members) = (checkpoint.step, checkpoint.best, checkpoint.members);
                 return Ok(progress);
             }
             let begun = folder.join(log::LOG_FILE).exists() && !folder.join("classifier.json").exists();
@@ -316,6 +330,7 @@ impl Trainer {
         while progress.step < plan.steps {
             let event = self.one_step(plan, progress)?;
             tell(&event)?;
+            self.end_member(plan, progress)?;
             let mut stop_early = false;
             self.score_epoch(plan, progress)?;
             if let (true, Some(validate)) = (progress.step.is_multiple_of(plan.steps_per_epoch), validate) {
@@ -346,11 +361,31 @@ impl Trainer {
         Ok(false)
     }
 
-    /// Scores the texts that [`Trainer::fit_scoring`] was given, if an epoch of its list has just ended.
+    /// Where a member's last step was taken: keeps its adapter and begins the next member.
+    fn end_member(&mut self, plan: &Plan, progress: &mut Progress) -> Result<(), Error> {
+        if self.recipe.members == 1 || !progress.step.is_multiple_of(plan.member_steps) {
+            return Ok(());
+        }
+        progress.members.push(self.base.model().adapter().expect("a training has an adapter"));
+        if progress.step < plan.steps {
+            let seed = self.recipe.seed.wrapping_add(progress.members.len() as u64 * MEMBER_SEEDS);
+            self.base.model_mut().begin_training(&self.recipe.lora, seed)?;
+        }
+        Ok(())
+    }
+
+    /// Scores the texts if an epoch has just ended; of several members only their mean is scored, at the end.
     fn score_epoch(&self, plan: &Plan, progress: &mut Progress) -> Result<(), Error> {
-        let epoch = progress.step / plan.steps_per_epoch;
+        if self.recipe.members > 1 || !progress.step.is_multiple_of(plan.steps_per_epoch) {
+            return Ok(());
+        }
+        self.score(progress.step / plan.steps_per_epoch, progress)
+    }
+
+    /// Scores the texts that [`Trainer::fit_scoring`] was given, if `epoch` is in its list.
+    fn score(&self, epoch: usize, progress: &mut Progress) -> Result<(), Error> {
         let Some((epochs, texts)) = &self.scored else { return Ok(()) };
-        if !progress.step.is_multiple_of(plan.steps_per_epoch) || !epochs.contains(&epoch) {
+        if !epochs.contains(&epoch) {
             return Ok(());
         }
         let (begun, seconds) = (Instant::now(), (progress.started.elapsed() - progress.aside).as_secs_f64());
@@ -366,7 +401,11 @@ impl Trainer {
         let batch = plan.batch(step);
         let mut loss = 0.0;
         for (index, part) in plan.parts(&batch, self.recipe.gradient_accumulation).into_iter().enumerate() {
-            let tokens: Vec<u32> = part.answers.iter().map(|&answer| self.label_tokens.ids()[answer]).collect();
+            let token = |next: &Next| match *next {
+                Next::Answer(answer) => self.label_tokens.ids()[answer],
+                Next::Token(token) => token,
+            };
+            let tokens: Vec<u32> = part.next.iter().map(token).collect();
             let targets = Targets { texts: &part.texts, tokens: &tokens, weights: &part.weights };
             let objective = (self.recipe.loss, self.label_tokens.ids());
             let dropout_seed = plan.dropout_seed(step, index);
@@ -376,7 +415,8 @@ impl Trainer {
         if !loss.is_finite() {
             return Err(Error::Diverged { step: step + 1 });
         }
-        let learning_rate = self.recipe.learning_rate * self.recipe.schedule.factor(step, plan.steps, self.recipe.warmup);
+        let learning_rate = self.recipe.learning_rate
+            * self.recipe.schedule.factor(step % plan.member_steps, plan.member_steps, self.recipe.warmup);
         let gradient_norm = self.base.model_mut().apply_gradients(&self.recipe.optimizer, learning_rate);
         progress.step += 1;
         progress.examples += batch.len();
@@ -421,24 +461,30 @@ impl Trainer {
             adapter: self.base.model().adapter().expect("a training has an adapter"),
             optimizer: self.base.model().optimizer_state(),
             best: progress.best.clone(),
+            members: progress.members.clone(),
         }
     }
 
-    /// Keeps the best adapter and gives the base model with it back.
-    fn finish(
-        mut self,
-        stopped_early: bool,
-        progress: Progress,
-        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
-    ) -> Result<BaseModel, Error> {
-        let seconds = progress.started.elapsed().as_secs_f64();
-        let kept_epoch = progress.best.as_ref().map_or(self.recipe.epochs, |best| best.epoch);
+    /// Ends the training with the adapter to keep: the best epoch's, the mean of the members', or the last step's.
+    fn keep(&mut self, progress: &Progress) -> Result<(), Error> {
         self.base.model_mut().end_training();
         if let Some(best) = &progress.best {
             self.base.model_mut().set_adapter(&best.adapter)?;
+        } else if !progress.members.is_empty() {
+            self.base.model_mut().set_adapter(&Adapter::average(&progress.members))?;
         }
-        tell(&TrainEvent::End { step: progress.step, stopped_early, kept_epoch, seconds })?;
-        Ok(self.base)
+        Ok(())
+    }
+
+    fn tell_end(
+        &self,
+        stopped_early: bool,
+        progress: &Progress,
+        tell: &mut dyn FnMut(&TrainEvent) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let seconds = progress.started.elapsed().as_secs_f64();
+        let kept_epoch = progress.best.as_ref().map_or(self.recipe.epochs, |best| best.epoch);
+        tell(&TrainEvent::End { step: progress.step, stopped_early, kept_epoch, seconds })
     }
 }
 
@@ -461,6 +507,15 @@ pub(crate) fn evaluate_on(
     let begun = Instant::now();
     let predictions = predict(base, question, max_tokens, &data.texts)?;
     Evaluation::of(&predictions, &data.labels, question.0.labels().names(), begun.elapsed().as_secs_f64())
+}
+
+/// Rows to train on, and those to validate on.
+pub(crate) fn split(data: &LabelledDataset, recipe: &Recipe) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
+    if recipe.validation == 0.0 {
+        return Ok((data.clone(), None));
+    }
+    let split = validation_split(&data.labels, recipe.validation, recipe.seed as u32)?;
+    Ok((data.subset(&split.train), Some(data.subset(&split.test))))
 }
 
 /// SHA-256 over all that decides a run.

@@ -77,6 +77,40 @@ fn binary_metrics_are_scikit_learns() {
 }
 
 #[test]
+fn calibration_and_thresholds_are_scikit_learns() {
+    for case in golden()["binary"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let truth: Vec<bool> = indices(&case["truth"]).iter().map(|&class| class == 1).collect();
+        let scores = numbers(&case["scores"]);
+        for expected in case["calibration"].as_array().unwrap() {
+            let bins = calibration_bins(&truth, &scores, expected["bins"].as_u64().unwrap() as usize).unwrap();
+            let rows: Vec<usize> = bins.iter().map(|bin| bin.rows).collect();
+            assert_eq!(rows, indices(&expected["rows"]), "{name}");
+            let filled: Vec<&CalibrationBin> = bins.iter().filter(|bin| bin.rows > 0).collect();
+            let shares: Vec<f64> = filled.iter().map(|bin| bin.positive_share().unwrap()).collect();
+            assert_all_close(&shares, &expected["positive_share"], name);
+            let probabilities: Vec<f64> = filled.iter().map(|bin| bin.mean_probability).collect();
+            assert_all_close(&probabilities, &expected["mean_probability"], name);
+            assert_close(expected_calibration_error(&bins), &expected["expected_calibration_error"], name);
+        }
+        for expected in case["thresholds"].as_array().unwrap() {
+            let found = at_threshold(&truth, &scores, expected["threshold"].as_f64().unwrap()).unwrap();
+            assert_eq!(found.precision.is_none(), expected["precision"].is_null(), "{name}");
+            found.precision.into_iter().for_each(|precision| assert_close(precision, &expected["precision"], name));
+            assert_close(found.recall, &expected["recall"], name);
+            assert_close(found.f1, &expected["f1"], name);
+            assert_close(found.flagged, &expected["flagged"], name);
+        }
+        for expected in case["threshold_for_precision"].as_array().unwrap() {
+            match threshold_for_precision(&truth, &scores, expected[0].as_f64().unwrap()) {
+                Ok(found) => assert_eq!(found, expected[1].as_f64(), "{name}"),
+                Err(error) => assert_eq!((error, &expected[1]), (MetricError::NoPositive, &Value::Null), "{name}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn multi_class_metrics_are_scikit_learns() {
     for case in golden()["multi_class"].as_array().unwrap() {
         let name = case["name"].as_str().unwrap();
@@ -191,6 +225,24 @@ proptest! {
         let curve = precision_recall_curve(&truth, &scores).unwrap();
         prop_assert_eq!(curve.thresholds.len() + 1, curve.precision.len());
         prop_assert!(curve.recall.is_sorted_by(|left, right| left >= right));
+    }
+
+    #[test]
+    fn bins_hold_every_row_and_a_threshold_keeps_its_precision((truth, scores) in scored_rows(), wanted in 0.0_f64..1.0) {
+        let bins = calibration_bins(&truth, &scores, 7).unwrap();
+        prop_assert_eq!(bins.iter().map(|bin| bin.rows).sum::<usize>(), truth.len());
+        for bin in bins.iter().filter(|bin| bin.rows > 0) {
+            prop_assert!(bin.low - 1e-12 <= bin.mean_probability && bin.mean_probability <= bin.high + 1e-12);
+        }
+        prop_assert!((0.0..=1.0).contains(&expected_calibration_error(&bins)));
+        match threshold_for_precision(&truth, &scores, wanted).unwrap() {
+            Some(threshold) => prop_assert!(at_threshold(&truth, &scores, threshold).unwrap().precision.unwrap() >= wanted),
+            None => {
+                for &threshold in &scores {
+                    prop_assert!(at_threshold(&truth, &scores, threshold).unwrap().precision.unwrap() < wanted);
+                }
+            }
+        }
     }
 
     #[test]

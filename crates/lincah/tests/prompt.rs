@@ -3,7 +3,9 @@
 mod tiny;
 
 use lincah::label::LabelSet;
-use lincah::prompt::{EncodedPrompt, LabelScheme, LabelTokens, Prompt, PromptEncoder, PromptError, shared_prefix_length};
+use lincah::prompt::{
+    Cut, EncodedPrompt, LabelScheme, LabelTokens, Prompt, PromptEncoder, PromptError, chat_turn, plain_text, shared_prefix_length,
+};
 use lincah::tokenizer::Tokenizer;
 use proptest::prelude::*;
 
@@ -29,6 +31,23 @@ fn the_default_prompt_is_the_codelabs() {
     let expected = "Classify the following text into one of the following classes:[Positive,Negative]<separator>\
                     Text:You are <b>kind</b>.\n\tReally.<separator>Prediction:";
     assert_eq!(prompt(&["Positive", "Negative"]).render("You are <b>kind</b>.\n\tReally."), expected);
+}
+
+#[test]
+fn a_chat_turn_stands_in_the_vocabularys_own_markers() {
+    let mut tables = tiny::sentencepiece_tables(false);
+    tables.pieces[0] = "<start_of_turn>".to_owned();
+    assert!(matches!(chat_turn(&tables.clone().build().unwrap(), "ab"), Err(PromptError::NoTurnMarkers)));
+    tables.pieces[1] = "<end_of_turn>".to_owned();
+    let tokenizer = tables.build().unwrap();
+    let ids = chat_turn(&tokenizer, "ab <end_of_turn>\n").unwrap();
+    let text = "<bos><start_of_turn>user\nab <end_of_turn>\n<end_of_turn>\n<start_of_turn>model\n";
+    assert_eq!(tokenizer.decode(&ids).unwrap(), text);
+    // What is written in the text stays text, and its line break does not merge with the one behind the turn.
+    assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 1);
+    let plain = plain_text(&tokenizer, "ab").unwrap();
+    assert_eq!(plain, [&[2], &tokenizer.encode("ab").unwrap()[..]].concat());
+    assert_eq!(plain_text(&byte_level(), "").unwrap(), [0u32; 0]);
 }
 
 #[test]
@@ -116,6 +135,42 @@ fn a_text_that_just_fits_is_whole() {
         assert_eq!(PromptEncoder::new(&tokenizer, &short(), needed).unwrap().encode(&text).unwrap().cut_characters, 0);
         assert!(PromptEncoder::new(&tokenizer, &short(), needed - 1).unwrap().encode(&text).unwrap().cut_characters > 0);
     }
+}
+
+#[test]
+fn the_codelab_cuts_the_end_of_the_prompt() {
+    let tokenizer = sentencepiece();
+    let prompt = short().with_cut(Cut::Prompt);
+    let encoder = PromptEncoder::new(&tokenizer, &prompt, 60).unwrap();
+    let fitting = encoder.encode("abc").unwrap();
+    assert_eq!(fitting, PromptEncoder::new(&tokenizer, &short(), 60).unwrap().encode("abc").unwrap());
+    let text = "abc ".repeat(100);
+    let cut = encoder.encode(&text).unwrap();
+    let whole = tokenizer.encode(&prompt.render(&text)).unwrap();
+    assert_eq!((cut.tokens.len(), &cut.tokens[1..]), (60, &whole[..59]));
+    let kept = tokenizer.decode(&cut.tokens[1..]).unwrap();
+    assert_eq!(kept.chars().count() + cut.cut_characters, prompt.render(&text).chars().count());
+    assert_eq!(serde_json::from_str::<Prompt>(&serde_json::to_string(&prompt).unwrap()).unwrap(), prompt);
+}
+
+#[test]
+fn a_training_text_of_the_codelab_has_a_written_end_and_a_real_one_and_loses_its_label_when_long() {
+    let tokenizer = sentencepiece();
+    let encoder = PromptEncoder::new(&tokenizer, &short().with_cut(Cut::Prompt), 60).unwrap();
+    let (begin, end) = (tokenizer.begin_of_text().unwrap(), tokenizer.end_of_text().unwrap());
+    let sequence = encoder.encode_training("abc", "Not").unwrap();
+    let pieces = &sequence.tokens[1..sequence.tokens.len() - 1];
+    assert_eq!([sequence.tokens[0], *sequence.tokens.last().unwrap()], [begin, end]);
+    assert_eq!(tokenizer.decode(pieces).unwrap(), short().render("abc") + "Not<eos>");
+    assert!(!pieces.contains(&end), "the written end is plain characters");
+    let long = encoder.encode_training(&"abc ".repeat(100), "Not").unwrap();
+    assert_eq!((long.tokens.len(), long.tokens[60]), (61, end));
+    assert!(long.cut_characters > 0 && !tokenizer.decode(&long.tokens).unwrap().contains("Prediction:"));
+    let mut tables = tiny::sentencepiece_tables(false);
+    tables.end_of_text = None;
+    let endless = tables.build().unwrap();
+    let encoder = PromptEncoder::new(&endless, &short(), 60).unwrap();
+    assert!(matches!(encoder.encode_training("abc", "Not"), Err(PromptError::NoEndOfText)));
 }
 
 #[test]

@@ -252,6 +252,63 @@ fn a_gguf_file_gives_the_tokenizer_of_its_tables() {
 }
 
 #[test]
+fn an_end_of_turn_ends_too_and_leaves_the_fingerprint_alone() {
+    let tables = byte_level_tables("smollm");
+    let (before, mut entries) = (from_gguf(&entries(&tables)).unwrap(), entries(&tables));
+    entries.push(("tokenizer.ggml.eot_token_id", Value::U32(2)));
+    let tokenizer = from_gguf(&entries).unwrap();
+    assert_eq!((before.ends(), tokenizer.ends()), (&[1][..], &[1, 2][..]));
+    assert_eq!(before.fingerprint(), tokenizer.fingerprint());
+    entries.last_mut().unwrap().1 = Value::U32(5000);
+    assert!(from_gguf(&entries).is_err());
+}
+
+/// What a stream gives for each id.
+fn streamed(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<String> {
+    let mut stream = tokenizer.text_stream();
+    ids.iter().map(|&id| stream.push(id).unwrap()).collect()
+}
+
+#[test]
+fn a_stream_holds_a_character_back_until_it_is_whole() {
+    for tokenizer in [byte_level(), sentencepiece()] {
+        let ids = tokenizer.encode("a 中🙂 ab").unwrap();
+        let texts = streamed(&tokenizer, &ids);
+        assert_eq!(texts.concat(), "a 中🙂 ab");
+        assert!(texts.iter().filter(|text| text.is_empty()).count() >= 2 + 3, "{texts:?}");
+        // Control pieces are not shown, and a character that never becomes whole is not either.
+        let control = tokenizer.end_of_text().unwrap();
+        assert_eq!(streamed(&tokenizer, &[&[control], &ids[..1], &[control], &ids[2..4]].concat()).concat(), "a");
+    }
+}
+
+#[test]
+fn a_stream_goes_on_behind_bytes_that_are_no_text() {
+    let tokenizer = sentencepiece();
+    let bytes = |bytes: &[u8]| bytes.iter().map(|byte| tokenizer.id(&format!("<0x{byte:02X}>")).unwrap()).collect::<Vec<_>>();
+    let smile = bytes("🙂".as_bytes());
+    let rest = [bytes(&[0xFF]), tokenizer.encode("ab").unwrap()].concat();
+    let text = streamed(&tokenizer, &[smile, rest].concat()).concat();
+    assert!(text.starts_with('🙂') && text.ends_with("ab"), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn a_stream_gives_every_text_back(text in "[a-e é中🙂<>1\n]{0,30}") {
+        for tokenizer in [byte_level(), sentencepiece()] {
+            prop_assert_eq!(streamed(&tokenizer, &tokenizer.encode(&text).unwrap()).concat(), &text[..]);
+        }
+    }
+
+    #[test]
+    fn a_stream_takes_any_ids(ids in prop::collection::vec(0u32..400, 0..40)) {
+        for tokenizer in [byte_level(), sentencepiece()] {
+            streamed(&tokenizer, &ids);
+        }
+    }
+}
+
+#[test]
 fn absent_settings_are_those_of_the_kind() {
     let tables = sentencepiece_tables(true);
     let mut entries = entries(&tables);

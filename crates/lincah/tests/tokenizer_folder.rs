@@ -82,6 +82,20 @@ fn begin_and_end_come_from_the_first_file_that_names_them() {
 }
 
 #[test]
+fn every_named_end_ends() {
+    let ends = |files: &[(&str, Value)]| {
+        let model = ("tokenizer.json", tokenizer_json());
+        load(&[&[model], files].concat()).unwrap().ends().to_vec()
+    };
+    assert_eq!(ends(&[]), [0u32; 0]);
+    assert_eq!(ends(&[("config.json", json!({"text_config": {"eos_token_id": [1, 3]}}))]), [1, 3]);
+    let config = ("config.json", json!({"eos_token_id": 2}));
+    let generation = ("generation_config.json", json!({"eos_token_id": [3, 0, null]}));
+    let named = ("tokenizer_config.json", json!({"eos_token": "<eos>"}));
+    assert_eq!(ends(&[config, generation, named]), [0, 1, 2, 3]);
+}
+
+#[test]
 fn the_fingerprint_follows_the_file() {
     let fingerprint = |content: Value| load(&[("tokenizer.json", content)]).unwrap().fingerprint().to_owned();
     assert_eq!(fingerprint(tokenizer_json()), fingerprint(tokenizer_json()));

@@ -2,6 +2,7 @@
 
 use crate::commands::evaluate::read;
 use crate::experiment_args::Compare;
+use crate::printer::print_device;
 use lincah::comparison::Comparison;
 use lincah::data::dataset::LabelledDataset;
 use lincah::statistics::Difference;
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: &Compare, device: Device) -> anyhow::Result<()> {
 
 fn predict(folder: &Path, data: &LabelledDataset, device: Device) -> Result<(Vec<Prediction>, f64), Error> {
     let classifier = AgileClassifier::load(folder, None, device)?;
+    print_device(device, classifier.base());
     let begun = Instant::now();
     Ok((classifier.predict(&data.texts)?, begun.elapsed().as_secs_f64()))
 }

@@ -3,7 +3,7 @@
 use crate::commands::multi_label;
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_evaluation, print_tfidf};
+use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
 use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
 use lincah::statistics::mean_deviation;
 use lincah::{BaseModel, Device, Error, Evaluation, LabelSet};
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<(
     validation.recipe.check()?;
     print_data_report(&data, None);
     let base = BaseModel::open(&arguments.model, device)?;
+    print_device(device, &base);
     let mut progress = FoldProgress::new(arguments);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
     progress.tell_kept(&results);

@@ -1,36 +1,48 @@
 //! `lincah evaluate`.
 
 use crate::args::Evaluate;
+use crate::classifier_args::Classifier;
 use crate::commands::multi_label;
 use crate::data_args::DataArguments;
-use crate::printer::print_evaluation;
+use crate::printer::{print_evaluation, print_tfidf};
+use lincah::baseline::TfidfBaseline;
 use lincah::data::DataError;
 use lincah::data::dataset::{LabelledDataset, PositiveAt};
-use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Evaluation, Task};
+use lincah::{ClassifierRecord, Device, Error, Evaluation, Task};
 use std::time::Instant;
 
 pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
-    if Task::of(&arguments.classifier)? == Task::MultiLabel {
-        return multi_label::evaluate(arguments, device);
+    let folder = arguments.classifier.as_deref();
+    arguments.zero_shot.check(folder)?;
+    if let Some(folder) = folder
+        && Task::of(folder)? == Task::MultiLabel
+    {
+        return multi_label::evaluate(arguments, folder, device);
     }
     arguments.columns.refuse()?;
-    let record = ClassifierRecord::read(&arguments.classifier)?;
-    let data = read(&arguments.data, &record)?;
-    let data = match arguments.holdout.split(data.len(), None)? {
-        Some(split) => data.subset(&split.test),
-        None => data,
+    let data = match folder {
+        Some(folder) => read(&arguments.data, &ClassifierRecord::read(folder)?)?,
+        None => arguments.data.read(&arguments.zero_shot.labels, arguments.data.positive_at)?,
     };
-    let classifier = AgileClassifier::load(&arguments.classifier, arguments.model.as_deref(), device)?;
+    let (others, data) = match arguments.holdout.split(data.len(), None)? {
+        Some(split) => (Some(data.subset(&split.train)), data.subset(&split.test)),
+        None => (None, data),
+    };
+    let classifier = arguments.zero_shot.load(folder, device)?;
     let begun = Instant::now();
     let predictions = classifier.predict(&data.texts)?;
     let evaluation = Evaluation::of(&predictions, &data.labels, classifier.labels(), begun.elapsed().as_secs_f64())?;
     if arguments.json {
         println!("{}", serde_json::to_string(&evaluation)?);
-    } else {
-        print_evaluation(&evaluation);
-        if evaluation.cut_texts > 0 {
-            eprintln!("note: {} texts were cut to fit {} tokens", evaluation.cut_texts, record.recipe.max_tokens);
-        }
+        return Ok(());
+    }
+    print_evaluation(&evaluation);
+    if let (Classifier::ZeroShot(_), Some(others)) = (&classifier, &others) {
+        // What the other rows' labels are worth, where the model has seen none.
+        print_tfidf(&TfidfBaseline::evaluate(others, &data)?.1);
+    }
+    if evaluation.cut_texts > 0 {
+        eprintln!("note: {} texts were cut to fit {} tokens", evaluation.cut_texts, classifier.max_tokens());
     }
     Ok(())
 }

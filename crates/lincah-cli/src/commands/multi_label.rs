@@ -6,13 +6,14 @@ use crate::commands::train::Run;
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
 use crate::multi_label_printer::{print_multi_label_evaluation, print_multi_label_report, print_multi_label_tfidf};
-use crate::printer::TrainingProgress;
+use crate::printer::{TrainingProgress, print_device};
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
     MultiLabelClassifier, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, THRESHOLD, evaluate_tfidf,
 };
 use lincah::{BaseModel, Device, Error, LabelSet};
+use std::path::Path;
 use std::time::Instant;
 
 /// `lincah train --multi-label`.
@@ -27,6 +28,7 @@ pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> a
     run.check_folder()?;
     print_multi_label_report(&train, holdout.as_ref());
     let base = BaseModel::open(run.model, run.device)?;
+    print_device(run.device, &base);
     let trainer = MultiLabelTrainer::new(base, prompt, recipe)?.in_folder(run.out, run.resume);
     let trainer = trainer.stopping_at(stop_on_interrupt()?).checkpoint_interval(run.checkpoint_interval);
     let mut progress = TrainingProgress::new();
@@ -43,15 +45,16 @@ pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> a
 }
 
 /// `lincah evaluate` of a multi-label classifier.
-pub(crate) fn evaluate(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
-    let record = MultiLabelRecord::read(&arguments.classifier)?;
+pub(crate) fn evaluate(arguments: &Evaluate, folder: &Path, device: Device) -> anyhow::Result<()> {
+    let record = MultiLabelRecord::read(folder)?;
     let cut = record.data.cut.unwrap_or(THRESHOLD);
     let data = arguments.columns.read_for(&arguments.data, record.prompt.labels().names(), cut)?;
     let data = match arguments.holdout.split(data.len(), None)? {
         Some(split) => data.subset(&split.test),
         None => data,
     };
-    let classifier = MultiLabelClassifier::load(&arguments.classifier, arguments.model.as_deref(), device)?;
+    let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), device)?;
+    print_device(device, classifier.base());
     let evaluation = scored(&classifier, &data)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&evaluation)?);
@@ -87,6 +90,7 @@ pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset
     validation.recipe.check()?;
     print_multi_label_report(&data, None);
     let base = BaseModel::open(&arguments.model, device)?;
+    print_device(device, &base);
     let mut progress = FoldProgress::new(arguments);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
     progress.tell_kept(&results);

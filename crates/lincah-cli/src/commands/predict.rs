@@ -1,36 +1,59 @@
 //! `lincah predict`.
 
 use crate::args::{Predict, PredictionFormat};
+use crate::classifier_args::Classifier;
+use crate::printer::print_device;
+use anyhow::bail;
 use lincah::data::DataError;
 use lincah::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
 use lincah::multi_label::MultiLabelClassifier;
-use lincah::{AgileClassifier, Device, Error, Task};
+use lincah::{Device, Error, Task};
 use std::path::{Path, PathBuf};
 
 /// Texts that are read before they are scored.
 const CHUNK: usize = 512;
 
 pub(crate) fn run(arguments: &Predict, device: Device) -> anyhow::Result<()> {
-    match predict(arguments, device) {
+    let places = places(arguments)?;
+    match predict(arguments, places, device) {
         Err(Error::Data(error)) if error.is_broken_pipe() => Ok(()),
         result => Ok(result?),
     }
 }
 
+/// Classifier folder and file: what stands first is the folder, but the file where the model is asked as it is.
+fn places(arguments: &Predict) -> anyhow::Result<(Option<&Path>, Option<&Path>)> {
+    let (first, second) = (arguments.first.as_deref(), arguments.second.as_deref());
+    let asked_without_folder = arguments.zero_shot.asked() && second.is_none() && arguments.input.is_none();
+    let (folder, file) = if asked_without_folder { (None, first) } else { (first, second) };
+    arguments.zero_shot.check(folder)?;
+    match (folder, file, &arguments.input) {
+        (_, Some(file), Some(_)) => bail!("there are two inputs, --input and {}; give one", file.display()),
+        (Some(folder), None, None) => {
+            bail!("nothing to classify behind the classifier folder {}; name a file, or give --input TEXT", folder.display())
+        }
+        (None, None, None) => bail!("there is nothing to classify; name a file, or give --input TEXT"),
+        _ => Ok((folder, file)),
+    }
+}
+
 /// A classifier of either kind, and what it writes.
 enum Loaded {
-    OneLabel(AgileClassifier),
-    MultiLabel(MultiLabelClassifier),
+    OneLabel(Classifier),
+    MultiLabel(Box<MultiLabelClassifier>),
 }
 
 impl Loaded {
-    fn load(arguments: &Predict, device: Device) -> Result<Self, Error> {
-        let (folder, model) = (&arguments.classifier, arguments.model.as_deref());
-        Ok(match Task::of(folder)? {
-            Task::OneLabel => Self::OneLabel(AgileClassifier::load(folder, model, device)?),
-            Task::MultiLabel => Self::MultiLabel(MultiLabelClassifier::load(folder, model, device)?),
-        })
+    fn load(arguments: &Predict, folder: Option<&Path>, device: Device) -> Result<Self, Error> {
+        match folder {
+            Some(folder) if Task::of(folder)? == Task::MultiLabel => {
+                let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), device)?;
+                print_device(device, classifier.base());
+                Ok(Self::MultiLabel(Box::new(classifier)))
+            }
+            _ => Ok(Self::OneLabel(arguments.zero_shot.load(folder, device)?)),
+        }
     }
 
     /// The column of what is predicted, and the labels.
@@ -61,9 +84,10 @@ impl Loaded {
     }
 }
 
-fn predict(arguments: &Predict, device: Device) -> Result<(), Error> {
-    let (Some(file), Some(text)) = (&arguments.file, &arguments.text) else {
-        let classifier = Loaded::load(arguments, device)?;
+fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), device: Device) -> Result<(), Error> {
+    let load = || Loaded::load(arguments, folder, device);
+    let (Some(file), Some(text)) = (file, &arguments.text) else {
+        let classifier = load()?;
         let input = arguments.input.clone().unwrap_or_default();
         let mut writer = writer(arguments, &classifier, Vec::new())?;
         write(&mut writer, &classifier, vec![Vec::new()], &[input])?;
@@ -72,7 +96,7 @@ fn predict(arguments: &Predict, device: Device) -> Result<(), Error> {
     let reader = open(arguments, file, text)?;
     // The text column comes first among those that are read, then those to keep.
     let kept: Vec<(String, ValueKind)> = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(1).collect();
-    let classifier = Loaded::load(arguments, device)?;
+    let classifier = load()?;
     let mut writer = writer(arguments, &classifier, kept)?;
     let (mut texts, mut kept) = (Vec::new(), Vec::new());
     for record in reader {

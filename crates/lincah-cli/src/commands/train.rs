@@ -3,7 +3,7 @@
 use crate::args::Train;
 use crate::commands::multi_label;
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_evaluation, print_tfidf};
+use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::LabelledDataset;
 use lincah::{AgileClassifier, BaseModel, Device, Error, Evaluation, LabelSet, Prompt, Recipe, Trainer};
@@ -79,6 +79,7 @@ impl Run<'_> {
         recipe: Recipe,
     ) -> anyhow::Result<AgileClassifier> {
         let base = BaseModel::open(self.model, self.device)?;
+        print_device(self.device, &base);
         let stop = stop_on_interrupt()?;
         let trainer = Trainer::new(base, prompt, recipe)?;
         let trainer = trainer.in_folder(self.out, self.resume).stopping_at(stop).checkpoint_interval(self.checkpoint_interval);

@@ -16,7 +16,7 @@ const QUERIES: usize = 12;
 fn gather(segment: &Segment, (heads, head): (usize, usize), width: usize, from: &[f32]) -> Vec<f32> {
     let mut gathered = Vec::with_capacity(segment.length() * width);
     for position in 0..segment.length() {
-        gathered.extend_from_slice(&from[(segment.row(position) * heads + head) * width..][..width]);
+        gathered.extend_from_slice(&from[(segment.key_row(position) * heads + head) * width..][..width]);
     }
     gathered
 }
@@ -234,7 +234,7 @@ pub(super) fn backward(
     for part in &parts {
         let segment = &segments[part.segment];
         for position in 0..segment.length() {
-            let at = (segment.row(position) * shape.key_value_heads + part.head) * width;
+            let at = (segment.key_row(position) * shape.key_value_heads + part.head) * width;
             let from = position * width..(position + 1) * width;
             gradients.key[at..at + width].iter_mut().zip(&part.key[from.clone()]).for_each(|(y, x)| *y += x);
             gradients.value[at..at + width].iter_mut().zip(&part.value[from]).for_each(|(y, x)| *y += x);

@@ -244,6 +244,10 @@ impl Kernels for Cpu {
         loss::cross_entropy(width, targets, weights, logits)
     }
 
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Vec<f32>) {
+        optimizer::tie_diagonal_blocks(blocks, dx);
+    }
+
     fn squared_norm(&self, x: &Vec<f32>) -> f64 {
         optimizer::squared_norm(x)
     }

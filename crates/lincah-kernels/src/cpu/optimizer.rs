@@ -1,8 +1,8 @@
-//! Adam, and the gradients' norm.
+//! Adam, the gradients' norm, and gradients of shared blocks.
 
 use super::BLOCK;
 use super::simd::vectorized;
-use crate::kernels::{AdamFactors, AdamStep};
+use crate::kernels::{AdamFactors, AdamStep, DiagonalBlocks};
 use rayon::prelude::*;
 
 vectorized! {
@@ -22,6 +22,24 @@ pub(super) fn adam_step(step: AdamStep, gradient: &[f32], (first, second): (&mut
     let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
     let blocks = gradient.par_chunks(BLOCK).zip(moments).zip(parameter.par_chunks_mut(BLOCK));
     blocks.for_each(|((gradient, (first, second)), parameter)| update(factors, gradient, first, second, parameter));
+}
+
+/// One thread: a few thousand numbers a projection.
+pub(super) fn tie_diagonal_blocks(blocks: DiagonalBlocks, dx: &mut [f32]) {
+    let DiagonalBlocks { count, rows, columns, width } = blocks;
+    assert!(dx.len() >= count * rows * width && count * columns <= width, "the array is shorter than its blocks");
+    let mut sum = vec![0.0; columns];
+    for row in 0..rows {
+        let starts = (0..count).map(|block| ((block * rows + row) * width, block * columns));
+        sum.fill(0.0);
+        for (start, column) in starts.clone() {
+            sum.iter_mut().zip(&dx[start + column..]).for_each(|(sum, value)| *sum += value);
+        }
+        for (start, column) in starts {
+            dx[start..start + width].fill(0.0);
+            dx[start + column..start + column + columns].copy_from_slice(&sum);
+        }
+    }
 }
 
 vectorized! {

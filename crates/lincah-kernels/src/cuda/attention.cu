@@ -4,9 +4,10 @@
 // a query), and where rows are summed, a lane is one channel of every 32. Every score is one chain of multiply-adds over the channels,
 // the same in all kernels. Sums run over keys, or queries, in the order of their positions, so nothing depends on timing.
 
-// A stretch of rows that attend among themselves, after `prefix` rows from row 0. `Segment` in layout.rs.
+// Query rows that attend among themselves, after `prefix` keys from key row 0; their own keys begin at key row `keys`. `Segment` in
+// layout.rs.
 struct Segment {
-    int prefix, begin, end;
+    int prefix, begin, end, keys;
 };
 
 // Query rows of one segment.
@@ -69,8 +70,8 @@ __device__ bool visible(AttentionShape shape, int query, int key) {
     return key <= query && (shape.window == 0 || key + shape.window > query);
 }
 
-__device__ int row_of(Segment segment, int position) {
-    return position < segment.prefix ? position : segment.begin + position - segment.prefix;
+__device__ int key_row_of(Segment segment, int position) {
+    return position < segment.prefix ? position : segment.keys + position - segment.prefix;
 }
 
 // CHANNELS is the head dimension over 32, rounded up.
@@ -95,7 +96,7 @@ __device__ void forward(AttentionShape shape, const Segment* segments, const Que
     int begin = shape.window ? max(0, first + 1 - shape.window) : 0;
     for (int from = begin; from <= last; from += LANES) {
         int count = min(LANES, last + 1 - from);
-        auto key_row = [&](int i) { return row_of(segment, from + i); };
+        auto key_row = [&](int i) { return key_row_of(segment, from + i); };
         __syncthreads();
         load(tile_rows, wide, LANES, count, key_row, key, shape.key_value_heads, key_head, width);
         __syncthreads();
@@ -178,7 +179,7 @@ __device__ void d_query(AttentionShape shape, const Segment* segments, const Que
     int begin = shape.window ? max(0, first + 1 - shape.window) : 0;
     for (int from = begin; from <= last; from += LANES) {
         int count = min(LANES, last + 1 - from);
-        auto key_row = [&](int i) { return row_of(segment, from + i); };
+        auto key_row = [&](int i) { return key_row_of(segment, from + i); };
         __syncthreads();
         load(tile_rows, wide, LANES, count, key_row, value, shape.key_value_heads, key_head, width);
         __syncthreads();

@@ -17,6 +17,7 @@ const MOST_SLOTS: usize = 32;
 pub(super) struct Layout {
     tables: CudaSlice<i32>,
     rows: usize,
+    key_rows: usize,
     prefix_length: usize,
     longest: usize,
     segments: usize,
@@ -31,32 +32,36 @@ impl Layout {
         let segments = layout.segments();
         let (mut query_tiles, mut key_tiles) = (Vec::new(), Vec::new());
         let chunk = segments.len().div_ceil(MOST_SLOTS).max(1);
-        let slots = if layout.prefix_length() > 0 { segments.len().div_ceil(chunk) } else { 0 };
+        let prefix_length = layout.prefix_length();
+        let slots = if prefix_length > 0 { segments.len().div_ceil(chunk) } else { 0 };
+        for begin in (0..prefix_length).step_by(TILE) {
+            let count = TILE.min(prefix_length - begin);
+            for slot in 0..slots {
+                let last = segments.len().min((slot + 1) * chunk);
+                key_tiles.extend([begin, count, begin, slot * chunk, last, slot].map(number));
+            }
+        }
         for (s, segment) in segments.iter().enumerate() {
             for begin in segment.own.clone().step_by(TILE) {
                 let count = TILE.min(segment.own.end - begin);
                 query_tiles.extend([s, begin, count].map(number));
-                let position = segment.prefix_length + begin - segment.own.start;
-                let is_prefix = begin < layout.prefix_length();
+                let is_prefix = segment.prefix_length < prefix_length;
                 if !is_prefix {
-                    key_tiles.extend([begin, count, position, s, s + 1].map(number));
+                    let position = prefix_length + begin - segment.own.start;
+                    key_tiles.extend([segment.key_row(position), count, position, s, s + 1].map(number));
                     key_tiles.push(-1);
-                    continue;
-                }
-                for slot in 0..slots {
-                    let last = segments.len().min((slot + 1) * chunk);
-                    key_tiles.extend([begin, count, position, slot * chunk, last, slot].map(number));
                 }
             }
         }
         let mut tables: Vec<i32> = layout.positions().into_iter().map(number).collect();
-        tables.extend(segments.iter().flat_map(|s| [s.prefix_length, s.own.start, s.own.end]).map(number));
+        tables.extend(segments.iter().flat_map(|s| [s.prefix_length, s.own.start, s.own.end, s.first_key]).map(number));
         tables.extend(&query_tiles);
         tables.extend(&key_tiles);
         Self {
             tables: cuda.send(&tables),
             rows: layout.rows(),
-            prefix_length: layout.prefix_length(),
+            key_rows: layout.key_rows(),
+            prefix_length,
             longest: layout.longest(),
             segments: segments.len(),
             query_tiles: query_tiles.len() / 3,
@@ -84,11 +89,11 @@ impl Layout {
     }
 
     fn query_tiles(&self) -> CudaView<'_, i32> {
-        self.tables.slice(self.rows + 3 * self.segments..)
+        self.tables.slice(self.rows + 4 * self.segments..)
     }
 
     fn key_tiles(&self) -> CudaView<'_, i32> {
-        self.tables.slice(self.rows + 3 * self.segments + 3 * self.query_tiles..)
+        self.tables.slice(self.rows + 4 * self.segments + 3 * self.query_tiles..)
     }
 }
 
@@ -133,10 +138,11 @@ fn shared_bytes(width: usize, shared_rows: usize, own_rows: usize) -> usize {
     (shared_rows * full + own_rows * (full + 4)) * size_of::<f32>()
 }
 
-/// N H C, N K C, N H.
+/// Of queries, keys, and sums: N H C, N K C (or (P + N) K C), N H.
 fn lengths(shape: AttentionShape, layout: &Layout) -> [usize; 3] {
     let rows = layout.rows;
-    [rows * shape.heads * shape.head_dimension, rows * shape.key_value_heads * shape.head_dimension, rows * shape.heads]
+    let keys = layout.key_rows * shape.key_value_heads * shape.head_dimension;
+    [rows * shape.heads * shape.head_dimension, keys, rows * shape.heads]
 }
 
 impl Cuda {

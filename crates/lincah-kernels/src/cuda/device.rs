@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const SOURCE: &str = concat!(include_str!("elementwise.cu"), include_str!("rows.cu"), include_str!("attention.cu"));
 
 /// Every kernel of [`SOURCE`].
-const FUNCTIONS: [&str; 32] = [
+const FUNCTIONS: [&str; 33] = [
     "add",
     "scale",
     "add_bias",
@@ -23,6 +23,7 @@ const FUNCTIONS: [&str; 32] = [
     "gated_activation_backward",
     "soft_cap",
     "soft_cap_backward",
+    "tie_diagonal_blocks",
     "rope",
     "gather_rows",
     "scatter_add_rows",

@@ -65,6 +65,24 @@ extern "C" __global__ void soft_cap_backward(u64 n, float cap, const float* y, f
     EACH(i, n) dx[i] *= 1.0f - (y[i] / cap) * (y[i] / cap);
 }
 
+// Gradient of blocks on the diagonal that are one array: the thread of a place in the first block sums it over the blocks and writes it
+// to each, the others clear what lies off the diagonal. n is count rows width.
+extern "C" __global__ void tie_diagonal_blocks(u64 n, u32 count, u32 rows, u32 columns, u32 width, float* dx) {
+    EACH(i, n) {
+        u32 column = i % width;
+        u64 line = i / width;
+        u32 block = line / rows;
+        if (column / columns != block) {
+            dx[i] = 0.0f;
+        } else if (block == 0) {
+            u64 apart = (u64)rows * width + columns;
+            float sum = 0.0f;
+            for (u32 other = 0; other < count; other++) sum += dx[i + other * apart];
+            for (u32 other = 0; other < count; other++) dx[i + other * apart] = sum;
+        }
+    }
+}
+
 // `sign` is -1 for the way back. n is N heads C/2.
 extern "C" __global__ void rope(u64 n, u32 heads, u32 half, float sign, const float* cosines, const float* sines,
                                 const int* positions, float* x) {

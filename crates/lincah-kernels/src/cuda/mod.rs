@@ -18,6 +18,9 @@ use crate::Kernels;
 use std::error::Error;
 use std::fmt;
 
+/// Whether lincah was built with the feature `cuda`.
+pub const CUDA_IS_BUILT: bool = cfg!(feature = "cuda");
+
 /// The CUDA device number `ordinal`, computing in f32 (without TF32, unless the environment variable `LINCAH_CUDA_PRODUCTS` is `tf32`).
 ///
 /// The same call on the same card gives the same bits, whatever else runs; other cards and cuBLAS versions round differently, and so

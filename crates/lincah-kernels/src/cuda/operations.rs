@@ -56,6 +56,10 @@ impl Kernels for Cuda {
     type RopeTable = Arc<RopeTable>;
     type Layout = Layout;
 
+    fn gpu(&self) -> Option<usize> {
+        Some(self.stream.context().ordinal())
+    }
+
     fn upload(&self, values: &[f32]) -> Buffer {
         let mut buffer = Cuda::unset(self, values.len());
         if !values.is_empty() {
@@ -289,6 +293,15 @@ impl Kernels for Cuda {
         launch!(self, "cross_entropy", grid((rows, 1), reducing_threads(width), 0);
             &(width as u32), &targets, &weights, logits.of_mut(rows * width), &mut *losses.values);
         self.download(&losses)
+    }
+
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Buffer) {
+        let DiagonalBlocks { count, rows, columns, width } = blocks;
+        let n = count * rows * width;
+        assert!(count * columns <= width, "the blocks are wider than their matrix");
+        let sizes = [count, rows, columns, width].map(|size| size as u32);
+        launch!(self, "tie_diagonal_blocks", each(n);
+            &(n as u64), &sizes[0], &sizes[1], &sizes[2], &sizes[3], dx.of_mut(n));
     }
 
     fn squared_norm(&self, x: &Buffer) -> f64 {

@@ -5,9 +5,10 @@ use crate::noise::Noise;
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, RaggedLayout};
 
 fn layouts() -> Vec<RaggedLayout> {
-    [(0, &[1][..]), (0, &[1, 3, 17]), (5, &[2, 1, 17, 3]), (33, &[1, 61]), (4, &[])]
-        .map(|(prefix, own)| RaggedLayout::new(prefix, own))
-        .to_vec()
+    let whole = [(0, &[1][..]), (0, &[1, 3, 17]), (5, &[2, 1, 17, 3]), (33, &[1, 61]), (4, &[])];
+    let continuing = [(1, &[1][..]), (70, &[1]), (33, &[18]), (21, &[2, 1, 17])];
+    let whole = whole.map(|(prefix, own)| RaggedLayout::new(prefix, own));
+    whole.into_iter().chain(continuing.map(|(prefix, own)| RaggedLayout::continuing(prefix, own))).collect()
 }
 
 /// `(H, K)`.
@@ -75,7 +76,7 @@ struct Forward<K: Kernels> {
 
 fn forward<K: Kernels>(device: &K, noise: &mut Noise, layout: &RaggedLayout, shape: AttentionShape) -> Forward<K> {
     let queries = layout.rows() * shape.heads * shape.head_dimension;
-    let keys = layout.rows() * shape.key_value_heads * shape.head_dimension;
+    let keys = layout.key_rows() * shape.key_value_heads * shape.head_dimension;
     let sums = layout.rows() * shape.heads;
     let mut forward = Forward {
         lengths: [queries, keys, sums],

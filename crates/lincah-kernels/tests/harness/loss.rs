@@ -1,8 +1,8 @@
 //! Soft cap, cross-entropy, and what the optimizer needs.
 
-use super::{FORMULA, Outputs, PROBABILITY, SUM};
+use super::{FORMULA, GUARD, Outputs, PROBABILITY, SUM};
 use crate::noise::Noise;
-use lincah_kernels::{AdamStep, Kernels};
+use lincah_kernels::{AdamStep, DiagonalBlocks, Kernels};
 
 pub fn soft_cap<K: Kernels>(device: &K) -> Outputs {
     let mut outputs = Outputs::default();
@@ -36,6 +36,19 @@ pub fn cross_entropy<K: Kernels>(device: &K) -> Outputs {
             let name = format!("cross_entropy gradient {rows}×{width} up to {largest}");
             outputs.push(device, PROBABILITY, rows * width, name, &logits);
         }
+    }
+    outputs
+}
+
+pub fn tie_diagonal_blocks<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(23);
+    for (count, rows, columns, width) in [(1, 1, 1, 1), (1, 3, 2, 7), (3, 5, 4, 12), (9, 64, 4, 36), (3, 64, 4, 36)] {
+        let blocks = DiagonalBlocks { count, rows, columns, width };
+        let length = count * rows * width;
+        let mut dx = device.upload(&noise.take(length + GUARD));
+        device.tie_diagonal_blocks(blocks, &mut dx);
+        outputs.push(device, SUM, length, format!("{blocks:?}"), &dx);
     }
     outputs
 }

@@ -87,6 +87,7 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("scatter_add_rows", elementwise::scatter_add_rows),
         ("soft_cap", loss::soft_cap),
         ("cross_entropy", loss::cross_entropy),
+        ("tie_diagonal_blocks", loss::tie_diagonal_blocks),
         ("squared_norm", loss::squared_norm),
         ("scale", elementwise::scale),
         ("adam_step", loss::adam_step),

@@ -4,8 +4,8 @@ use super::Backbone;
 use crate::batch::TokenBatch;
 use crate::block::{Block, BlockActivations};
 use crate::error::ModelError;
-use crate::linear::Parameter;
-use crate::lora::{Adapter, AdapterError, AdapterTensor, Initializer, LoraConfig, Target, tensor_key};
+use crate::linear::{Lora, Parameter};
+use crate::lora::{Adapter, AdapterError, AdapterTensor, Initializer, LoraConfig, LoraLayout, Target, tensor_key};
 use crate::loss::{Loss, LossTerm, Targets};
 use crate::optimizer::{Moments, Optimizer, OptimizerState};
 use lincah_kernels::{AdamArrays, AdamStep, Kernels};
@@ -17,13 +17,15 @@ const MOST_LOGITS: usize = 1 << 24;
 impl<K: Kernels> Backbone<K> {
     /// Every projection that `config` adapts, with PEFT's keys and shapes of its two factors.
     fn adapted(&self, config: &LoraConfig) -> Vec<AdaptedProjection> {
+        let rank = config.whole_rank(self.config());
         let layers = (0..self.blocks.len()).filter(|&layer| config.adapts(layer));
         let targets =
             |layer| Target::ALL.into_iter().filter(|target| config.targets.contains(target)).map(move |target| (layer, target));
         let describe = |(layer, target): (usize, Target)| {
             let linear = self.blocks[layer].projection(target);
             let keys = [tensor_key(layer, target, 'A'), tensor_key(layer, target, 'B')];
-            AdaptedProjection { layer, target, keys, shapes: [[config.rank, linear.inputs], [linear.outputs, config.rank]] }
+            let heads = config.heads(target, self.config());
+            AdaptedProjection { layer, target, heads, keys, shapes: [[rank, linear.inputs], [linear.outputs, rank]] }
         };
         layers.flat_map(targets).map(describe).collect()
     }
@@ -39,7 +41,14 @@ impl<K: Kernels> Backbone<K> {
         for projection in self.adapted(config) {
             let [key_a, key_b] = projection.keys;
             let [shape_a, shape_b] = projection.shapes;
-            tensors.insert(key_a, AdapterTensor { shape: shape_a, values: initializer.factor_a(shape_a[0], shape_a[1]) });
+            let inputs = shape_a[1] as f32;
+            let bound = match config.layout {
+                LoraLayout::Whole => 1.0 / inputs.sqrt(),
+                LoraLayout::PerHead => (6.0 / (projection.heads as f32 * inputs)).sqrt(),
+            };
+            let mut a = initializer.factor_a(projection.heads * config.rank, shape_a[1], bound);
+            a.resize(shape_a[0] * shape_a[1], 0.0);
+            tensors.insert(key_a, AdapterTensor { shape: shape_a, values: a });
             tensors.insert(key_b, AdapterTensor { shape: shape_b, values: vec![0.0; shape_b[0] * shape_b[1]] });
         }
         self.set_adapter(&Adapter { config: config.clone(), tensors })?;
@@ -87,7 +96,8 @@ impl<K: Kernels> Backbone<K> {
         self.remove_adapter();
         for projection in &adapted {
             let [a, b] = projection.keys.each_ref().map(|key| adapter.tensors[key].values.as_slice());
-            self.blocks[projection.layer].projection_mut(projection.target).adapt(&self.kernels, &adapter.config, a, b);
+            let linear = self.blocks[projection.layer].projection_mut(projection.target);
+            linear.adapt(&self.kernels, &adapter.config, projection.heads, (a, b));
         }
         self.lora = Some(adapter.config.clone());
         Ok(())
@@ -173,7 +183,7 @@ impl<K: Kernels> Backbone<K> {
         let kept_at = |layer: usize| if layer == last { kept } else { None };
         let mut activations: Vec<Option<BlockActivations<K>>> = Vec::with_capacity(blocks.len());
         for (layer, block) in blocks.iter().enumerate() {
-            let (y, saved) = block.forward(&pass, x, kept_at(layer));
+            let (y, saved) = block.forward(&pass, x, kept_at(layer), None);
             activations.push((layer >= lowest).then_some(saved));
             x = y;
         }
@@ -235,8 +245,10 @@ impl<K: Kernels> Backbone<K> {
         Ok((value, dx))
     }
 
-    /// One optimizer step with the accumulated gradients, which are cleared; returns their norm before clipping.
+    /// One optimizer step with the accumulated gradients, which are cleared; returns their norm before clipping (in the layout
+    /// [`LoraLayout::PerHead`] it counts the shared B once a head).
     pub fn apply_gradients(&mut self, optimizer: &Optimizer, learning_rate: f64) -> f64 {
+        self.tie_gradients();
         let mut gradients = Vec::new();
         self.for_each_parameter(|_, parameter| gradients.extend(parameter.training.as_ref().map(|training| &training.gradient)));
         let norm = self.kernels.squared_norm_of_all(&gradients).sqrt();
@@ -245,7 +257,7 @@ impl<K: Kernels> Backbone<K> {
             learning_rate,
             beta1: optimizer.beta1,
             beta2: optimizer.beta2,
-            epsilon: optimizer.epsilon,
+            epsilon: optimizer.epsilon_at(self.optimizer_steps),
             weight_decay: optimizer.weight_decay,
             step: self.optimizer_steps,
             gradient_scale: optimizer.clipping_factor(norm),
@@ -261,6 +273,15 @@ impl<K: Kernels> Backbone<K> {
         });
         self.kernels.adam_steps(step, &mut arrays);
         norm
+    }
+
+    /// Gives every copy of a shared B the sum of the copies' gradients, so that they stay alike.
+    fn tie_gradients(&mut self) {
+        for linear in self.blocks.iter_mut().flat_map(Block::projections_mut) {
+            if let Some(Lora { b: Parameter { training: Some(training), .. }, tied: Some(blocks), .. }) = &mut linear.lora {
+                self.kernels.tie_diagonal_blocks(*blocks, &mut training.gradient);
+            }
+        }
     }
 
     /// What the optimizer remembers, to go on from later.
@@ -319,6 +340,8 @@ fn for_each_parameter_mut<'a, K: Kernels>(blocks: &'a mut [Block<K>], mut visit:
 struct AdaptedProjection {
     layer: usize,
     target: Target,
+    /// That share its B.
+    heads: usize,
     keys: [String; 2],
     shapes: [[usize; 2]; 2],
 }

@@ -1,6 +1,6 @@
 //! `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
-use super::{Adapter, AdapterTensor, LoraConfig, Target};
+use super::{Adapter, AdapterTensor, LoraConfig, LoraLayout, Target};
 use crate::new_file::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
@@ -136,7 +136,8 @@ impl Adapter {
     }
 
     fn config_json(&self, base_model: &str) -> Value {
-        let config = &self.config;
+        let whole_rank = self.tensors.iter().find_map(|(key, tensor)| key.ends_with("lora_A.weight").then_some(tensor.shape[0]));
+        let config = &self.config.whole(whole_rank.unwrap_or(self.config.rank));
         json!({
             "alpha_pattern": {},
             "auto_mapping": null,
@@ -264,6 +265,7 @@ fn read_config(path: &Path, json: &Value, tensors: &BTreeMap<String, AdapterTens
             .ok_or_else(|| refuse("target_modules", "the seven projections"))?,
         layers,
         rank_stabilized: json["use_rslora"] == json!(true),
+        layout: LoraLayout::Whole,
     })
 }
 
@@ -299,6 +301,7 @@ mod tests {
             targets: vec![Target::Query, Target::Down],
             layers: Some(vec![0]),
             rank_stabilized: true,
+            layout: LoraLayout::Whole,
         };
         let tensor =
             |shape: [usize; 2]| AdapterTensor { shape, values: (0..shape[0] * shape[1]).map(|i| i as f32 * 0.5).collect() };
@@ -318,6 +321,21 @@ mod tests {
         assert_eq!(Adapter::read(folder.path()).unwrap(), adapter());
         let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names.len(), 2, "no temporary file is left: {names:?}");
+    }
+
+    #[test]
+    fn a_layout_per_head_is_saved_in_its_whole_form() {
+        let folder = tempfile::tempdir().unwrap();
+        for rank_stabilized in [false, true] {
+            let mut adapter = adapter();
+            (adapter.config.rank, adapter.config.rank_stabilized) = (1, rank_stabilized);
+            adapter.config.layout = LoraLayout::PerHead;
+            adapter.write(folder.path(), "a-model").unwrap();
+            let read = Adapter::read(folder.path()).unwrap();
+            assert_eq!((read.config.rank, read.config.layout), (2, LoraLayout::Whole));
+            assert!((read.config.scale() - adapter.config.scale()).abs() < 1e-6);
+            assert_eq!(read.tensors, adapter.tensors);
+        }
     }
 
     #[test]

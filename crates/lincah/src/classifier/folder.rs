@@ -1,11 +1,14 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `README.md`, `training.jsonl`.
 
 use crate::base_model::BaseModel;
+use crate::data::dataset::LabelledDataset;
+use crate::data::fingerprint::training_fingerprint;
 use crate::data::report::DataReport;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
+use crate::trainer::split;
 use lincah_model::{Adapter, new_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -130,7 +133,10 @@ impl DataRecord {
 }
 
 /// Writes `bytes` under a temporary name in the same folder, then renames.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     new_file::write_atomically(path, bytes).map_err(Error::file("write", path))
 }
 
@@ -200,6 +206,13 @@ pub(crate) fn read_record<T: DeserializeOwned>(folder: &Path, expected: Task, kn
 }
 
 impl ClassifierRecord {
+    /// Whether the classifier was trained, and its training validated, on these very rows in this order.
+    pub fn was_trained_on(&self, data: &LabelledDataset) -> bool {
+        let rows = self.data.rows + self.data.validation_rows;
+        let same = |train: &LabelledDataset| training_fingerprint(train, self.recipe.soft_labels) == self.data.fingerprint;
+        data.len() == rows && split(data, &self.recipe).is_ok_and(|(train, _)| same(&train))
+    }
+
     /// Reads a folder's `classifier.json` alone.
     ///
     /// # Errors

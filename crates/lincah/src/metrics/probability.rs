@@ -2,7 +2,7 @@
 
 use super::{MetricError, check_lengths};
 
-fn check(row: usize, probability: f64) -> Result<f64, MetricError> {
+pub(super) fn check(row: usize, probability: f64) -> Result<f64, MetricError> {
     if (0.0..=1.0).contains(&probability) { Ok(probability) } else { Err(MetricError::Probability { row, probability }) }
 }
 

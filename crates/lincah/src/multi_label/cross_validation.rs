@@ -3,7 +3,7 @@
 use super::{MultiLabelEvaluation, MultiLabelPrediction, MultiLabelTrainer, evaluate_tfidf};
 use crate::base_model::BaseModel;
 use crate::cross_validation::{
-    CrossValidation, CrossValidationEvent, DoneFold, FoldResult, Folds, by_name, in_order, other_labels, run_folds,
+    CrossValidation, CrossValidationEvent, FoldResult, Folds, ScoredFold, by_name, in_order, other_labels, run_folds,
 };
 use crate::data::fingerprint::multi_label_fingerprint;
 use crate::data::multi_label::MultiLabelDataset;
@@ -76,7 +76,7 @@ impl Folds for MultiLabelFolds<'_> {
         base: BaseModel,
         fold: usize,
         on_event: &mut dyn FnMut(&TrainEvent),
-    ) -> Result<DoneFold<MultiLabelEvaluation, MultiLabelOutOfFold>, Error> {
+    ) -> Result<ScoredFold<MultiLabelEvaluation, MultiLabelOutOfFold>, Error> {
         let (test, train): (Vec<usize>, Vec<usize>) = (0..self.data.len()).partition(|&row| self.fold_of[row] == fold);
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
         let CrossValidation { prompt, recipe, stop, .. } = self.settings;
@@ -98,7 +98,7 @@ impl Folds for MultiLabelFolds<'_> {
                 tfidf_scores: by_name(names, &tfidf.probabilities),
             }
         });
-        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds };
+        let result = FoldResult { fold: Some(fold), run: String::new(), evaluation, tfidf, seconds, training: None };
         Ok((classifier.into_base(), result, scored.collect()))
     }
 
@@ -122,6 +122,7 @@ impl Folds for MultiLabelFolds<'_> {
             evaluation: MultiLabelEvaluation { cut_texts, ..evaluation },
             tfidf: of(|row| &row.tfidf_scores, |fold| fold.tfidf.n as f64 / fold.tfidf.texts_per_second)?,
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
+            training: None,
         })
     }
 }

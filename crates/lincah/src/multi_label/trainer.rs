@@ -9,7 +9,7 @@ use crate::data::report::Duplicates;
 use crate::data::stratification::multi_label_validation_split;
 use crate::error::Error;
 use crate::prompt::{EncodedQuestions, LabelTokens, MultiLabelEncoder, MultiLabelPrompt};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TrainingText};
 use crate::trainer::{
     DataFacts, Plan, Question, TrainEvent, Trainer, Validate, ValidationScores, Work, class_weights, remove_checkpoint,
     run_fingerprint,
@@ -38,6 +38,10 @@ impl MultiLabelTrainer {
     /// # Errors
     /// A recipe out of range, answers that the tokenizer cannot tell apart.
     pub fn new(base: BaseModel, prompt: MultiLabelPrompt, recipe: Recipe) -> Result<Self, Error> {
+        if recipe.training_text == TrainingText::Codelab {
+            let (field, expected) = ("--preset", "default for several labels a text");
+            return Err(Error::Recipe { field, value: String::from("codelab"), expected });
+        }
         let trainer = Trainer::new(base, prompt.question().clone(), recipe)?;
         let prompt = prompt.with_question(trainer.prompt().clone());
         Ok(Self { trainer, prompt, folder: None })

@@ -1,6 +1,7 @@
 use rayon::prelude::*;
+use std::borrow::Borrow;
 
-use super::{Prompt, PromptError};
+use super::{Cut, Prompt, PromptError};
 use crate::tokenizer::Tokenizer;
 
 /// Characters a token that the search for a cut starts from; only the time depends on it.
@@ -15,13 +16,17 @@ pub struct EncodedPrompt {
     pub cut_characters: usize,
 }
 
-/// Encodes texts inside one prompt, cutting the text, never the prompt, to at most so many tokens.
+/// Written behind the label in the codelab's training texts, as plain characters.
+const WRITTEN_END: &str = "<eos>";
+
+/// Encodes texts inside one prompt of at most so many tokens, cut as [`Cut`] says.
 #[derive(Debug)]
 pub struct PromptEncoder<'t> {
     tokenizer: &'t Tokenizer,
     head: String,
     tail: String,
     begin_of_text: Option<u32>,
+    cut: Cut,
     max_tokens: usize,
 }
 
@@ -45,8 +50,9 @@ impl<'t> PromptEncoder<'t> {
             true => Some(tokenizer.begin_of_text().ok_or(PromptError::NoBeginOfText)?),
             false => None,
         };
-        let encoder = Self { tokenizer, head: prompt.head(), tail, begin_of_text, max_tokens };
-        let needed = encoder.whole("")?.len();
+        let (head, cut) = (prompt.head(), prompt.cut());
+        let encoder = Self { tokenizer, head, tail, begin_of_text, cut, max_tokens };
+        let needed = encoder.whole("", "")?.len();
         if needed > max_tokens {
             return Err(PromptError::NoRoom { needed, max_tokens });
         }
@@ -58,17 +64,20 @@ impl<'t> PromptEncoder<'t> {
         self.max_tokens
     }
 
-    /// The ids of the prompt around `text`, whose end is cut if the whole is too long.
+    /// The ids of the prompt around `text`, the end of which (or of the prompt) is cut if the whole is too long.
     ///
-    /// The whole string is encoded, as pieces can merge across the seams between prompt and text. Time is linear in what is kept.
+    /// The whole string is encoded, as pieces can merge across the seams between prompt and text. Time is linear in what is kept ([`Cut::Text`]).
     ///
     /// # Errors
     /// [`PromptError::Tokenizer`].
     pub fn encode(&self, text: &str) -> Result<EncodedPrompt, PromptError> {
+        if self.cut == Cut::Prompt {
+            return self.cut_at_the_end(text, self.whole(text, "")?);
+        }
         // Looking one character beyond what could ever fit is enough to know that it does not.
         let could_fit = self.max_tokens.saturating_mul(self.tokenizer.longest_piece());
         if text.chars().nth(could_fit).is_none() {
-            let tokens = self.whole(text)?;
+            let tokens = self.whole(text, "")?;
             if tokens.len() <= self.max_tokens {
                 return Ok(EncodedPrompt { tokens, cut_characters: 0 });
             }
@@ -84,19 +93,43 @@ impl<'t> PromptEncoder<'t> {
         texts.par_iter().map(|text| self.encode(text.as_ref())).collect()
     }
 
+    /// A training sequence of the codelab: begin of text, the pieces of prompt, answer and the characters `<eos>`, cut at their end to
+    /// what `max_tokens` leaves beside begin of text, and end of text. The last id is a target only.
+    ///
+    /// # Errors
+    /// [`PromptError::NoEndOfText`], [`PromptError::Tokenizer`].
+    pub fn encode_training(&self, text: &str, answer: &str) -> Result<EncodedPrompt, PromptError> {
+        let end_of_text = self.tokenizer.end_of_text().ok_or(PromptError::NoEndOfText)?;
+        let mut encoded = self.cut_at_the_end(text, self.whole(text, &[answer, WRITTEN_END].concat())?)?;
+        encoded.tokens.push(end_of_text);
+        Ok(encoded)
+    }
+
+    /// Keeps the first `max_tokens` ids; how many characters of the text went with the others is known from what the kept ones spell.
+    fn cut_at_the_end(&self, text: &str, mut tokens: Vec<u32>) -> Result<EncodedPrompt, PromptError> {
+        if tokens.len() <= self.max_tokens {
+            return Ok(EncodedPrompt { tokens, cut_characters: 0 });
+        }
+        tokens.truncate(self.max_tokens);
+        let pieces = &tokens[usize::from(self.begin_of_text.is_some())..];
+        let kept = self.tokenizer.decode(pieces)?.chars().count();
+        let whole = self.head.chars().count() + text.chars().count() + self.tail.chars().count();
+        Ok(EncodedPrompt { tokens, cut_characters: whole.saturating_sub(kept).clamp(1, text.chars().count().max(1)) })
+    }
+
     /// The ids of a prompt of which a part of the text must go: doubles the kept part until it is too long, then halves the difference.
     fn encode_cut(&self, text: &str) -> Result<EncodedPrompt, PromptError> {
         let total = text.chars().count();
         let mut boundaries = text.char_indices().map(|(at, _)| at);
         let mut known: Vec<usize> = Vec::new();
-        let (mut fits, mut tokens) = (0, self.whole("")?);
+        let (mut fits, mut tokens) = (0, self.whole("", "")?);
         let mut exceeds = total;
         let mut next = self.max_tokens.saturating_mul(CHARACTERS_PER_TOKEN).min(total / 2).max(1);
         while exceeds - fits > 1 {
             if known.len() <= next {
                 known.extend(boundaries.by_ref().take(next + 1 - known.len()));
             }
-            let attempt = self.whole(&text[..known[next]])?;
+            let attempt = self.whole(&text[..known[next]], "")?;
             if attempt.len() <= self.max_tokens {
                 (fits, tokens) = (next, attempt);
             } else {
@@ -108,8 +141,9 @@ impl<'t> PromptEncoder<'t> {
         Ok(EncodedPrompt { tokens, cut_characters: total - fits })
     }
 
-    fn whole(&self, text: &str) -> Result<Vec<u32>, PromptError> {
-        let ids = self.tokenizer.encode(&[self.head.as_str(), text, self.tail.as_str()].concat())?;
+    /// Begin of text and the pieces of the prompt around `text`, `after` following it.
+    fn whole(&self, text: &str, after: &str) -> Result<Vec<u32>, PromptError> {
+        let ids = self.tokenizer.encode(&[self.head.as_str(), text, self.tail.as_str(), after].concat())?;
         Ok(self.begin_of_text.into_iter().chain(ids).collect())
     }
 }
@@ -117,9 +151,10 @@ impl<'t> PromptEncoder<'t> {
 /// How many ids all prompts have in common at their front, taken from the ids themselves.
 ///
 /// At most all but the last of the shortest prompt, so that every prompt keeps a token of its own to be scored at; 0 for no prompts.
-pub fn shared_prefix_length(prompts: &[EncodedPrompt]) -> usize {
+pub fn shared_prefix_length<P: Borrow<EncodedPrompt>>(prompts: &[P]) -> usize {
+    let prompts: Vec<&EncodedPrompt> = prompts.iter().map(Borrow::borrow).collect();
     let Some((first, others)) = prompts.split_first() else { return 0 };
     let limit = prompts.iter().map(|prompt| prompt.tokens.len().saturating_sub(1)).min().unwrap_or(0);
     let common = |prompt: &EncodedPrompt| first.tokens.iter().zip(&prompt.tokens).take_while(|(a, b)| a == b).count();
-    others.iter().map(common).fold(limit, usize::min)
+    others.iter().copied().map(common).fold(limit, usize::min)
 }

@@ -70,13 +70,17 @@ impl PlannedRun {
 }
 
 fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
+    let entries =
+        [("model", Value::from(model)), ("split_seed", Value::from(split_seed)), ("train_size", Value::from(train_size))];
+    entries.into_iter().map(|(name, value)| (name.to_string(), value)).chain(recipe_settings(prompt, recipe)).collect()
+}
+
+/// Recipe and prompt by the names of the command's options.
+pub(crate) fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
     let json = |value: Result<Value, serde_json::Error>| value.expect("a setting serializes");
     let targets: Vec<String> = recipe.lora.targets.iter().map(ToString::to_string).collect();
     let layers = recipe.lora.layers.as_ref().map_or(String::from("all"), |layers| format!("{layers:?}"));
     let entries = [
-        ("model", Value::from(model)),
-        ("split_seed", Value::from(split_seed)),
-        ("train_size", Value::from(train_size)),
         ("epochs", Value::from(recipe.epochs)),
         ("learning_rate", Value::from(recipe.learning_rate)),
         ("batch_size", Value::from(recipe.batch_size)),
@@ -85,11 +89,14 @@ fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt
         ("alpha", Value::from(recipe.lora.alpha)),
         ("rank_stabilized", Value::from(recipe.lora.rank_stabilized)),
         ("dropout", Value::from(recipe.lora.dropout)),
+        ("lora_layout", json(serde_json::to_value(recipe.lora.layout))),
         ("targets", Value::from(targets.join(" "))),
         ("layers", Value::from(layers)),
         ("schedule", json(serde_json::to_value(recipe.schedule))),
         ("warmup", Value::from(recipe.warmup)),
         ("loss", json(serde_json::to_value(recipe.loss))),
+        ("training_text", json(serde_json::to_value(recipe.training_text))),
+        ("soft_labels", Value::from(recipe.soft_labels)),
         ("class_weights", json(serde_json::to_value(recipe.class_weights))),
         ("shuffle", Value::from(recipe.shuffle)),
         ("weight_decay", Value::from(recipe.optimizer.weight_decay)),
@@ -97,6 +104,7 @@ fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt
         ("clip_norm", Value::from(recipe.optimizer.clip_norm)),
         ("max_tokens", Value::from(recipe.max_tokens)),
         ("prompt", Value::from(prompt.render("{text}"))),
+        ("members", Value::from(recipe.members)),
         ("seed", Value::from(recipe.seed)),
     ];
     entries.into_iter().map(|(name, value)| (name.to_string(), value)).collect()

@@ -1,6 +1,6 @@
 //! Threads that train, one base model each.
 
-use super::{PlannedRun, RunResult};
+use super::{PlannedRun, RunResult, ScoredRow};
 use crate::base_model::BaseModel;
 use crate::baseline::TfidfBaseline;
 use crate::classifier::BaseModelRecord;
@@ -21,8 +21,8 @@ pub(super) struct Group {
 
 /// A training that is over.
 pub(super) struct Finished {
-    pub(super) runs: usize,
-    pub(super) results: Vec<RunResult>,
+    /// Each with the rows that it scored, none where it diverged.
+    pub(super) results: Vec<(RunResult, Vec<ScoredRow>)>,
     pub(super) cost: f64,
 }
 
@@ -105,14 +105,14 @@ fn train(base: &mut Option<BaseModel>, group: &Group, device: Device, stop: &Arc
                 let alone = Group { runs: vec![run.clone()] };
                 match train_once(base, &alone, device, stop) {
                     Ok(found) => results.extend(found),
-                    Err(Error::Diverged { .. }) => results.push(diverged(run, device, base)?),
+                    Err(Error::Diverged { .. }) => results.push((diverged(run, device, base)?, Vec::new())),
                     Err(error) => return Err(error),
                 }
             }
         }
         Err(error) => return Err(error),
     }
-    Ok(Finished { runs: results.len(), results, cost: group.cost() })
+    Ok(Finished { results, cost: group.cost() })
 }
 
 fn open<'a>(base: &'a mut Option<BaseModel>, name: &str, device: Device) -> Result<&'a BaseModel, Error> {
@@ -128,7 +128,7 @@ fn train_once(
     group: &Group,
     device: Device,
     stop: &Arc<AtomicBool>,
-) -> Result<Vec<RunResult>, Error> {
+) -> Result<Vec<(RunResult, Vec<ScoredRow>)>, Error> {
     let run = &group.runs[0].1;
     let record = BaseModelRecord::of(open(base, &run.model, device)?);
     let model = base.take().expect("it was opened above");
@@ -144,7 +144,8 @@ fn train_once(
         let evaluate = || Evaluation::of(&scores.predictions, &run.test.labels, &run.test.label_names, scores.scoring_seconds);
         // The last step may have left the numbers without a further loss to show it.
         let evaluation = finite.then(evaluate).transpose()?;
-        Ok(RunResult { evaluation, seconds: scores.seconds, ..empty(key, run, &record, &tfidf) })
+        let rows = ScoredRow::of(&run.test, &scores.predictions);
+        Ok((RunResult { evaluation, seconds: scores.seconds, ..empty(key, run, &record, &tfidf) }, rows))
     };
     group.runs.iter().map(result).collect()
 }

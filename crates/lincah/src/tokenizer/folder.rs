@@ -23,6 +23,9 @@ impl Tokenizer {
         let settings = Settings::read(folder)?;
         let begin_of_text = settings.role(&inner, "bos_token", "bos_token_id")?;
         let end_of_text = settings.role(&inner, "eos_token", "eos_token_id")?;
+        let mut ends: Vec<u32> = end_of_text.into_iter().chain(settings.ends()).collect();
+        ends.sort_unstable();
+        ends.dedup();
         let adds_begin_of_text = match settings.tokenizer.add_bos_token {
             Some(adds) => adds,
             None => {
@@ -51,6 +54,7 @@ impl Tokenizer {
             control,
             begin_of_text,
             end_of_text,
+            ends,
             adds_begin_of_text,
             space_prefix: false,
             fingerprint: hexadecimal(hash.finalize()),
@@ -115,10 +119,22 @@ impl Settings {
             let absent = || TokenizerError::RoleNotInVocabulary { path: self.path.clone(), role: name, piece: piece.clone() };
             return inner.token_to_id(piece).ok_or_else(absent).map(Some);
         }
-        let places = [&self.generation[key], &self.model[key], &self.model["text_config"][key]];
         // Where there are several ends of text, the first is the one that training data end with.
-        let id = places.into_iter().find_map(|value| value.as_u64().or_else(|| value[0].as_u64()));
+        let id = self.places(key).into_iter().find_map(|value| value.as_u64().or_else(|| value[0].as_u64()));
         Ok(id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)))
+    }
+
+    fn places(&self, key: &str) -> [&Value; 3] {
+        [&self.generation[key], &self.model[key], &self.model["text_config"][key]]
+    }
+
+    /// Every id that is named as an end of text anywhere, alone or in a list.
+    fn ends(&self) -> impl Iterator<Item = u32> {
+        let values = self.places("eos_token_id").into_iter().flat_map(|value| match value {
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        });
+        values.filter_map(|value| u32::try_from(value.as_u64()?).ok())
     }
 }
 

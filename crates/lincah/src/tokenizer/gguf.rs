@@ -49,6 +49,7 @@ impl TokenizerTables {
             merges,
             begin_of_text: id(file, "tokenizer.ggml.bos_token_id")?,
             end_of_text: id(file, "tokenizer.ggml.eos_token_id")?,
+            end_of_turn: id(file, "tokenizer.ggml.eot_token_id")?,
             unknown: id(file, "tokenizer.ggml.unknown_token_id")?,
             adds_begin_of_text: file.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(sentencepiece),
             space_prefix: file.boolean("tokenizer.ggml.add_space_prefix")?.unwrap_or(sentencepiece),

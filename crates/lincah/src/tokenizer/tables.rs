@@ -49,6 +49,8 @@ pub struct TokenizerTables {
     pub begin_of_text: Option<u32>,
     /// Id at the end of a text.
     pub end_of_text: Option<u32>,
+    /// Id at the end of a turn of a chat, where that is another one.
+    pub end_of_turn: Option<u32>,
     /// Id of what no piece covers.
     pub unknown: Option<u32>,
     /// Whether the model's makers put `begin_of_text` before every text.
@@ -80,6 +82,7 @@ impl TokenizerTables {
             control,
             begin_of_text: self.begin_of_text,
             end_of_text: self.end_of_text,
+            ends: self.end_of_text.into_iter().chain(self.end_of_turn).collect(),
             adds_begin_of_text: self.adds_begin_of_text,
             space_prefix: self.space_prefix && self.kind == TokenizerKind::SentencePiece,
             pieces: self.pieces.into_iter().map(Some).collect(),
@@ -101,6 +104,7 @@ impl TokenizerTables {
         let roles = [
             ("tokenizer.ggml.bos_token_id", self.begin_of_text),
             ("tokenizer.ggml.eos_token_id", self.end_of_text),
+            ("tokenizer.ggml.eot_token_id", self.end_of_turn),
             ("tokenizer.ggml.unknown_token_id", self.unknown),
         ];
         for (role, id) in roles {

@@ -29,6 +29,8 @@ pub(super) struct Checkpoint {
     pub(super) adapter: Adapter,
     pub(super) optimizer: OptimizerState,
     pub(super) best: Option<Best>,
+    /// Adapters of the members that are trained.
+    pub(super) members: Vec<Adapter>,
 }
 
 /// The part of a checkpoint that is no array. The validation loss is kept as bits: a decimal might not come back the same.
@@ -38,6 +40,8 @@ struct State {
     step: usize,
     optimizer_steps: u32,
     best: Option<(usize, u64)>,
+    #[serde(default)]
+    members: usize,
 }
 
 impl Checkpoint {
@@ -55,6 +59,9 @@ impl Checkpoint {
         if let Some(best) = &self.best {
             add_adapter("best", &best.adapter);
         }
+        for (index, member) in self.members.iter().enumerate() {
+            add_adapter(&format!("member {index}"), member);
+        }
         for (key, moments) in &self.optimizer.moments {
             arrays.insert(format!("first/{key}"), (vec![moments.first.len()], bytes(&moments.first)));
             arrays.insert(format!("second/{key}"), (vec![moments.second.len()], bytes(&moments.second)));
@@ -64,6 +71,7 @@ impl Checkpoint {
             step: self.step,
             optimizer_steps: self.optimizer.steps,
             best: self.best.as_ref().map(|best| (best.epoch, best.loss.to_bits())),
+            members: self.members.len(),
         };
         let metadata = HashMap::from([(STATE_KEY.to_string(), serde_json::to_string(&state).expect("a state serializes"))]);
         let views = arrays.iter().map(|(key, (shape, bytes))| {
@@ -90,14 +98,18 @@ impl Checkpoint {
         let state: State = state
             .and_then(|state| serde_json::from_str(state).ok())
             .ok_or_else(|| damaged(String::from("it holds no training state")))?;
-        let mut adapters = BTreeMap::from([("adapter", BTreeMap::new()), ("best", BTreeMap::new())]);
+        let mut adapters: BTreeMap<String, BTreeMap<String, AdapterTensor>> = BTreeMap::new();
+        let is_adapter = |group: &str| matches!(group, "adapter" | "best") || group.starts_with("member ");
         let mut moments: BTreeMap<String, Moments> = BTreeMap::new();
         for (key, view) in file.iter() {
             let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             let entry = || Moments { first: Vec::new(), second: Vec::new() };
             match (key.split_once('/'), view.shape()) {
-                (Some((group @ ("adapter" | "best"), key)), &[rows, columns]) => {
-                    adapters.entry(group).or_default().insert(key.to_string(), AdapterTensor { shape: [rows, columns], values });
+                (Some((group, key)), &[rows, columns]) if is_adapter(group) => {
+                    adapters
+                        .entry(group.to_string())
+                        .or_default()
+                        .insert(key.to_string(), AdapterTensor { shape: [rows, columns], values });
                 }
                 (Some(("first", key)), _) => moments.entry(key.to_string()).or_insert_with(entry).first = values,
                 (Some(("second", key)), _) => moments.entry(key.to_string()).or_insert_with(entry).second = values,
@@ -110,6 +122,7 @@ impl Checkpoint {
             step: state.step,
             adapter: take("adapter"),
             optimizer: OptimizerState { steps: state.optimizer_steps, moments },
+            members: (0..state.members).map(|index| take(&format!("member {index}"))).collect(),
             best: state.best.map(|(epoch, bits)| Best { epoch, loss: f64::from_bits(bits), adapter: take("best") }),
         })
     }
@@ -121,8 +134,15 @@ mod tests {
     use lincah_model::Target;
 
     fn checkpoint() -> Checkpoint {
-        let config =
-            LoraConfig { rank: 1, alpha: 1.0, dropout: 0.0, targets: vec![Target::Query], layers: None, rank_stabilized: false };
+        let config = LoraConfig {
+            rank: 1,
+            alpha: 1.0,
+            dropout: 0.0,
+            targets: vec![Target::Query],
+            layers: None,
+            rank_stabilized: false,
+            layout: Default::default(),
+        };
         let adapter = |value: f32| Adapter {
             config: config.clone(),
             tensors: BTreeMap::from([(
@@ -139,6 +159,7 @@ mod tests {
                 moments: BTreeMap::from([(String::from("a.weight"), Moments { first: vec![0.1; 3], second: vec![1e-30; 3] })]),
             },
             best: Some(Best { epoch: 2, loss: 0.1 + 0.2, adapter: adapter(0.3) }),
+            members: vec![adapter(0.5), adapter(0.7)],
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::prompt::EncodedPrompt;
 use crate::random::below;
-use crate::recipe::{ClassWeights, Recipe};
+use crate::recipe::{ClassWeights, Recipe, TrainingText};
 use lincah_model::{Loss, TokenBatch};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -11,19 +11,31 @@ use std::ops::Range;
 /// Most tokens whose activations are held at once, unless a single text has more.
 const MOST_TOKENS_AT_ONCE: usize = 640;
 
+/// What should follow a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The token of this answer.
+    Answer(usize),
+    /// This token, the answer being part of what is read.
+    Token(u32),
+}
+
 /// A prompt of a training row, and how much each answer to it counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) prompt: EncodedPrompt,
-    /// Index of an answer and its weight: its class weight, times its probability where the target is soft.
-    pub(crate) answers: Vec<(usize, f64)>,
+    /// What should follow and its weight: its class weight, times its probability where the target is soft.
+    pub(crate) answers: Vec<(Next, f64)>,
 }
 
 impl Question {
     /// A question whose answers have these probabilities; `weights` are those of the classes.
     pub(crate) fn new(prompt: EncodedPrompt, probabilities: &[f64], weights: &[f64]) -> Self {
         let answers = probabilities.iter().zip(weights).enumerate().filter(|(_, (probability, _))| **probability > 0.0);
-        Self { prompt, answers: answers.map(|(answer, (probability, weight))| (answer, probability * weight)).collect() }
+        Self {
+            prompt,
+            answers: answers.map(|(answer, (probability, weight))| (Next::Answer(answer), probability * weight)).collect(),
+        }
     }
 
     fn weight(&self) -> f64 {
@@ -49,9 +61,13 @@ pub(crate) struct Plan {
     /// Tokens that all questions of a row begin with, computed once for them.
     shared: Vec<usize>,
     pub(super) steps: usize,
+    /// Steps of each member; the epochs are numbered on through all of them.
+    pub(super) member_steps: usize,
     pub(super) steps_per_epoch: usize,
     batch_size: usize,
     loss: Loss,
+    /// What the loss is divided by for each text, where that is not its number of tokens.
+    terms_of_a_text: Option<usize>,
     shuffle: bool,
     seed: u64,
 }
@@ -60,7 +76,7 @@ pub(crate) struct Plan {
 pub(super) struct Part<'a> {
     pub(super) prompts: Vec<&'a [u32]>,
     pub(super) texts: Vec<usize>,
-    pub(super) answers: Vec<usize>,
+    pub(super) next: Vec<Next>,
     pub(super) weights: Vec<f32>,
 }
 
@@ -77,9 +93,11 @@ impl Plan {
             questions,
             questions_per_row,
             steps: recipe.steps(rows),
+            member_steps: recipe.steps(rows) / recipe.members,
             steps_per_epoch: rows.div_ceil(recipe.batch_size),
             batch_size: recipe.batch_size,
             loss: recipe.loss,
+            terms_of_a_text: (recipe.training_text == TrainingText::Codelab).then_some(recipe.max_tokens),
             shuffle: recipe.shuffle,
             seed: recipe.seed,
         }
@@ -108,11 +126,16 @@ impl Plan {
     /// memory has a bound. The gradients are summed, so that only rounding depends on it.
     ///
     /// Rows of several questions are a part each, which holds what the questions share once. The weights are scaled so that the step's
-    /// loss is a weighted mean, over the questions or, for the loss on all tokens, over the tokens.
+    /// loss is a weighted mean, over the questions or, for the loss on all tokens, over the tokens (over so many places a text in the
+    /// codelab's way, which pads).
     pub(super) fn parts(&self, batch: &[usize], least: usize) -> Vec<Part<'_>> {
         let of_row = |&row: &usize| row * self.questions_per_row..(row + 1) * self.questions_per_row;
         let questions: Vec<usize> = batch.iter().flat_map(of_row).collect();
-        let terms = |question: &Question| if self.loss == Loss::AllTokens { question.prompt.tokens.len() as f64 } else { 1.0 };
+        let terms = |question: &Question| match (self.loss, self.terms_of_a_text) {
+            (Loss::AllTokens, Some(terms)) => terms as f64,
+            (Loss::AllTokens, None) => question.prompt.tokens.len() as f64,
+            _ => 1.0,
+        };
         let sum: f64 = questions.iter().map(|&question| &self.questions[question]).map(|q| q.weight() * terms(q)).sum();
         let part = |range: Range<usize>| {
             let questions = || questions[range.clone()].iter().map(|&question| &self.questions[question]);
@@ -120,7 +143,7 @@ impl Plan {
             Part {
                 prompts: questions().map(|question| question.prompt.tokens.as_slice()).collect(),
                 texts: answers().map(|(text, _)| text).collect(),
-                answers: answers().map(|(_, answer)| answer.0).collect(),
+                next: answers().map(|(_, answer)| answer.0).collect(),
                 weights: answers().map(|(_, answer)| (answer.1 / sum) as f32).collect(),
             }
         };
@@ -234,6 +257,8 @@ mod tests {
         assert_eq!(weights(&balanced, &[0, 9]), [0.625 / 3.125, 2.5 / 3.125]);
         let all_tokens = plan(&Recipe { loss: Loss::AllTokens, ..Recipe::default() });
         assert_eq!(weights(&all_tokens, &[0, 8]), [0.1, 0.1]);
+        let codelab = plan(&Recipe::codelab());
+        assert_eq!(weights(&codelab, &[0, 8]), [1.0 / 256.0; 2]);
         let in_order = plan(&Recipe { shuffle: false, batch_size: 4, ..Recipe::default() });
         assert_eq!(in_order.batch(5), [8, 9]);
     }
@@ -244,7 +269,7 @@ mod tests {
         let soft = [Question::new(prompt(1), &[0.25, 0.75], &[1.0, 2.0]), Question::new(prompt(2), &[1.0, 0.0], &[1.0, 2.0])];
         let plan = Plan::new(&Recipe::default(), soft.to_vec(), 1);
         let parts = plan.parts(&[0, 1], 1);
-        assert_eq!((&parts[0].texts, &parts[0].answers), (&vec![0, 0, 1], &vec![0, 1, 0]));
+        assert_eq!((&parts[0].texts, &parts[0].next), (&vec![0, 0, 1], &[0, 1, 0].map(Next::Answer).to_vec()));
         assert_eq!(parts[0].weights, [0.25, 1.5, 1.0].map(|weight| (weight / 2.75) as f32));
     }
 }

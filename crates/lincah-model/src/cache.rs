@@ -1,0 +1,35 @@
+//! Keys and values of the tokens that were read, so that what follows them need not compute them again.
+
+use lincah_kernels::{AttentionShape, Kernels};
+
+/// One layer's keys and values, `[positions, K, C]` each: `rows` of them hold tokens, the others are zero.
+pub(crate) struct KeyValueCache<K: Kernels> {
+    key: K::Buffer,
+    value: K::Buffer,
+    /// `K · C`.
+    width: usize,
+    rows: usize,
+}
+
+impl<K: Kernels> KeyValueCache<K> {
+    /// Room for the keys and values of so many positions.
+    pub(crate) fn new(kernels: &K, shape: AttentionShape, positions: usize) -> Self {
+        let width = shape.key_value_heads * shape.head_dimension;
+        Self { key: kernels.zeros(positions * width), value: kernels.zeros(positions * width), width, rows: 0 }
+    }
+
+    /// Puts `rows` more keys and values behind those that are there; gives all.
+    pub(crate) fn append(
+        &mut self,
+        kernels: &K,
+        rows: usize,
+        (key, value): (&K::Buffer, &K::Buffer),
+    ) -> (&K::Buffer, &K::Buffer) {
+        let places: Vec<usize> = (self.rows..self.rows + rows).collect();
+        // The places are zero, so adding writes.
+        kernels.scatter_add_rows(self.width, &places, key, &mut self.key);
+        kernels.scatter_add_rows(self.width, &places, value, &mut self.value);
+        self.rows += rows;
+        (&self.key, &self.value)
+    }
+}
