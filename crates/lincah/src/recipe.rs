@@ -113,7 +113,27 @@ fn is_one(members: &usize) -> bool {
     *members == 1
 }
 
+/// Optimizer steps below which a member of a small set is undertrained, in texts: 200 steps of 8.
+const TEXTS_OF_A_SMALL_SET: usize = 1600;
+/// Rows up to which several members pay for themselves.
+const ROWS_OF_A_SMALL_SET: usize = 500;
+/// Hidden sizes above it want half the learning rate.
+const HIDDEN_SIZE_OF_A_SMALL_MODEL: usize = 600;
+
 impl Recipe {
+    /// The recipe that was measured to work for so many training rows and a model of this hidden size, on training rows only
+    /// (`docs/benchmarks/2026-11-24-small-sets.md`): with few rows more passes over them and the mean of three adapters, with a wider model
+    /// half the learning rate. For 800 rows and the default model it is the default.
+    pub fn suggested(rows: usize, hidden_size: usize) -> Self {
+        let default = Self::default();
+        Self {
+            epochs: (TEXTS_OF_A_SMALL_SET / rows.max(1)).clamp(default.epochs, 16),
+            members: if rows <= ROWS_OF_A_SMALL_SET { 3 } else { 1 },
+            learning_rate: default.learning_rate * if hidden_size <= HIDDEN_SIZE_OF_A_SMALL_MODEL { 1.0 } else { 0.5 },
+            ..default
+        }
+    }
+
     /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value as Keras lays it out, batch 2, a
     /// constant rate, no shuffling, Keras' Adam. Its prompt is cut as [`Cut::Prompt`](crate::prompt::Cut::Prompt) says.
     pub fn codelab() -> Self {
@@ -207,5 +227,24 @@ impl Recipe {
             Some((field, value, _, expected)) => Err(Error::Recipe { field, value, expected }),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_sets_get_more_passes_and_members_and_wide_models_smaller_steps() {
+        let suggested = |rows, hidden| {
+            let recipe = Recipe::suggested(rows, hidden);
+            recipe.check().unwrap();
+            (recipe.epochs, recipe.members, recipe.learning_rate)
+        };
+        assert_eq!(suggested(0, 576), (16, 3, 1e-3));
+        assert_eq!(suggested(200, 576), (8, 3, 1e-3));
+        assert_eq!(suggested(400, 640), (4, 3, 5e-4));
+        assert_eq!(suggested(501, 640), (4, 1, 5e-4));
+        assert_eq!(Recipe::suggested(800, 576), Recipe::default());
     }
 }
