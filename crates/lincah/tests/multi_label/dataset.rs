@@ -124,3 +124,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[ignore = "needs the ETHOS files in ../shared/ethos or $LINCAH_ETHOS"]
+fn ethos_has_its_authors_labels_and_folds() {
+    let beside = || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/ethos");
+    let folder = std::env::var_os("LINCAH_ETHOS").map_or_else(beside, std::path::PathBuf::from);
+    let names = [
+        "violence",
+        "directed_vs_generalized",
+        "gender",
+        "race",
+        "national_origin",
+        "disability",
+        "religion",
+        "sexual_orientation",
+    ];
+    let options = MultiLabelOptions { text_column: "comment".to_owned(), labels: each(&names), cut: 0.5 };
+    let path = folder.join("Ethos_Dataset_Multi_Label.csv");
+    let data = MultiLabelDataset::read(&path, &ReadOptions::default(), &options).unwrap();
+    let positives: Vec<usize> = (0..8).map(|label| data.positives(label)).collect();
+    assert_eq!((data.len(), positives), (433, vec![142, 135, 86, 76, 74, 53, 81, 73]));
+    // What iterative-stratification 0.1.9 makes of RandomState(0), as in the authors' setE.py.
+    let fold_of = lincah::data::stratification::multi_label_folds(&data.labels, 10, 0).unwrap();
+    assert_eq!(fold_of[..20], [6, 5, 1, 0, 5, 8, 7, 3, 4, 2, 9, 6, 4, 3, 1, 8, 0, 7, 1, 9]);
+    let rows: Vec<usize> = (0..10).map(|fold| fold_of.iter().filter(|&&of| of == fold).count()).collect();
+    assert_eq!(rows, [44, 44, 44, 43, 42, 44, 43, 42, 43, 44]);
+}
