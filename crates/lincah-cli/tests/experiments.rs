@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use support::{Bench, Ran};
 
 const DATA: &str = "data.csv --text comment --label label --labels A,B";
-const QUICK: &str = "--model model --learning-rate 0.01 --holdout 8";
+const QUICK: &str = "--model model --learning-rate 0.01 --members 1 --holdout 8";
 
 fn lines(bench: &Bench, file: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(bench.path(file)).unwrap_or_default();
