@@ -4,10 +4,13 @@ mod folder;
 mod zero_shot;
 
 use crate::base_model::BaseModel;
+use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
+use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Device;
 use std::path::Path;
+use std::time::Instant;
 
 pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task, write_atomically};
 pub(crate) use folder::{CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_files};
@@ -92,6 +95,17 @@ impl AgileClassifier {
     /// A prompt that does not fit, or weights that cannot be read.
     pub fn predict<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Prediction>, Error> {
         predict(&self.base, (&self.record.prompt, &self.record.label_tokens), self.record.recipe.max_tokens, texts)
+    }
+
+    /// Predicts rows with known labels, and what comes of it.
+    ///
+    /// # Errors
+    /// As [`AgileClassifier::predict`]; no rows.
+    pub fn evaluate(&self, data: &LabelledDataset) -> Result<(Vec<Prediction>, Evaluation), Error> {
+        let begun = Instant::now();
+        let predictions = self.predict(&data.texts)?;
+        let evaluation = Evaluation::of(&predictions, &data.labels, self.labels(), begun.elapsed().as_secs_f64())?;
+        Ok((predictions, evaluation))
     }
 }
 

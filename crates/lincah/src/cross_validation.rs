@@ -242,9 +242,8 @@ impl Folds for OneLabelFolds<'_> {
         let begun = Instant::now();
         let trainer = Trainer::new(base, prompt.clone(), recipe.clone())?.stopping_at(stop.clone());
         let classifier = trainer.fit(&train, on_event)?;
-        let (seconds, begun) = (begun.elapsed().as_secs_f64(), Instant::now());
-        let predictions = classifier.predict(&test.texts)?;
-        let evaluation = Evaluation::of(&predictions, &test.labels, &test.label_names, begun.elapsed().as_secs_f64())?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let (predictions, evaluation) = classifier.evaluate(&test)?;
         let (tfidf_predictions, tfidf) = TfidfBaseline::evaluate(&train, &test)?;
         let scores = |prediction: &Prediction| by_name(&test.label_names, &prediction.probabilities);
         let scored = predictions.iter().zip(&tfidf_predictions).enumerate().map(|(index, (prediction, tfidf))| OutOfFold {

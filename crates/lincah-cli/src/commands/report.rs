@@ -13,7 +13,6 @@ use lincah::report::{Baseline, CODELAB, Origin, Report, ScoredReport, SweepRepor
 use lincah::sweep::finished_runs;
 use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Evaluation, FolderKind, Prediction, write_atomically};
 use std::path::Path;
-use std::time::Instant;
 
 pub(crate) fn run(arguments: &Arguments, device: Device) -> anyhow::Result<()> {
     let kind = FolderKind::of(&arguments.folder)?;
@@ -67,10 +66,7 @@ fn classifier(arguments: &Arguments, device: Device) -> anyhow::Result<Report> {
     let classifier = AgileClassifier::load(&arguments.folder, arguments.model.as_deref(), device)?;
     print_device(device, classifier.base());
     eprintln!("scoring {} rows", rows.scored.len());
-    let begun = Instant::now();
-    let predictions = classifier.predict(&rows.scored.texts)?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let evaluation = Evaluation::of(&predictions, &rows.scored.labels, classifier.labels(), seconds)?;
+    let (predictions, evaluation) = classifier.evaluate(&rows.scored)?;
     let mut notices = Vec::new();
     let baseline = baseline(&rows, &record, &mut notices)?;
     data_notices(&rows.scored, &evaluation, &mut notices);

@@ -6,9 +6,9 @@ use crate::interrupt::stop_on_interrupt;
 use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::LabelledDataset;
-use lincah::{AgileClassifier, BaseModel, Device, Error, Evaluation, LabelSet, Prompt, Recipe, Trainer};
+use lincah::{AgileClassifier, BaseModel, Device, Error, LabelSet, Prompt, Recipe, Trainer};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
     let run = Run {
@@ -88,10 +88,7 @@ impl Run<'_> {
         let mut progress = TrainingProgress::new();
         let mut classifier = trainer.fit(train, &mut |event| progress.show(event))?;
         if let Some(holdout) = holdout {
-            let begun = Instant::now();
-            let predictions = classifier.predict(&holdout.texts)?;
-            let evaluation = Evaluation::of(&predictions, &holdout.labels, classifier.labels(), begun.elapsed().as_secs_f64())?;
-            classifier.record_mut().metrics = Some(evaluation);
+            classifier.record_mut().metrics = Some(classifier.evaluate(holdout)?.1);
             classifier.save(self.out)?;
         }
         Ok(classifier)
