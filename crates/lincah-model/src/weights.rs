@@ -224,7 +224,7 @@ impl Weights {
         let path = || self.shard(tensor).path().to_owned();
         let numbers = decode_rows(tensor.tensor_type, bytes, width, count, |index| tensor.order.stored_row(row(index)))
             .map_err(|source| WeightsError::Dequantize { tensor: name.into(), path: path(), source: Box::new(source) })?;
-        match numbers.par_iter().position_first(|number| !number.is_finite()) {
+        match first_not_finite(&numbers) {
             None => Ok(numbers),
             Some(index) => Err(WeightsError::NotFinite {
                 tensor: name.into(),
@@ -266,6 +266,30 @@ impl Weights {
         match &self.source {
             Source::Folder { folder, .. } => folder,
             Source::Gguf(file) => file.path(),
+        }
+    }
+}
+
+/// Index of the first number that is infinite or none. Whole blocks are looked at, for a search number by number costs more than the reading.
+fn first_not_finite(numbers: &[f32]) -> Option<usize> {
+    const BLOCK: usize = 1 << 14;
+    let is_finite = |block: &[f32]| block.iter().fold(true, |finite, number| finite & number.is_finite());
+    let block = numbers.par_chunks(BLOCK).position_first(|block| !is_finite(block))?;
+    numbers[block * BLOCK..].iter().position(|number| !number.is_finite()).map(|index| block * BLOCK + index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_not_finite;
+
+    #[test]
+    fn the_first_number_that_is_not_finite_is_found_in_any_block() {
+        let mut numbers = vec![0.5f32; 40_000];
+        assert_eq!(first_not_finite(&numbers), None);
+        assert_eq!(first_not_finite(&[]), None);
+        for (place, number) in [(39_999, f32::NAN), (16_384, f32::INFINITY), (16_383, f32::NEG_INFINITY), (0, f32::NAN)] {
+            numbers[place] = number;
+            assert_eq!(first_not_finite(&numbers), Some(place));
         }
     }
 }

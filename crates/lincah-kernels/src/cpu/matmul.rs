@@ -62,6 +62,17 @@ pub(super) fn pack_transposed(values: &[f32], columns: usize, inner: usize, fact
     panels
 }
 
+/// The row-major `[columns, inner]` that [`pack_transposed`] packed with a factor of 1.
+pub(super) fn unpack_transposed(panels: &[f32], columns: usize, inner: usize) -> Vec<f32> {
+    let mut values = vec![0.0; columns * inner];
+    values.par_chunks_mut(PANEL * inner).zip(panels.par_chunks(PANEL * inner)).for_each(|(rows, panel)| {
+        for (column, row) in rows.chunks_exact_mut(inner).enumerate() {
+            row.iter_mut().zip(panel.chunks_exact(PANEL)).for_each(|(value, strip)| *value = strip[column]);
+        }
+    });
+    values
+}
+
 /// Packs one panel in tiles that stay in the first cache.
 pub(super) fn pack_panel(values: &[f32], panel_index: usize, inner: usize, factor: f32, panel: &mut [f32]) {
     const DEPTH: usize = 16;
@@ -331,6 +342,14 @@ pub(super) mod tests {
                 (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
             })
             .collect()
+    }
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        for (columns, inner) in [(1, 1), (5, 7), (32, 16), (40, 33), (100, 64)] {
+            let values = noise(columns * inner, 3);
+            assert_eq!(unpack_transposed(&pack_transposed(&values, columns, inner, 1.0), columns, inner), values);
+        }
     }
 
     #[test]

@@ -12,10 +12,11 @@ mod simd;
 
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
-use matmul::{Left, Right, pack_row_major, pack_transposed, product, product_unpacked};
+use matmul::{Left, Right, pack_row_major, pack_transposed, product, product_unpacked, unpack_transposed};
 use rayon::prelude::*;
 pub use rope::RopeTable;
 use simd::InstructionSet;
+use std::sync::OnceLock;
 
 /// The processor, with as many threads as the current rayon pool.
 #[derive(Debug, Default, Clone, Copy)]
@@ -42,8 +43,8 @@ pub struct Matrix {
 
 #[derive(Debug)]
 enum Storage {
-    /// Packed for `x Wᵀ` and for `dy W`: fastest, twice the memory.
-    Packed { forward: Vec<f32>, backward: Vec<f32> },
+    /// Packed for `x Wᵀ` and, from the first `dy W` on, for that too: fastest, in training twice the memory.
+    Packed { forward: Vec<f32>, backward: OnceLock<Vec<f32>> },
     /// Row-major, never packed.
     RowMajor(Vec<f32>),
 }
@@ -83,10 +84,7 @@ impl Kernels for Cpu {
     }
 
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        let storage = Storage::Packed {
-            forward: pack_transposed(&values, outputs, inputs, 1.0),
-            backward: pack_row_major(&values, outputs, inputs),
-        };
+        let storage = Storage::Packed { forward: pack_transposed(&values, outputs, inputs, 1.0), backward: OnceLock::new() };
         Matrix { outputs, inputs, storage }
     }
 
@@ -114,7 +112,10 @@ impl Kernels for Cpu {
 
     fn linear_backward(&self, rows: usize, dy: &Vec<f32>, weight: &Matrix, dx: &mut Vec<f32>) {
         let right = match &weight.storage {
-            Storage::Packed { backward, .. } => Right::Panels(backward),
+            Storage::Packed { forward, backward } => Right::Panels(backward.get_or_init(|| {
+                let values = unpack_transposed(forward, weight.outputs, weight.inputs);
+                pack_row_major(&values, weight.outputs, weight.inputs)
+            })),
             Storage::RowMajor(values) => Right::RowMajor(values, weight.inputs),
         };
         product(Left::row_major(dy, rows, weight.outputs), right, weight.outputs, weight.inputs, true, dx);
