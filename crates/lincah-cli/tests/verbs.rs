@@ -126,6 +126,20 @@ fn members_stopped_on_the_way_resume_to_the_same_mean() {
 }
 
 #[test]
+fn few_rows_get_more_epochs_and_several_members_unless_the_options_say_otherwise() {
+    let bench = Bench::new();
+    let recipe = |options: &str, out: &str| {
+        bench.run(&format!("train data.csv --text comment --label label --labels A,B --model model {options} --out {out}")).ok();
+        let record = std::fs::read(bench.path(out).join("classifier.json")).unwrap();
+        let recipe = serde_json::from_slice::<Value>(&record).unwrap()["recipe"].clone();
+        (recipe["epochs"].as_u64(), recipe["members"].as_u64(), recipe["learning_rate"].as_f64())
+    };
+    assert_eq!(recipe("", "few"), (Some(16), Some(3), Some(1e-3)));
+    assert_eq!(recipe("--epochs 2 --members 1 --learning-rate 0.01", "given"), (Some(2), None, Some(0.01)));
+    assert_eq!(recipe("--epochs 2 --validation 0.2", "validated"), (Some(2), None, Some(1e-3)));
+}
+
+#[test]
 fn the_codelab_preset_trains_in_kerass_layout_and_resumes() {
     let bench = Bench::new();
     let train = format!("{TRAIN} --preset codelab --epochs 6 --checkpoint-seconds 0");

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
-use crate::results::{open_folder, read_lines, write_lines};
+use crate::results::{PREDICTIONS_FILE, RESULTS_FILE, open_folder, read_lines, write_lines};
 use crate::trainer::{TrainEvent, Trainer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -21,9 +21,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
-
-const RESULTS_FILE: &str = "results.jsonl";
-const PREDICTIONS_FILE: &str = "predictions.jsonl";
 
 /// A cross-validation to be run, or gone on with.
 ///

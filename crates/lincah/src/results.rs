@@ -6,6 +6,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
+/// Metrics, an object a fold or a run.
+pub(crate) const RESULTS_FILE: &str = "results.jsonl";
+/// Out-of-fold probabilities, an object a row.
+pub(crate) const PREDICTIONS_FILE: &str = "predictions.jsonl";
+
 /// What a folder holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderKind {
@@ -26,9 +31,9 @@ impl FolderKind {
         let has = |name: &str| folder.join(name).is_file();
         if has("classifier.json") || has("training.jsonl") {
             Ok(Self::Classifier)
-        } else if has("predictions.jsonl") {
+        } else if has(PREDICTIONS_FILE) {
             Ok(Self::CrossValidation)
-        } else if has("results.jsonl") {
+        } else if has(RESULTS_FILE) {
             Ok(Self::Sweep)
         } else {
             Err(Error::NothingToReport { path: folder.to_path_buf() })

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
-use crate::results::{open_folder, read_lines, write_lines};
+use crate::results::{RESULTS_FILE, open_folder, read_lines, write_lines};
 use lincah_model::Device;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,8 @@ use std::time::Instant;
 
 pub(crate) use table::recipe_settings;
 
-const RESULTS_FILE: &str = "results.jsonl";
+pub use table::varied_settings;
+
 const TABLE_FILE: &str = "results.csv";
 const PREDICTIONS_FOLDER: &str = "predictions";
 

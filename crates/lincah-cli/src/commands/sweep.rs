@@ -8,7 +8,7 @@ use lincah::data::DataError;
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::split::{holdout, validation_split};
 use lincah::statistics::mean_deviation;
-use lincah::sweep::{PlannedRun, RunResult, Sweep, SweepEvent};
+use lincah::sweep::{PlannedRun, RunResult, Sweep, SweepEvent, varied_settings};
 use lincah::{BaseModel, Device, Error, LabelSet, Recipe};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &SweepArguments, device: Device) -> anyhow::Result<
     if let Some(first) = sweep.planned().next() {
         print_data_report(&first.train, Some(&first.test));
     }
-    let varied = varied(&sweep_settings(&sweep));
+    let varied = varied(&sweep.planned().map(PlannedRun::settings).collect::<Vec<_>>());
     let stop = stop_on_interrupt()?;
     let outcome = sweep.run((arguments.jobs, device), &stop, &mut |event| {
         if let SweepEvent::Run { result, done, runs, seconds_left } = event {
@@ -113,15 +113,8 @@ fn split(data: &LabelledDataset, kept: Option<usize>, (seed, size, fraction): (u
     Ok((Arc::new(data.subset(&train)), Arc::new(data.subset(&test))))
 }
 
-fn sweep_settings(sweep: &Sweep) -> Vec<Map<String, Value>> {
-    sweep.planned().map(|run| run.settings()).collect()
-}
-
-/// Names of the settings that have several values.
 fn varied(settings: &[Map<String, Value>]) -> Vec<String> {
-    let Some(first) = settings.first() else { return Vec::new() };
-    let differs = |name: &&String| settings.iter().any(|other| other[*name] != first[*name]);
-    first.keys().filter(differs).cloned().collect()
+    varied_settings(&settings.iter().collect::<Vec<_>>())
 }
 
 fn shown(value: &Value) -> String {

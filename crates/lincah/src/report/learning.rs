@@ -5,7 +5,7 @@ use super::codelab::PublishedPoint;
 use super::{decimals, setting, spread};
 use crate::evaluate::Evaluation;
 use crate::statistics::mean_deviation;
-use crate::sweep::RunResult;
+use crate::sweep::{RunResult, varied_settings};
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
@@ -64,9 +64,7 @@ pub(super) fn groups(results: &[RunResult]) -> Vec<Group<'_>> {
 
 /// Names of the settings that have several values, in the options' order.
 pub(super) fn varied(groups: &[Group]) -> Vec<String> {
-    let Some(first) = groups.first() else { return Vec::new() };
-    let differs = |name: &&String| groups.iter().any(|group| group.settings[*name] != first.settings[*name]);
-    first.settings.keys().filter(differs).cloned().collect()
+    varied_settings(&groups.iter().map(|group| &group.settings).collect::<Vec<_>>())
 }
 
 /// All that puts runs on different plots.

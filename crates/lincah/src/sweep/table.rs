@@ -69,6 +69,13 @@ impl PlannedRun {
     }
 }
 
+/// Names of the settings that have several values, in the options' order.
+pub fn varied_settings(all: &[&Map<String, Value>]) -> Vec<String> {
+    let Some(first) = all.first() else { return Vec::new() };
+    let differs = |name: &&String| all.iter().any(|other| other[*name] != first[*name]);
+    first.keys().filter(differs).cloned().collect()
+}
+
 fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
     let entries =
         [("model", Value::from(model)), ("split_seed", Value::from(split_seed)), ("train_size", Value::from(train_size))];
