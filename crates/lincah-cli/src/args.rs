@@ -7,7 +7,7 @@ use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
 use crate::recipe_args::RecipeArguments;
 use crate::report_args::Report;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use lincah::Device;
+use lincah::{Compute, Device, Precision};
 use std::path::PathBuf;
 
 /// Agile text classifiers: a small language model, tuned with LoRA on a few hundred labelled texts, on this machine.
@@ -19,9 +19,21 @@ pub(crate) struct Arguments {
     pub(crate) threads: Option<usize>,
     /// Where to compute: cpu, cuda, cuda:N or auto
     #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Device::Auto)]
-    pub(crate) device: Device,
+    device: Device,
+    /// Precision of weights and products: f32 or bf16 (GPUs only) [default: bf16 on a GPU, f32 on the processor]
+    #[arg(long, global = true, display_order = 1002, value_name = "KIND")]
+    precision: Option<Precision>,
+    /// In training, compute a layer's inside again rather than keep it: less memory, a third more time, the same results
+    #[arg(long, global = true, display_order = 1003)]
+    recompute: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    pub(crate) fn compute(&self) -> Compute {
+        Compute { device: self.device, precision: self.precision, recompute: self.recompute }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,7 +4,7 @@ use crate::printer::print_device;
 use crate::prompt_args::PromptArguments;
 use anyhow::bail;
 use clap::Args;
-use lincah::{AgileClassifier, BaseModel, Device, Error, LabelSet, Prediction, Recipe, ZeroShotClassifier, hub};
+use lincah::{AgileClassifier, BaseModel, Compute, Error, LabelSet, Prediction, Recipe, ZeroShotClassifier, hub};
 use std::path::Path;
 
 #[derive(Debug, Args)]
@@ -51,17 +51,17 @@ impl ZeroShotArguments {
     }
 
     /// The classifier in `folder`, or the model as it is; [`check`](Self::check) comes first.
-    pub(crate) fn load(&self, folder: Option<&Path>, device: Device) -> Result<Classifier, Error> {
+    pub(crate) fn load(&self, folder: Option<&Path>, compute: Compute) -> Result<Classifier, Error> {
         let classifier = match folder {
-            Some(folder) => Classifier::Trained(Box::new(AgileClassifier::load(folder, self.model.as_deref(), device)?)),
+            Some(folder) => Classifier::Trained(Box::new(AgileClassifier::load(folder, self.model.as_deref(), compute)?)),
             None => {
                 let prompt = self.prompt.prompt(LabelSet::new(self.labels.clone())?)?;
-                let base = BaseModel::open(self.model.as_deref().unwrap_or(hub::DEFAULT_MODEL), device)?;
+                let base = BaseModel::open(self.model.as_deref().unwrap_or(hub::DEFAULT_MODEL), compute)?;
                 let max_tokens = self.prompt.max_tokens().unwrap_or(Recipe::default().max_tokens);
                 Classifier::ZeroShot(Box::new(ZeroShotClassifier::new(base, prompt, max_tokens)?))
             }
         };
-        print_device(device, classifier.base());
+        print_device(compute, classifier.base());
         Ok(classifier)
     }
 }

@@ -1,13 +1,15 @@
 //! What a reader should know of the machine that a report was made on; never its name.
 
-use lincah::Device;
+use lincah::Compute;
 
 /// Processor, cores, system and device.
-pub(crate) fn described(device: Device) -> String {
+pub(crate) fn described(compute: Compute) -> String {
     let cores = std::thread::available_parallelism().map_or(String::from("?"), |cores| cores.to_string());
     let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let processor = processor().map_or(String::new(), |name| format!("{name}, "));
-    format!("{processor}{cores} cores, {system}, device {device}")
+    let device = compute.device;
+    let precision = compute.precision.map_or(String::new(), |precision| format!(", {precision}"));
+    format!("{processor}{cores} cores, {system}, device {device}{precision}")
 }
 
 /// The processor's name, where the system tells it in a file.

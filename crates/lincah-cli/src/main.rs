@@ -34,19 +34,19 @@ fn main() -> ExitCode {
     {
         return printer::report(&anyhow::Error::new(error));
     }
-    let device = arguments.device;
+    let compute = arguments.compute();
     let result = match arguments.command {
-        Command::Quickstart(arguments) => commands::quickstart::run(&arguments, device),
+        Command::Quickstart(arguments) => commands::quickstart::run(&arguments, compute),
         Command::Pull(arguments) => commands::pull::run(&arguments),
         Command::Models(arguments) => commands::models::run(&arguments),
-        Command::Train(arguments) => commands::train::run(&arguments, device),
-        Command::Evaluate(arguments) => commands::evaluate::run(&arguments, device),
-        Command::Predict(arguments) => commands::predict::run(&arguments, device),
-        Command::Generate(arguments) => commands::generate::run(&arguments, device),
-        Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, device),
-        Command::Sweep(arguments) => commands::sweep::run(&arguments, device),
-        Command::Compare(arguments) => commands::compare::run(&arguments, device),
-        Command::Report(arguments) => commands::report::run(&arguments, device),
+        Command::Train(arguments) => commands::train::run(&arguments, compute),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments, compute),
+        Command::Predict(arguments) => commands::predict::run(&arguments, compute),
+        Command::Generate(arguments) => commands::generate::run(&arguments, compute),
+        Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, compute),
+        Command::Sweep(arguments) => commands::sweep::run(&arguments, compute),
+        Command::Compare(arguments) => commands::compare::run(&arguments, compute),
+        Command::Report(arguments) => commands::report::run(&arguments, compute),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, Device, Evaluation, LabelScores, Recipe, TrainEvent};
+use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ pub(crate) fn report(error: &Error) -> ExitCode {
 }
 
 /// Says where a model computes, if that was left to lincah and there was a choice.
-pub(crate) fn print_device(asked: Device, base: &BaseModel) {
-    if asked != Device::Auto || !Device::CUDA_IS_BUILT {
+pub(crate) fn print_device(asked: Compute, base: &BaseModel) {
+    if asked.device != Device::Auto || !Device::CUDA_IS_BUILT {
         return;
     }
     match base.model().device() {

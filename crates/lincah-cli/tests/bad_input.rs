@@ -54,6 +54,13 @@ fn bad_data_is_named_with_its_place() {
 }
 
 #[test]
+fn a_precision_that_the_device_lacks_is_refused() {
+    let bench = Bench::new();
+    let message = train(&bench, "data.csv --text comment --label label --labels A,B --device cpu --precision bf16");
+    assert!(message.contains("cpu does not compute in bf16"), "{message}");
+}
+
+#[test]
 fn bad_models_are_named() {
     let bench = Bench::new();
     let columns = "data.csv --text comment --label label --labels A,B --out out";

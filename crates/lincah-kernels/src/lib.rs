@@ -53,7 +53,7 @@ mod layout;
 pub mod reference;
 
 pub use cpu::Cpu;
-pub use cuda::{CUDA_IS_BUILT, CudaError, cuda};
+pub use cuda::{CUDA_IS_BUILT, CudaError, CudaPrecision, cuda};
 pub use kernels::{
     Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, Kernels, LoraGradients,
     LoraSaved, LoraShape, NormShape,

@@ -52,7 +52,9 @@ fn the_cpu_agrees_with_the_reference() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn cuda_agrees_with_the_reference() {
-    hold_against_the_reference(&lincah_kernels::cuda(0).unwrap_or_else(|error| panic!("{error}")));
+    hold_against_the_reference(
+        &lincah_kernels::cuda(0, Some(lincah_kernels::CudaPrecision::F32)).unwrap_or_else(|error| panic!("{error}")),
+    );
 }
 
 #[test]

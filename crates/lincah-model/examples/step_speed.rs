@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (batch, prefix, own, rank) = (batch?, prefix?, own?, rank?);
     let files = Arc::new(ModelFiles::open(Path::new(model))?);
     let begun = Instant::now();
-    let mut model = load(files.clone(), device.parse::<Device>()?)?;
+    let mut model = load(files.clone(), device.parse::<Device>()?.into())?;
     eprintln!("loaded in {:.1} s", begun.elapsed().as_secs_f64());
     let vocabulary = files.config().vocabulary_size() as u32;
     let mut state = 1u32;

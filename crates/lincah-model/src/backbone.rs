@@ -26,12 +26,18 @@ pub struct Backbone<K: Kernels> {
     head: OnceLock<K::Matrix>,
     lora: Option<LoraConfig>,
     optimizer_steps: u32,
+    recompute: bool,
 }
 
 impl<K: Kernels> Backbone<K> {
     /// The resolved sizes and options.
     pub fn config(&self) -> &BackboneConfig {
         self.files.config()
+    }
+
+    /// Whether a training step computes a layer's inside again in the backward rather than keep it from the forward.
+    pub fn with_recomputation(self, recompute: bool) -> Self {
+        Self { recompute, ..self }
     }
 
     fn weights(&self) -> &Weights {

@@ -41,6 +41,13 @@ pub(crate) struct BlockActivations<K: Kernels> {
     mlp_post: Option<PostNormSaved<K>>,
 }
 
+impl<K: Kernels> BlockActivations<K> {
+    /// The residual stream on entry alone, from which the rest can be computed again.
+    pub(crate) fn into_input(self) -> K::Buffer {
+        self.input
+    }
+}
+
 impl<K: Kernels> Block<K> {
     pub(crate) fn projection(&self, target: Target) -> &Linear<K> {
         match target {

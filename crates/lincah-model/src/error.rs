@@ -1,5 +1,6 @@
 //! What can go wrong between weights and scores.
 
+use crate::language_model::{Device, Precision};
 use crate::lora::AdapterError;
 
 /// An error of the model.
@@ -14,6 +15,14 @@ pub enum ModelError {
     /// A device that cannot be used.
     #[error(transparent)]
     Cuda(#[from] lincah_kernels::CudaError),
+    /// A precision that a device does not compute in.
+    #[error("{device} does not compute in {precision}; leave --precision out, or choose another")]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+        /// Where.
+        device: Device,
+    },
     /// A token that the model has no embedding for.
     #[error("token {token} is outside the model's vocabulary of {vocabulary_size}; the tokenizer belongs to another model")]
     TokenOutOfVocabulary {

@@ -8,7 +8,7 @@ use crate::lora::{Adapter, LoraConfig};
 use crate::loss::{Loss, Targets};
 use crate::optimizer::{Optimizer, OptimizerState};
 use crate::weights::ModelFiles;
-use lincah_kernels::{Cpu, Kernels, cuda};
+use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -64,6 +64,64 @@ impl FromStr for Device {
 pub struct UnknownDevice {
     /// The name.
     pub name: String,
+}
+
+/// How weights and products are kept. Norms, softmax, LoRA and the optimizer are in f32 everywhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Precision {
+    /// 32-bit floating point: the processor's own, and what a GPU is checked with.
+    F32,
+    /// bfloat16 factors, summed in f32: a GPU's own.
+    Bf16,
+}
+
+impl Precision {
+    const ALL: [Self; 2] = [Self::F32, Self::Bf16];
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
+        let named = |precision: &Self| precision.to_string() == name;
+        Self::ALL.into_iter().find(named).ok_or_else(|| UnknownPrecision { name: name.into() })
+    }
+}
+
+/// A name that is no [`Precision`]'s.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is no precision; it is f32 or bf16")]
+pub struct UnknownPrecision {
+    /// The name.
+    pub name: String,
+}
+
+/// Where and how a model computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compute {
+    /// Where.
+    pub device: Device,
+    /// How weights and products are kept; `None` is the device's own way.
+    pub precision: Option<Precision>,
+    /// Whether a training step keeps only what enters a layer and computes the rest again in the backward: a third more work, and a
+    /// fraction of the memory, with the same results.
+    pub recompute: bool,
+}
+
+impl From<Device> for Compute {
+    fn from(device: Device) -> Self {
+        Self { device, ..Self::default() }
+    }
 }
 
 /// A frozen decoder with an optional, trainable LoRA. The methods are [`Backbone`]'s of the same names.
@@ -130,14 +188,23 @@ pub trait Decoding: Send {
 /// Reads a model onto a device.
 ///
 /// # Errors
-/// Weights that cannot be read or are damaged; a device that was asked for by name and cannot be used.
-pub fn load(files: Arc<ModelFiles>, device: Device) -> Result<Box<dyn LanguageModel>, ModelError> {
-    match device {
-        Device::Cpu => Ok(Box::new(Backbone::load(Cpu, files)?)),
-        Device::Cuda(ordinal) => Ok(Box::new(Backbone::load(cuda(ordinal)?, files)?)),
-        Device::Auto => match cuda(0) {
-            Ok(kernels) => Ok(Box::new(Backbone::load(kernels, files)?)),
-            Err(_) => load(files, Device::Cpu),
+/// Weights that cannot be read or are damaged; a device that was asked for by name and cannot be used; a precision that it does not have.
+pub fn load(files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn LanguageModel>, ModelError> {
+    let precision = compute.precision.map(|precision| match precision {
+        Precision::F32 => CudaPrecision::F32,
+        Precision::Bf16 => CudaPrecision::Bf16,
+    });
+    match compute.device {
+        Device::Cpu => match compute.precision {
+            None | Some(Precision::F32) => Ok(Box::new(Backbone::load(Cpu, files)?.with_recomputation(compute.recompute))),
+            Some(precision) => Err(ModelError::Precision { precision, device: compute.device }),
+        },
+        Device::Cuda(ordinal) => {
+            Ok(Box::new(Backbone::load(cuda(ordinal, precision)?, files)?.with_recomputation(compute.recompute)))
+        }
+        Device::Auto => match cuda(0, precision) {
+            Ok(kernels) => Ok(Box::new(Backbone::load(kernels, files)?.with_recomputation(compute.recompute))),
+            Err(_) => load(files, Compute { device: Device::Cpu, ..compute }),
         },
     }
 }
@@ -201,6 +268,16 @@ impl<K: Kernels> LanguageModel for Backbone<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn precisions_have_names() {
+        for precision in Precision::ALL {
+            assert_eq!(precision.to_string().parse(), Ok(precision));
+        }
+        for name in ["", "f16", "BF16"] {
+            assert_eq!(name.parse::<Precision>(), Err(UnknownPrecision { name: name.into() }));
+        }
+    }
 
     #[test]
     fn devices_have_names() {

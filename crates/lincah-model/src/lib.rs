@@ -25,7 +25,7 @@ pub use backbone::Backbone;
 pub use batch::TokenBatch;
 pub use config::BackboneConfig;
 pub use error::ModelError;
-pub use language_model::{Decoding, Device, LanguageModel, UnknownDevice, load};
+pub use language_model::{Compute, Decoding, Device, LanguageModel, Precision, UnknownDevice, UnknownPrecision, load};
 pub use lora::{Adapter, LoraConfig, LoraLayout, Target};
 pub use loss::{Loss, Targets};
 pub use optimizer::{Moments, Optimizer, OptimizerState};

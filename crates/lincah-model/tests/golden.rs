@@ -2,7 +2,7 @@
 //! LoRA gradient, ten Adam losses; and greedy continuations (`tools/golden/generation.py`).
 
 use lincah_kernels::reference::Reference;
-use lincah_kernels::{Cpu, Kernels, cuda};
+use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
 use lincah_model::{Adapter, Backbone, Loss, ModelError, Optimizer, Targets, TokenBatch};
 use safetensors::SafeTensors;
@@ -114,7 +114,7 @@ fn hidden_states_and_logits_on_the_cpu() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn hidden_states_and_logits_on_cuda() {
-    hidden_states_and_logits(|| cuda(0).expect("a GPU"));
+    hidden_states_and_logits(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
 fn numbers(count: usize) -> Vec<usize> {
@@ -164,7 +164,25 @@ fn losses_and_gradients_on_the_cpu() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn losses_and_gradients_on_cuda() {
-    losses_and_gradients(|| cuda(0).expect("a GPU"));
+    losses_and_gradients(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
+}
+
+#[test]
+fn recomputation_gives_the_same_bits() {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let texts = golden.texts();
+        let gradients = |recompute: bool| {
+            let mut model = golden.model(Cpu).with_recomputation(recompute);
+            model.set_adapter(&golden.adapter()).unwrap();
+            model.make_trainable();
+            let (tokens, weights) = (&golden.integers["targets"], vec![1.0; texts.len()]);
+            let targets = Targets { texts: &numbers(texts.len()), tokens, weights: &weights };
+            let value = model.accumulate_gradients(&TokenBatch::new(&texts), &targets, (Loss::Label, &[]), 5).unwrap();
+            (value.to_bits(), model.gradients())
+        };
+        assert_eq!(gradients(true), gradients(false), "{family}");
+    }
 }
 
 /// Probability of the second label for each text.
@@ -232,7 +250,7 @@ fn soft_targets_on_the_cpu() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn soft_targets_on_cuda() {
-    soft_targets(|| cuda(0).expect("a GPU"));
+    soft_targets(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
 fn ten_steps_of_adam_and_of_adamw<K: Kernels>(kernels: fn() -> K) {
@@ -271,7 +289,7 @@ fn ten_steps_of_adam_and_of_adamw_on_the_cpu() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn ten_steps_of_adam_and_of_adamw_on_cuda() {
-    ten_steps_of_adam_and_of_adamw(|| cuda(0).expect("a GPU"));
+    ten_steps_of_adam_and_of_adamw(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
 /// The prompt read in parts, then each token as the model chooses it.
@@ -321,7 +339,7 @@ fn greedy_continuations_on_the_cpu() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn greedy_continuations_on_cuda() {
-    greedy_continuations(|| cuda(0).expect("a GPU"));
+    greedy_continuations(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The codelab's own stack, KerasHub, on a tiny Gemma (`tools/golden/keras_codelab.py`): ten losses of its training, and the LoRA kernels
 //! and logits that it ends with.
 
-use lincah_kernels::{Cpu, Kernels, cuda, reference::Reference};
+use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda, reference::Reference};
 use lincah_model::lora::AdapterTensor;
 use lincah_model::weights::ModelFiles;
 use lincah_model::{Adapter, Backbone, LoraConfig, LoraLayout, Loss, Optimizer, Target, Targets, TokenBatch};
@@ -106,7 +106,7 @@ fn ten_steps_of_the_codelab_on_the_reference() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn ten_steps_of_the_codelab_on_cuda() {
-    ten_steps_of_the_codelab(cuda(0).expect("a GPU"));
+    ten_steps_of_the_codelab(cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
 #[test]

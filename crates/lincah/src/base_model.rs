@@ -5,7 +5,7 @@ use crate::hub;
 use crate::prompt::EncodedPrompt;
 use crate::tokenizer::Tokenizer;
 use lincah_model::weights::{ModelFiles, TokenizerSource};
-use lincah_model::{Device, LanguageModel, TokenBatch};
+use lincah_model::{Compute, LanguageModel, TokenBatch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,14 +33,14 @@ impl BaseModel {
     ///
     /// # Errors
     /// A model that is not there, of an unknown architecture, or damaged.
-    pub fn open(name: &str, device: Device) -> Result<Self, Error> {
+    pub fn open(name: &str, compute: impl Into<Compute>) -> Result<Self, Error> {
         let path = hub::resolve(name)?;
         let files = Arc::new(ModelFiles::open(&path)?);
         let tokenizer = match files.tokenizer_source() {
             TokenizerSource::File(file) => Tokenizer::from_folder(file.parent().unwrap_or(Path::new(".")))?,
             TokenizerSource::Gguf(file) => Tokenizer::from_gguf(file)?,
         };
-        let model = lincah_model::load(files.clone(), device)?;
+        let model = lincah_model::load(files.clone(), compute.into())?;
         Ok(Self { name: name.to_string(), path, files, tokenizer, model })
     }
 

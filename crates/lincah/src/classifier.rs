@@ -8,7 +8,7 @@ use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
-use lincah_model::Device;
+use lincah_model::Compute;
 use std::path::Path;
 use std::time::Instant;
 
@@ -46,9 +46,9 @@ impl AgileClassifier {
     ///
     /// # Errors
     /// A folder that is none or is damaged; a base model that is not there, or whose weights or tokenizer are others than in training.
-    pub fn load(folder: &Path, model: Option<&str>, device: Device) -> Result<Self, Error> {
+    pub fn load(folder: &Path, model: Option<&str>, compute: impl Into<Compute>) -> Result<Self, Error> {
         let (record, adapter) = folder::read(folder)?;
-        let mut base = BaseModel::open(model.unwrap_or(&record.base_model.name), device)?;
+        let mut base = BaseModel::open(model.unwrap_or(&record.base_model.name), compute)?;
         record.base_model.verify(&base)?;
         record.label_tokens.verify(&record.prompt, base.tokenizer())?;
         base.model_mut().set_adapter(&adapter)?;

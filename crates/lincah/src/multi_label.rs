@@ -31,7 +31,7 @@ mod trainer;
 use crate::base_model::BaseModel;
 use crate::error::Error;
 use crate::prompt::{EncodedPrompt, LabelTokens, MultiLabelEncoder, MultiLabelPrompt};
-use lincah_model::{Adapter, Device, ModelError};
+use lincah_model::{Adapter, Compute, ModelError};
 use std::path::Path;
 
 pub use baseline::evaluate_tfidf;
@@ -74,10 +74,10 @@ impl MultiLabelClassifier {
     /// # Errors
     /// A folder that is none, is damaged, or is of a classifier of one answer; a base model that is not there, or whose weights or
     /// tokenizer are others than in training.
-    pub fn load(folder: &Path, model: Option<&str>, device: Device) -> Result<Self, Error> {
+    pub fn load(folder: &Path, model: Option<&str>, compute: impl Into<Compute>) -> Result<Self, Error> {
         let record = MultiLabelRecord::read(folder)?;
         let adapter = Adapter::read(folder)?;
-        let mut base = BaseModel::open(model.unwrap_or(&record.base_model.name), device)?;
+        let mut base = BaseModel::open(model.unwrap_or(&record.base_model.name), compute)?;
         record.base_model.verify(&base)?;
         record.answer_tokens.verify(record.prompt.question(), base.tokenizer())?;
         base.model_mut().set_adapter(&adapter)?;

@@ -11,7 +11,7 @@ use crate::evaluate::Evaluation;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
 use crate::results::{RESULTS_FILE, open_folder, read_lines, write_lines};
-use lincah_model::Device;
+use lincah_model::Compute;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -177,14 +177,14 @@ impl Sweep {
     /// [`Error::Interrupted`] once `stop` is true; a model that cannot be opened, files that cannot be written. Finished runs are kept.
     pub fn run(
         &mut self,
-        (jobs, device): (usize, Device),
+        (jobs, compute): (usize, Compute),
         stop: &Arc<AtomicBool>,
         on_event: &mut dyn FnMut(&SweepEvent),
     ) -> Result<(), Error> {
         let groups = self.groups();
         let (begun, cost) = (Instant::now(), groups.iter().map(worker::Group::cost).sum::<f64>());
         let (mut spent, runs) = (0.0, self.planned.len());
-        let outcome = worker::run_all(groups, (jobs, device), stop, &mut |finished| {
+        let outcome = worker::run_all(groups, (jobs, compute), stop, &mut |finished| {
             spent += finished.cost;
             let new = self.results.len()..self.results.len() + finished.results.len();
             for (result, rows) in finished.results {

@@ -6,11 +6,11 @@ use crate::printer::print_device;
 use lincah::comparison::Comparison;
 use lincah::data::dataset::LabelledDataset;
 use lincah::statistics::Difference;
-use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Prediction};
+use lincah::{AgileClassifier, ClassifierRecord, Compute, Error, Prediction};
 use std::path::Path;
 use std::time::Instant;
 
-pub(crate) fn run(arguments: &Compare, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Compare, compute: Compute) -> anyhow::Result<()> {
     let (first, second) = (ClassifierRecord::read(&arguments.first)?, ClassifierRecord::read(&arguments.second)?);
     let labels = |record: &ClassifierRecord| record.prompt.labels().names().to_vec();
     if labels(&first) != labels(&second) {
@@ -22,8 +22,8 @@ pub(crate) fn run(arguments: &Compare, device: Device) -> anyhow::Result<()> {
         None => data,
     };
     // One after the other: two base models need not fit into memory.
-    let (first, first_seconds) = predict(&arguments.first, &data, device)?;
-    let (second, second_seconds) = predict(&arguments.second, &data, device)?;
+    let (first, first_seconds) = predict(&arguments.first, &data, compute)?;
+    let (second, second_seconds) = predict(&arguments.second, &data, compute)?;
     let comparison = Comparison::of((&first, &second), &data, (first_seconds, second_seconds))?;
     if arguments.json {
         println!("{}", serde_json::to_string(&comparison)?);
@@ -33,9 +33,9 @@ pub(crate) fn run(arguments: &Compare, device: Device) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn predict(folder: &Path, data: &LabelledDataset, device: Device) -> Result<(Vec<Prediction>, f64), Error> {
-    let classifier = AgileClassifier::load(folder, None, device)?;
-    print_device(device, classifier.base());
+fn predict(folder: &Path, data: &LabelledDataset, compute: Compute) -> Result<(Vec<Prediction>, f64), Error> {
+    let classifier = AgileClassifier::load(folder, None, compute)?;
+    print_device(compute, classifier.base());
     let begun = Instant::now();
     Ok((classifier.predict(&data.texts)?, begun.elapsed().as_secs_f64()))
 }

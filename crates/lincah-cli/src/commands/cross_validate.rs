@@ -6,11 +6,11 @@ use crate::interrupt::stop_on_interrupt;
 use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
 use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
 use lincah::statistics::mean_deviation;
-use lincah::{BaseModel, Device, Error, Evaluation, LabelSet, Recipe};
+use lincah::{BaseModel, Compute, Error, Evaluation, LabelSet, Recipe};
 
-pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result<()> {
     if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
-        return multi_label::cross_validate(arguments, &data, device);
+        return multi_label::cross_validate(arguments, &data, compute);
     }
     arguments.descriptions.refuse()?;
     let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
@@ -30,8 +30,8 @@ pub(crate) fn run(arguments: &CrossValidate, device: Device) -> anyhow::Result<(
     validation.recipe.check()?;
     print_data_report(&data, None);
     print_members(&validation.recipe);
-    let base = BaseModel::open(&arguments.model, device)?;
-    print_device(device, &base);
+    let base = BaseModel::open(&arguments.model, compute)?;
+    print_device(compute, &base);
     let mut progress = FoldProgress::new(arguments);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
     progress.tell_kept(&results);

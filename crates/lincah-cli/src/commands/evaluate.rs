@@ -8,16 +8,16 @@ use crate::printer::{print_evaluation, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::DataError;
 use lincah::data::dataset::{LabelledDataset, PositiveAt};
-use lincah::{ClassifierRecord, Device, Error, Evaluation, Task};
+use lincah::{ClassifierRecord, Compute, Error, Evaluation, Task};
 use std::time::Instant;
 
-pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Evaluate, compute: Compute) -> anyhow::Result<()> {
     let folder = arguments.classifier.as_deref();
     arguments.zero_shot.check(folder)?;
     if let Some(folder) = folder
         && Task::of(folder)? == Task::MultiLabel
     {
-        return multi_label::evaluate(arguments, folder, device);
+        return multi_label::evaluate(arguments, folder, compute);
     }
     arguments.columns.refuse()?;
     let data = match folder {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Evaluate, device: Device) -> anyhow::Result<()> {
         Some(split) => (Some(data.subset(&split.train)), data.subset(&split.test)),
         None => (None, data),
     };
-    let classifier = arguments.zero_shot.load(folder, device)?;
+    let classifier = arguments.zero_shot.load(folder, compute)?;
     let begun = Instant::now();
     let predictions = classifier.predict(&data.texts)?;
     let evaluation = Evaluation::of(&predictions, &data.labels, classifier.labels(), begun.elapsed().as_secs_f64())?;

@@ -5,16 +5,16 @@ use crate::interrupt::stop_on_interrupt;
 use crate::printer::print_device;
 use lincah::multi_label::MultiLabelClassifier;
 use lincah::prompt::{chat_turn, plain_text};
-use lincah::{AgileClassifier, BaseModel, Device, Error, Task};
+use lincah::{AgileClassifier, BaseModel, Compute, Error, Task};
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-pub(crate) fn run(arguments: &Generate, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Generate, compute: Compute) -> anyhow::Result<()> {
     let text = text(&arguments.prompt)?;
-    let base = open(&arguments.model, device)?;
-    print_device(device, &base);
+    let base = open(&arguments.model, compute)?;
+    print_device(compute, &base);
     let encode = if arguments.chat { chat_turn } else { plain_text };
     let prompt = encode(base.tokenizer(), &text).map_err(Error::from)?;
     let stop = stop_on_interrupt()?;
@@ -59,12 +59,12 @@ fn text(argument: &str) -> std::io::Result<String> {
 }
 
 /// A model, or that of a classifier folder, whole or not, with its adapter.
-fn open(model: &str, device: Device) -> Result<BaseModel, Error> {
+fn open(model: &str, compute: Compute) -> Result<BaseModel, Error> {
     let folder = Path::new(model);
     match folder.is_dir().then(|| Task::of(folder)) {
-        None | Some(Err(Error::NotAClassifier { hint: "", .. })) => BaseModel::open(model, device),
-        Some(Ok(Task::OneLabel)) => Ok(AgileClassifier::load(folder, None, device)?.into_base()),
-        Some(Ok(Task::MultiLabel)) => Ok(MultiLabelClassifier::load(folder, None, device)?.into_base()),
+        None | Some(Err(Error::NotAClassifier { hint: "", .. })) => BaseModel::open(model, compute),
+        Some(Ok(Task::OneLabel)) => Ok(AgileClassifier::load(folder, None, compute)?.into_base()),
+        Some(Ok(Task::MultiLabel)) => Ok(MultiLabelClassifier::load(folder, None, compute)?.into_base()),
         Some(Err(error)) => Err(error),
     }
 }

@@ -12,7 +12,7 @@ use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
     MultiLabelClassifier, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, THRESHOLD, evaluate_tfidf,
 };
-use lincah::{BaseModel, Device, Error, LabelSet, Recipe};
+use lincah::{BaseModel, Compute, Error, LabelSet, Recipe};
 use std::path::Path;
 use std::time::Instant;
 
@@ -32,8 +32,8 @@ pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> a
     let prompt = arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?;
     run.check_folder()?;
     print_multi_label_report(&train, holdout.as_ref());
-    let base = BaseModel::open(run.model, run.device)?;
-    print_device(run.device, &base);
+    let base = BaseModel::open(run.model, run.compute)?;
+    print_device(run.compute, &base);
     let trainer = MultiLabelTrainer::new(base, prompt, recipe)?.in_folder(run.out, run.resume);
     let trainer = trainer.stopping_at(stop_on_interrupt()?).checkpoint_interval(run.checkpoint_interval);
     let mut progress = TrainingProgress::new();
@@ -50,7 +50,7 @@ pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> a
 }
 
 /// `lincah evaluate` of a multi-label classifier.
-pub(crate) fn evaluate(arguments: &Evaluate, folder: &Path, device: Device) -> anyhow::Result<()> {
+pub(crate) fn evaluate(arguments: &Evaluate, folder: &Path, compute: Compute) -> anyhow::Result<()> {
     let record = MultiLabelRecord::read(folder)?;
     let cut = record.data.cut.unwrap_or(THRESHOLD);
     let data = arguments.columns.read_for(&arguments.data, record.prompt.labels().names(), cut)?;
@@ -58,8 +58,8 @@ pub(crate) fn evaluate(arguments: &Evaluate, folder: &Path, device: Device) -> a
         Some(split) => data.subset(&split.test),
         None => data,
     };
-    let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), device)?;
-    print_device(device, classifier.base());
+    let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), compute)?;
+    print_device(compute, classifier.base());
     let evaluation = scored(&classifier, &data)?;
     if arguments.json {
         println!("{}", serde_json::to_string(&evaluation)?);
@@ -79,7 +79,7 @@ fn scored(classifier: &MultiLabelClassifier, data: &MultiLabelDataset) -> Result
 }
 
 /// `lincah cross-validate --multi-label`.
-pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset, device: Device) -> anyhow::Result<()> {
+pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset, compute: Compute) -> anyhow::Result<()> {
     let (rows, _) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let data = data.subset(&rows);
     data.check_answers()?;
@@ -94,8 +94,8 @@ pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset
     };
     validation.recipe.check()?;
     print_multi_label_report(&data, None);
-    let base = BaseModel::open(&arguments.model, device)?;
-    print_device(device, &base);
+    let base = BaseModel::open(&arguments.model, compute)?;
+    print_device(compute, &base);
     let mut progress = FoldProgress::new(arguments);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
     progress.tell_kept(&results);

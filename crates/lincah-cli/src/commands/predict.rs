@@ -8,15 +8,15 @@ use lincah::data::DataError;
 use lincah::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
 use lincah::multi_label::MultiLabelClassifier;
-use lincah::{Device, Error, Task};
+use lincah::{Compute, Error, Task};
 use std::path::{Path, PathBuf};
 
 /// Texts that are read before they are scored.
 const CHUNK: usize = 512;
 
-pub(crate) fn run(arguments: &Predict, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Predict, compute: Compute) -> anyhow::Result<()> {
     let places = places(arguments)?;
-    match predict(arguments, places, device) {
+    match predict(arguments, places, compute) {
         Err(Error::Data(error)) if error.is_broken_pipe() => Ok(()),
         result => Ok(result?),
     }
@@ -45,14 +45,14 @@ enum Loaded {
 }
 
 impl Loaded {
-    fn load(arguments: &Predict, folder: Option<&Path>, device: Device) -> Result<Self, Error> {
+    fn load(arguments: &Predict, folder: Option<&Path>, compute: Compute) -> Result<Self, Error> {
         match folder {
             Some(folder) if Task::of(folder)? == Task::MultiLabel => {
-                let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), device)?;
-                print_device(device, classifier.base());
+                let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), compute)?;
+                print_device(compute, classifier.base());
                 Ok(Self::MultiLabel(Box::new(classifier)))
             }
-            _ => Ok(Self::OneLabel(arguments.zero_shot.load(folder, device)?)),
+            _ => Ok(Self::OneLabel(arguments.zero_shot.load(folder, compute)?)),
         }
     }
 
@@ -84,8 +84,8 @@ impl Loaded {
     }
 }
 
-fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), device: Device) -> Result<(), Error> {
-    let load = || Loaded::load(arguments, folder, device);
+fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), compute: Compute) -> Result<(), Error> {
+    let load = || Loaded::load(arguments, folder, compute);
     let (Some(file), Some(text)) = (file, &arguments.text) else {
         let classifier = load()?;
         let input = arguments.input.clone().unwrap_or_default();

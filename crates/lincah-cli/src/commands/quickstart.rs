@@ -9,7 +9,7 @@ use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions};
 use lincah::data::records::ReadOptions;
 use lincah::data::split::holdout;
 use lincah::hub::{self, DEFAULT_MODEL};
-use lincah::{Device, Error, LabelSet, Prompt, Recipe};
+use lincah::{Compute, Error, LabelSet, Prompt, Recipe};
 use std::time::Duration;
 
 const SAMPLE: &[u8] = include_bytes!("../../../../samples/comments.csv");
@@ -20,9 +20,9 @@ const TEXTS: [&str; 2] = [
     "Did you even read the article, or do you just enjoy showing everyone how little you understand?",
 ];
 
-pub(crate) fn run(arguments: &Quickstart, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Quickstart, compute: Compute) -> anyhow::Result<()> {
     let run =
-        Run { out: &arguments.out, resume: false, model: DEFAULT_MODEL, checkpoint_interval: Duration::from_secs(20), device };
+        Run { out: &arguments.out, resume: false, model: DEFAULT_MODEL, checkpoint_interval: Duration::from_secs(20), compute };
     run.check_folder()?;
     if hub::cached(DEFAULT_MODEL).is_none() {
         pull(DEFAULT_MODEL, None)?;

@@ -11,10 +11,10 @@ use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::report::{Baseline, CODELAB, Origin, Report, ScoredReport, SweepReport};
 use lincah::sweep::finished_runs;
-use lincah::{AgileClassifier, ClassifierRecord, Device, Error, Evaluation, FolderKind, Prediction, write_atomically};
+use lincah::{AgileClassifier, ClassifierRecord, Compute, Error, Evaluation, FolderKind, Prediction, write_atomically};
 use std::path::Path;
 
-pub(crate) fn run(arguments: &Arguments, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments, compute: Compute) -> anyhow::Result<()> {
     let kind = FolderKind::of(&arguments.folder)?;
     let for_classifier = arguments.holdout.holdout.is_some() || arguments.model.is_some();
     match kind {
@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments, device: Device) -> anyhow::Result<()> {
         bail!("--codelab-points are for a sweep's report");
     }
     let report = match kind {
-        FolderKind::Classifier => classifier(arguments, device)?,
+        FolderKind::Classifier => classifier(arguments, compute)?,
         FolderKind::CrossValidation => cross_validation(arguments)?,
         FolderKind::Sweep => sweep(arguments)?,
     };
@@ -53,7 +53,7 @@ struct Rows {
     others: Option<LabelledDataset>,
 }
 
-fn classifier(arguments: &Arguments, device: Device) -> anyhow::Result<Report> {
+fn classifier(arguments: &Arguments, compute: Compute) -> anyhow::Result<Report> {
     let record = ClassifierRecord::read(&arguments.folder)?;
     let Some(data_arguments) = arguments.data() else {
         bail!("a classifier's report needs rows to score: give DATA, --text and --label");
@@ -63,8 +63,8 @@ fn classifier(arguments: &Arguments, device: Device) -> anyhow::Result<Report> {
         Some(split) => Rows { scored: data.subset(&split.test), others: Some(data.subset(&split.train)) },
         None => Rows { scored: data, others: None },
     };
-    let classifier = AgileClassifier::load(&arguments.folder, arguments.model.as_deref(), device)?;
-    print_device(device, classifier.base());
+    let classifier = AgileClassifier::load(&arguments.folder, arguments.model.as_deref(), compute)?;
+    print_device(compute, classifier.base());
     eprintln!("scoring {} rows", rows.scored.len());
     let (predictions, evaluation) = classifier.evaluate(&rows.scored)?;
     let mut notices = Vec::new();
@@ -85,7 +85,7 @@ fn classifier(arguments: &Arguments, device: Device) -> anyhow::Result<Report> {
         recipe: Some((&record.prompt, &record.recipe)),
         notices,
     };
-    Ok(report.render(&origin(arguments, Some(machine::described(device))))?)
+    Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
 }
 
 /// TF-IDF on the classifier's own training rows, if the file has them beside the scored ones.

@@ -9,12 +9,12 @@ use lincah::data::dataset::LabelledDataset;
 use lincah::data::split::{holdout, validation_split};
 use lincah::statistics::mean_deviation;
 use lincah::sweep::{PlannedRun, RunResult, Sweep, SweepEvent, varied_settings};
-use lincah::{BaseModel, Device, Error, LabelSet, Recipe};
+use lincah::{BaseModel, Compute, Error, LabelSet, Recipe};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) fn run(arguments: &SweepArguments, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &SweepArguments, compute: Compute) -> anyhow::Result<()> {
     let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
     let mut sweep = Sweep::open(&arguments.out, plan(arguments, &data)?)?;
     let (runs, done) = (sweep.runs(), sweep.results().len());
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &SweepArguments, device: Device) -> anyhow::Result<
     }
     let varied = varied(&sweep.planned().map(PlannedRun::settings).collect::<Vec<_>>());
     let stop = stop_on_interrupt()?;
-    let outcome = sweep.run((arguments.jobs, device), &stop, &mut |event| {
+    let outcome = sweep.run((arguments.jobs, compute), &stop, &mut |event| {
         if let SweepEvent::Run { result, done, runs, seconds_left } = event {
             eprintln!("run {done}/{runs}  {}  {} left", run_line(result, &varied), duration(*seconds_left));
         }

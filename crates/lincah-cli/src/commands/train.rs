@@ -6,17 +6,17 @@ use crate::interrupt::stop_on_interrupt;
 use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::LabelledDataset;
-use lincah::{AgileClassifier, BaseModel, Device, Error, LabelSet, Prompt, Recipe, Trainer};
+use lincah::{AgileClassifier, BaseModel, Compute, Error, LabelSet, Prompt, Recipe, Trainer};
 use std::path::Path;
 use std::time::Duration;
 
-pub(crate) fn run(arguments: &Train, device: Device) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
     let run = Run {
         out: &arguments.out,
         resume: arguments.resume,
         model: &arguments.model,
         checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
-        device,
+        compute,
     };
     if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
         return multi_label::train(arguments, &run, &data);
@@ -49,7 +49,7 @@ pub(crate) struct Run<'a> {
     pub(crate) resume: bool,
     pub(crate) model: &'a str,
     pub(crate) checkpoint_interval: Duration,
-    pub(crate) device: Device,
+    pub(crate) compute: Compute,
 }
 
 impl Run<'_> {
@@ -80,8 +80,8 @@ impl Run<'_> {
         prompt: Prompt,
         recipe: Recipe,
     ) -> anyhow::Result<AgileClassifier> {
-        let base = BaseModel::open(self.model, self.device)?;
-        print_device(self.device, &base);
+        let base = BaseModel::open(self.model, self.compute)?;
+        print_device(self.compute, &base);
         let stop = stop_on_interrupt()?;
         let trainer = Trainer::new(base, prompt, recipe)?;
         let trainer = trainer.in_folder(self.out, self.resume).stopping_at(stop).checkpoint_interval(self.checkpoint_interval);

@@ -1,7 +1,7 @@
 //! The device itself: context, stream, compiled kernels, and the arrays on it.
 
-use super::CudaError;
 use super::product::Blas;
+use super::{CudaError, CudaPrecision};
 use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DeviceRepr, LaunchConfig, result, sys};
 use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
 use std::collections::BTreeMap;
@@ -143,7 +143,7 @@ pub(super) use launch;
 
 impl Cuda {
     /// Opens device `ordinal` and compiles the kernels for it.
-    pub(super) fn new(ordinal: usize) -> Result<Self, CudaError> {
+    pub(super) fn new(ordinal: usize, _precision: Option<CudaPrecision>) -> Result<Self, CudaError> {
         check_libraries()?;
         let failed = |action| move |source: Box<dyn Error + Send + Sync>| CudaError::Failed { ordinal, action, source };
         let context = CudaContext::new(ordinal).map_err(|error| failed("open it")(error.into()))?;

@@ -1,7 +1,4 @@
 //! The CUDA device: NVIDIA GPUs, through the driver, cuBLAS and NVRTC, all loaded when the first model asks for them.
-//!
-//! Products are in f32. The environment variable `LINCAH_CUDA_PRODUCTS=tf32`, read when a device is opened, lets their factors be
-//! rounded to TF32's 11 bits, which the tensor cores multiply several times faster.
 
 #[cfg(feature = "cuda")]
 mod attention;
@@ -21,16 +18,27 @@ use std::fmt;
 /// Whether lincah was built with the feature `cuda`.
 pub const CUDA_IS_BUILT: bool = cfg!(feature = "cuda");
 
-/// The CUDA device number `ordinal`, computing in f32 (without TF32, unless the environment variable `LINCAH_CUDA_PRODUCTS` is `tf32`).
+/// How a CUDA device keeps frozen weights and the factors of products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CudaPrecision {
+    /// f32, without TF32.
+    F32,
+    /// bfloat16, summed in f32; the residual stream, norms, softmax, LoRA and the optimizer stay in f32.
+    Bf16,
+}
+
+/// The CUDA device number `ordinal`; without a `precision`, in bfloat16 if its compute capability is 8.0 or more, in f32 otherwise.
 ///
 /// The same call on the same card gives the same bits, whatever else runs; other cards and cuBLAS versions round differently, and so
 /// may batches of other sizes.
 ///
 /// # Errors
 /// If lincah was built without the feature `cuda`, or the driver, a library or the device is missing.
-pub fn cuda(ordinal: usize) -> Result<impl Kernels, CudaError> {
+pub fn cuda(ordinal: usize, precision: Option<CudaPrecision>) -> Result<impl Kernels, CudaError> {
     #[cfg(feature = "cuda")]
-    return device::Cuda::new(ordinal);
+    return device::Cuda::new(ordinal, precision);
+    #[cfg(not(feature = "cuda"))]
+    let _ = precision;
     #[cfg(not(feature = "cuda"))]
     return Err::<crate::Cpu, _>(CudaError::NotBuilt { ordinal });
 }

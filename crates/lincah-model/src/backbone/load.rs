@@ -106,6 +106,16 @@ impl<K: Kernels> Backbone<K> {
         let loader = Loader { kernels: &kernels, config, weights: files.weights() };
         let blocks = (0..config.layers.len()).map(|layer| loader.block(layer, &ropes)).collect::<Result<_, _>>()?;
         let final_norm = loader.norm("model.norm.weight", config.hidden_size)?;
-        Ok(Self { kernels, files, ropes, blocks, final_norm, head: OnceLock::new(), lora: None, optimizer_steps: 0 })
+        Ok(Self {
+            kernels,
+            files,
+            ropes,
+            blocks,
+            final_norm,
+            head: OnceLock::new(),
+            lora: None,
+            optimizer_steps: 0,
+            recompute: false,
+        })
     }
 }

@@ -181,16 +181,22 @@ impl<K: Kernels> Backbone<K> {
         let mut x = self.embed(batch)?;
         let last = blocks.len() - 1;
         let kept_at = |layer: usize| if layer == last { kept } else { None };
-        let mut activations: Vec<Option<BlockActivations<K>>> = Vec::with_capacity(blocks.len());
+        let mut activations: Vec<Option<Kept<K>>> = Vec::with_capacity(blocks.len());
         for (layer, block) in blocks.iter().enumerate() {
             let (y, saved) = block.forward(&pass, x, kept_at(layer), None);
-            activations.push((layer >= lowest).then_some(saved));
+            activations.push((layer >= lowest).then(|| match self.recompute {
+                true => Kept::Input(saved.into_input()),
+                false => Kept::Whole(saved),
+            }));
             x = y;
         }
         let (value, mut dx) =
             self.head_gradient(&x, kept.map_or(batch.rows(), <[usize]>::len), &loss.terms(batch, targets), loss, candidates)?;
         for (layer, block) in blocks.iter_mut().enumerate().skip(lowest).rev() {
-            let saved = activations[layer].take().expect("the forward kept what the backward needs");
+            let saved = match activations[layer].take().expect("the forward kept what the backward needs") {
+                Kept::Whole(saved) => saved,
+                Kept::Input(input) => block.forward(&pass, input, kept_at(layer), None).1,
+            };
             match block.backward(&pass, &saved, dx, (kept_at(layer), layer > lowest)) {
                 Some(gradient) => dx = gradient,
                 None => break,
@@ -322,6 +328,13 @@ impl<K: Kernels> Backbone<K> {
         self.optimizer_steps = state.steps;
         Ok(())
     }
+}
+
+/// What a training step keeps of a block's forward.
+enum Kept<K: Kernels> {
+    Whole(BlockActivations<K>),
+    /// Recomputed in the backward.
+    Input(K::Buffer),
 }
 
 /// Calls `visit` with each trained array and its PEFT key, always in the same order.

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::recipe::Recipe;
 use crate::trainer::Trainer;
-use lincah_model::Device;
+use lincah_model::Compute;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -54,7 +54,7 @@ impl Group {
 /// Trains all groups on `jobs` threads, and passes on what is finished, in the calling thread.
 pub(super) fn run_all(
     groups: Vec<Group>,
-    (jobs, device): (usize, Device),
+    (jobs, compute): (usize, Compute),
     stop: &Arc<AtomicBool>,
     on_finished: &mut dyn FnMut(Finished) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -68,7 +68,7 @@ pub(super) fn run_all(
                 let mut base = None;
                 // The lock is let go before the training begins.
                 while let Some(group) = next(queue) {
-                    let finished = train(&mut base, &group, device, stop);
+                    let finished = train(&mut base, &group, compute, stop);
                     let failed = finished.is_err();
                     if sender.send(finished).is_err() || failed {
                         break;
@@ -96,16 +96,16 @@ fn next(queue: &Mutex<VecDeque<Group>>) -> Option<Group> {
 
 /// Trains a group with the model in `base`, opening it where another or none is there. A group that diverges is done run by run, as its
 /// shorter runs may not.
-fn train(base: &mut Option<BaseModel>, group: &Group, device: Device, stop: &Arc<AtomicBool>) -> Result<Finished, Error> {
+fn train(base: &mut Option<BaseModel>, group: &Group, compute: Compute, stop: &Arc<AtomicBool>) -> Result<Finished, Error> {
     let mut results = Vec::new();
-    match train_once(base, group, device, stop) {
+    match train_once(base, group, compute, stop) {
         Ok(found) => results = found,
         Err(Error::Diverged { .. }) => {
             for run in &group.runs {
                 let alone = Group { runs: vec![run.clone()] };
-                match train_once(base, &alone, device, stop) {
+                match train_once(base, &alone, compute, stop) {
                     Ok(found) => results.extend(found),
-                    Err(Error::Diverged { .. }) => results.push((diverged(run, device, base)?, Vec::new())),
+                    Err(Error::Diverged { .. }) => results.push((diverged(run, compute, base)?, Vec::new())),
                     Err(error) => return Err(error),
                 }
             }
@@ -115,10 +115,10 @@ fn train(base: &mut Option<BaseModel>, group: &Group, device: Device, stop: &Arc
     Ok(Finished { results, cost: group.cost() })
 }
 
-fn open<'a>(base: &'a mut Option<BaseModel>, name: &str, device: Device) -> Result<&'a BaseModel, Error> {
+fn open<'a>(base: &'a mut Option<BaseModel>, name: &str, compute: Compute) -> Result<&'a BaseModel, Error> {
     if base.as_ref().is_none_or(|base| base.name() != name) {
         *base = None; // Never two in memory.
-        *base = Some(BaseModel::open(name, device)?);
+        *base = Some(BaseModel::open(name, compute)?);
     }
     Ok(base.as_ref().expect("it was opened above"))
 }
@@ -126,11 +126,11 @@ fn open<'a>(base: &'a mut Option<BaseModel>, name: &str, device: Device) -> Resu
 fn train_once(
     base: &mut Option<BaseModel>,
     group: &Group,
-    device: Device,
+    compute: Compute,
     stop: &Arc<AtomicBool>,
 ) -> Result<Vec<(RunResult, Vec<ScoredRow>)>, Error> {
     let run = &group.runs[0].1;
-    let record = BaseModelRecord::of(open(base, &run.model, device)?);
+    let record = BaseModelRecord::of(open(base, &run.model, compute)?);
     let model = base.take().expect("it was opened above");
     let epochs: Vec<usize> = group.runs.iter().map(|(_, run)| run.recipe.epochs).collect();
     let recipe = Recipe { epochs: group.epochs(), ..run.recipe.clone() };
@@ -150,8 +150,8 @@ fn train_once(
     group.runs.iter().map(result).collect()
 }
 
-fn diverged((key, run): &(String, PlannedRun), device: Device, base: &mut Option<BaseModel>) -> Result<RunResult, Error> {
-    let record = BaseModelRecord::of(open(base, &run.model, device)?);
+fn diverged((key, run): &(String, PlannedRun), compute: Compute, base: &mut Option<BaseModel>) -> Result<RunResult, Error> {
+    let record = BaseModelRecord::of(open(base, &run.model, compute)?);
     let (_, tfidf) = TfidfBaseline::evaluate(&run.train, &run.test)?;
     Ok(empty(key, run, &record, &tfidf))
 }
