@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn compute(&self) -> Compute {
-        Compute { device: self.device, precision: self.precision, recompute: self.recompute }
+        Compute { device: self.device, precision: self.precision, recompute: self.recompute, profile: false }
     }
 }
 
@@ -132,6 +132,9 @@ pub(crate) struct Train {
     /// Go on with an interrupted training in --out
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Print what each operation of the steps took (on the processor)
+    #[arg(long)]
+    pub(crate) profile: bool,
     /// Seconds between checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, hide = true)]
     pub(crate) checkpoint_seconds: f64,

@@ -5,7 +5,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, Recipe, TrainEvent};
+use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, OperationTime, Recipe, TrainEvent};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -31,6 +32,31 @@ pub(crate) fn print_device(asked: Compute, base: &BaseModel) {
         Device::Cpu => eprintln!("computing on the processor, as no GPU can be used (--device cuda says why)"),
         device => eprintln!("computing on {device}"),
     }
+}
+
+/// Prints what the operations of a training took, the longest first.
+pub(crate) fn print_operation_times(times: &BTreeMap<&'static str, OperationTime>, whole: Duration) {
+    let mut times: Vec<_> = times.iter().collect();
+    times.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.time));
+    let share = |time: Duration| 100.0 * time.as_secs_f64() / whole.as_secs_f64();
+    eprintln!("{:<28} {:>8} {:>9} {:>6} {:>8}", "operation", "calls", "seconds", "%", "GFLOP/s");
+    for (name, operation) in &times {
+        let seconds = operation.time.as_secs_f64();
+        let rate = if operation.flops > 0.0 { format!("{:.0}", operation.flops / seconds / 1e9) } else { String::new() };
+        eprintln!("{name:<28} {:>8} {seconds:>9.3} {:>6.1} {rate:>8}", operation.calls, share(operation.time));
+    }
+    let measured: Duration = times.iter().map(|(_, operation)| operation.time).sum();
+    let flops: f64 = times.iter().map(|(_, operation)| operation.flops).sum();
+    let rest = whole.saturating_sub(measured);
+    eprintln!("{:<28} {:>8} {:>9.3} {:>6.1}", "everything else", "", rest.as_secs_f64(), share(rest));
+    eprintln!(
+        "{:<28} {:>8} {:>9.3} {:>6} {:>8.0}",
+        "whole training",
+        "",
+        whole.as_secs_f64(),
+        100,
+        flops / whole.as_secs_f64() / 1e9
+    );
 }
 
 fn bar(template: &str) -> ProgressBar {

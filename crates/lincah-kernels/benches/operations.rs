@@ -44,12 +44,16 @@ fn numbers(length: usize) -> Vec<f32> {
     (0..length as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1u32 << 23) as f32 - 1.0).collect()
 }
 
+fn array(length: usize) -> <Cpu as Kernels>::Buffer {
+    numbers(length).into()
+}
+
 fn linear() {
     for (inputs, outputs) in SIZES {
         let weight = Cpu.matrix(numbers(inputs * outputs), outputs, inputs);
         for rows in ROWS {
-            let (x, dy) = (numbers(rows * inputs), numbers(rows * outputs));
-            let (mut y, mut dx) = (vec![0.0; rows * outputs], vec![0.0; rows * inputs]);
+            let (x, dy) = (array(rows * inputs), array(rows * outputs));
+            let (mut y, mut dx) = (array(rows * outputs), array(rows * inputs));
             let work = Some(2 * rows * inputs * outputs);
             let name = format!("linear {inputs}→{outputs} rows {rows}");
             measure(&name, work, || Cpu.linear(rows, &x, &weight, &mut y));
@@ -57,9 +61,19 @@ fn linear() {
             measure(&name, work, || Cpu.linear_backward(rows, &dy, &weight, &mut dx));
         }
     }
+    // As in a model: every layer's weights come from memory, none from the cache.
+    let (inputs, outputs) = (576, 1536);
+    let layers: Vec<_> = (0..30).map(|_| Cpu.matrix(numbers(inputs * outputs), outputs, inputs)).collect();
+    for rows in ROWS {
+        let (x, mut y) = (array(rows * inputs), array(rows * outputs));
+        let work = Some(2 * layers.len() * rows * inputs * outputs);
+        measure(&format!("linear 576→1536 rows {rows}, 30 layers in turn"), work, || {
+            layers.iter().for_each(|weight| Cpu.linear(rows, &x, weight, &mut y));
+        });
+    }
     let (rows, vocabulary) = (8, 49_152);
     let head = Cpu.large_matrix(numbers(vocabulary * WIDTH), vocabulary, WIDTH);
-    let (x, mut y) = (numbers(rows * WIDTH), vec![0.0; rows * vocabulary]);
+    let (x, mut y) = (array(rows * WIDTH), array(rows * vocabulary));
     measure("linear of a large matrix 576→49152 rows 8", Some(2 * rows * WIDTH * vocabulary), || {
         Cpu.linear(rows, &x, &head, &mut y);
     });
@@ -69,17 +83,27 @@ fn lora() {
     for (inputs, outputs) in SIZES {
         for rank in [8, 16] {
             let shape = LoraShape { rows: BATCH, inputs, outputs, rank, scale: 2.0 };
-            let (x, dy) = (numbers(BATCH * inputs), numbers(BATCH * outputs));
-            let (a, b) = (numbers(rank * inputs), numbers(outputs * rank));
-            let (mut h, mut y) = (vec![0.0; BATCH * rank], vec![0.0; BATCH * outputs]);
+            let (x, dy) = (array(BATCH * inputs), array(BATCH * outputs));
+            let (a, b) = (array(rank * inputs), array(outputs * rank));
+            let (mut h, mut y) = (array(BATCH * rank), array(BATCH * outputs));
             let work = 2 * BATCH * rank * (inputs + outputs);
+            let weight = Cpu.matrix(numbers(inputs * outputs), outputs, inputs);
+            let whole = work + 2 * BATCH * inputs * outputs;
             let name = format!("lora {inputs}→{outputs} rank {rank}");
             measure(&name, Some(work), || Cpu.lora(shape, &x, (&a, &b), &mut h, &mut y));
-            let (mut da, mut db, mut dx) = (vec![0.0; a.len()], vec![0.0; b.len()], vec![0.0; x.len()]);
+            let (mut da, mut db, mut dx) = (array(a.len()), array(b.len()), array(x.len()));
             measure(&format!("lora_backward {inputs}→{outputs} rank {rank}"), Some(2 * work), || {
                 let saved = LoraSaved { input: &x, hidden: &h, a: &a, b: &b };
                 let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
                 Cpu.lora_backward(shape, saved, &dy, gradients);
+            });
+            measure(&format!("adapted_linear {inputs}→{outputs} rank {rank}"), Some(whole), || {
+                Cpu.adapted_linear(shape, (&x, &weight), (&x, &a, &b), &mut h, &mut y);
+            });
+            measure(&format!("adapted_linear_backward {inputs}→{outputs} rank {rank}"), Some(whole + work), || {
+                let saved = LoraSaved { input: &x, hidden: &h, a: &a, b: &b };
+                let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
+                Cpu.adapted_linear_backward(shape, &weight, saved, &dy, (gradients, false));
             });
         }
     }
@@ -92,12 +116,12 @@ fn attention() {
     for (name, heads, key_value_heads, head_dimension) in [("9 heads of 64", 9, 3, 64), ("4 heads of 256", 4, 1, 256)] {
         let shape = AttentionShape { heads, key_value_heads, head_dimension, scale: 0.1, soft_cap: None, window: None };
         let (queries, keys) = (BATCH * heads * head_dimension, BATCH * key_value_heads * head_dimension);
-        let (query, key, value, dy) = (numbers(queries), numbers(keys), numbers(keys), numbers(queries));
-        let (mut output, mut log_sum) = (vec![0.0; queries], vec![0.0; BATCH * heads]);
+        let (query, key, value, dy) = (array(queries), array(keys), array(keys), array(queries));
+        let (mut output, mut log_sum) = (array(queries), array(BATCH * heads));
         measure(&format!("attention {name}"), None, || {
             Cpu.attention(shape, &layout, (&query, &key, &value), &mut output, &mut log_sum);
         });
-        let (mut d_query, mut d_key, mut d_value) = (vec![0.0; queries], vec![0.0; keys], vec![0.0; keys]);
+        let (mut d_query, mut d_key, mut d_value) = (array(queries), array(keys), array(keys));
         measure(&format!("attention_backward {name}"), None, || {
             let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
             let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
@@ -110,15 +134,15 @@ fn attention() {
         });
         let frequencies: Vec<f32> = (0..head_dimension / 2).map(|i| 0.9f32.powi(i as i32)).collect();
         let table = Cpu.rope_table(&frequencies, layout.longest());
-        let mut x = query.clone();
+        let mut x = array(queries);
         measure(&format!("rope {name}"), None, || Cpu.rope(&table, &layout, heads, &mut x));
     }
 }
 
 fn rows_and_elements() {
     let shape = NormShape { rows: BATCH, width: WIDTH, epsilon: 1e-5 };
-    let (x, dy, weight) = (numbers(BATCH * WIDTH), numbers(BATCH * WIDTH), numbers(WIDTH));
-    let (mut y, mut r) = (vec![0.0; BATCH * WIDTH], vec![0.0; BATCH]);
+    let (x, dy, weight) = (array(BATCH * WIDTH), array(BATCH * WIDTH), array(WIDTH));
+    let (mut y, mut r) = (array(BATCH * WIDTH), array(BATCH));
     measure("rms_norm", None, || Cpu.rms_norm(shape, &x, &weight, &mut y, &mut r));
     measure("rms_norm_backward", None, || Cpu.rms_norm_backward(shape, (&x, &weight, &r), &dy, &mut y));
     measure("add_bias", None, || Cpu.add_bias(&weight, &mut y));
@@ -126,12 +150,12 @@ fn rows_and_elements() {
     measure("dropout", None, || Cpu.dropout(&x, 0.1, 1, &mut y));
     measure("dropout_backward", None, || Cpu.dropout_backward(&x, 0.1, 1, &mut y));
     let rows: Vec<usize> = (0..8).map(|s| s * 35 + 34).collect();
-    let mut selected = vec![0.0; rows.len() * WIDTH];
+    let mut selected = array(rows.len() * WIDTH);
     measure("gather_rows 8 of 285", None, || Cpu.gather_rows(WIDTH, &rows, &x, &mut selected));
     measure("scatter_add_rows 8 of 285", None, || Cpu.scatter_add_rows(WIDTH, &rows, &selected, &mut y));
 
-    let [gate, up, dy] = [(); 3].map(|()| numbers(BATCH * HIDDEN));
-    let [mut y, mut d_gate, mut d_up] = [(); 3].map(|()| vec![0.0; BATCH * HIDDEN]);
+    let [gate, up, dy] = [(); 3].map(|()| array(BATCH * HIDDEN));
+    let [mut y, mut d_gate, mut d_up] = [(); 3].map(|()| array(BATCH * HIDDEN));
     for activation in [Activation::Silu, Activation::GeluTanh] {
         measure(&format!("gated_activation {activation:?}"), None, || Cpu.gated_activation(activation, &gate, &up, &mut y));
         measure(&format!("gated_activation_backward {activation:?}"), None, || {
@@ -142,18 +166,18 @@ fn rows_and_elements() {
 
 fn loss_and_optimizer() {
     let (rows, vocabulary) = (BATCH, 4096);
-    let mut logits = numbers(rows * vocabulary);
+    let mut logits = array(rows * vocabulary);
     let (targets, weights) = (vec![3; rows], vec![1.0; rows]);
     measure("cross_entropy 285×4096", None, || {
         Cpu.cross_entropy(vocabulary, &targets, &weights, &mut logits);
     });
-    let capped = logits.clone();
+    let capped = array(rows * vocabulary);
     measure("soft_cap 285×4096", None, || Cpu.soft_cap(30.0, &mut logits));
     measure("soft_cap_backward 285×4096", None, || Cpu.soft_cap_backward(30.0, &capped, &mut logits));
 
     let length = 2_442_240;
-    let (gradient, mut parameter) = (numbers(length), numbers(length));
-    let (mut first, mut second) = (vec![0.0; length], vec![0.0; length]);
+    let (gradient, mut parameter) = (array(length), array(length));
+    let (mut first, mut second) = (array(length), array(length));
     let step = AdamStep {
         learning_rate: 1e-3,
         beta1: 0.9,
@@ -167,7 +191,7 @@ fn loss_and_optimizer() {
         Cpu.adam_step(step, &gradient, (&mut first, &mut second), &mut parameter);
     });
     let blocks = DiagonalBlocks { count: 9, rows: 64, columns: 4, width: 36 };
-    let mut tied = numbers(9 * 64 * 36);
+    let mut tied = array(9 * 64 * 36);
     measure("tie_diagonal_blocks 9 of 64×4", None, || Cpu.tie_diagonal_blocks(blocks, &mut tied));
     measure("squared_norm, the same", None, || {
         std::hint::black_box(Cpu.squared_norm(&gradient));

@@ -1,6 +1,8 @@
 //! The operations that a device offers to the model.
 
 use crate::RaggedLayout;
+use crate::profile::OperationTime;
+use std::collections::BTreeMap;
 
 /// The gate's activation in the MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +206,15 @@ pub trait Kernels: Send + Sync + 'static {
     fn gpu(&self) -> Option<usize> {
         None
     }
+    /// Runs `work`, many operations one after the other, where the device's threads are at hand: from outside, each operation would wait
+    /// for them anew.
+    fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+        work()
+    }
+    /// What each operation took since this was last asked; nothing unless the device is [`Profiled`](crate::Profiled).
+    fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {
+        BTreeMap::new()
+    }
     /// Copies to the device.
     fn upload(&self, values: &[f32]) -> Self::Buffer;
     /// Copies from the device.
@@ -251,6 +262,35 @@ pub trait Kernels: Send + Sync + 'static {
         dy: &Self::Buffer,
         gradients: LoraGradients<Self::Buffer>,
     );
+
+    /// `h = z Aᵀ`, `y = x Wᵀ + scale h Bᵀ`: [`linear`](Self::linear), then [`lora`](Self::lora) of z (x after dropout), with the same bits.
+    fn adapted_linear(
+        &self,
+        shape: LoraShape,
+        (x, weight): (&Self::Buffer, &Self::Matrix),
+        (z, a, b): (&Self::Buffer, &Self::Buffer, &Self::Buffer),
+        h: &mut Self::Buffer,
+        y: &mut Self::Buffer,
+    ) {
+        self.linear(shape.rows, x, weight, y);
+        self.lora(shape, z, (a, b), h, y);
+    }
+    /// [`linear_backward`](Self::linear_backward), then [`lora_backward`](Self::lora_backward) of the same input, with the same bits; `dx =`
+    /// unless `accumulate`, else `dx +=`.
+    fn adapted_linear_backward(
+        &self,
+        shape: LoraShape,
+        weight: &Self::Matrix,
+        saved: LoraSaved<Self::Buffer>,
+        dy: &Self::Buffer,
+        (gradients, accumulate): (LoraGradients<Self::Buffer>, bool),
+    ) {
+        if !accumulate {
+            self.clear(gradients.input);
+        }
+        self.linear_backward(shape.rows, dy, weight, gradients.input);
+        self.lora_backward(shape, saved, dy, gradients);
+    }
 
     /// `y_i = x_i m_i / (1 - p)`, where `m_i` is 0 with probability p, drawn from `key` and `i` alone (Srivastava et al. 2014).
     fn dropout(&self, x: &Self::Buffer, probability: f32, key: u64, y: &mut Self::Buffer);

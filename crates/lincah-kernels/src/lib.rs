@@ -23,6 +23,7 @@
 //! | --- | --- | --- |
 //! | frozen linear layer | [`Kernels::linear`] | [`Kernels::linear_backward`] (input only) |
 //! | LoRA | [`Kernels::lora`] | [`Kernels::lora_backward`] |
+//! | both in one | [`Kernels::adapted_linear`] | [`Kernels::adapted_linear_backward`] |
 //! | bias | [`Kernels::add_bias`] | identity |
 //! | dropout | [`Kernels::dropout`] | [`Kernels::dropout_backward`] |
 //! | RMS norm | [`Kernels::rms_norm`] | [`Kernels::rms_norm_backward`] |
@@ -36,7 +37,7 @@
 //! | shared blocks on a diagonal | part of the array | [`Kernels::tie_diagonal_blocks`] |
 //! | Adam | [`Kernels::adam_step`] | none |
 //!
-//! [`Cpu`] is the processor, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
+//! [`Cpu`] is the processor, [`Profiled`] the processor with a clock on each operation, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
 //! against.
 //!
 //! # Instruction sets
@@ -50,6 +51,7 @@ mod cpu;
 mod cuda;
 mod kernels;
 mod layout;
+mod profile;
 pub mod reference;
 
 pub use cpu::Cpu;
@@ -59,3 +61,4 @@ pub use kernels::{
     LoraSaved, LoraShape, NormShape,
 };
 pub use layout::RaggedLayout;
+pub use profile::{OperationTime, Profiled};

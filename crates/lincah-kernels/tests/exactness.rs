@@ -36,7 +36,7 @@ fn every_operation_gives_the_same_bits_on_any_number_of_threads() {
 /// The sum is returned in f64, finer than the arrays that the operations above leave.
 #[test]
 fn the_squared_norm_is_the_same_on_any_number_of_threads() {
-    let x = Noise::new(40).take(100_003);
+    let x = Noise::new(40).take(100_003).into();
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
         pool.install(|| Cpu.squared_norm(&x)).to_bits()
@@ -56,14 +56,16 @@ const HEAD_DIMENSION: usize = 20;
 const HIDDEN: usize = 130;
 const RANK: usize = 5;
 
+type Array = <Cpu as Kernels>::Buffer;
+
 /// Random weights of one decoder block with LoRA on its query.
 struct Block {
     attention: AttentionShape,
-    norm: Vec<f32>,
+    norm: Array,
     query: <Cpu as Kernels>::Matrix,
     key: <Cpu as Kernels>::Matrix,
     value: <Cpu as Kernels>::Matrix,
-    lora: [Vec<f32>; 2],
+    lora: [Array; 2],
     gate: <Cpu as Kernels>::Matrix,
     up: <Cpu as Kernels>::Matrix,
     rope: <Cpu as Kernels>::RopeTable,
@@ -91,25 +93,24 @@ impl Block {
                 soft_cap,
                 window,
             },
-            norm: noise.take(WIDTH),
-            lora: [noise.take(RANK * WIDTH), noise.take(queries * RANK)],
+            norm: noise.take(WIDTH).into(),
+            lora: [noise.take(RANK * WIDTH).into(), noise.take(queries * RANK).into()],
             rope: Cpu.rope_table(&[1.0, 0.5, 0.25, 0.1, 0.05, 0.03, 0.02, 0.01, 0.005, 0.001], 200),
         }
     }
 
     /// Runs the block on `x` and the gradient `dy` of its outputs, both for all rows.
-    fn run(&self, layout: &RaggedLayout, x: &Vec<f32>, dy: &Vec<f32>) -> Rows {
+    fn run(&self, layout: &RaggedLayout, x: &Array, dy: &Array) -> Rows {
         let rows = layout.rows();
         let (queries, keys) = (HEADS * HEAD_DIMENSION, KEY_VALUE_HEADS * HEAD_DIMENSION);
-        let empty = |width: usize| vec![f32::NAN; rows * width];
+        let empty = |width: usize| Array::from(vec![f32::NAN; rows * width]);
         let norm = NormShape { rows, width: WIDTH, epsilon: 1e-5 };
         let lora = LoraShape { rows, inputs: WIDTH, outputs: queries, rank: RANK, scale: 2.0 };
 
         let (mut normed, mut r) = (empty(WIDTH), empty(1));
         Cpu.rms_norm(norm, x, &self.norm, &mut normed, &mut r);
         let (mut query, mut key, mut value, mut h) = (empty(queries), empty(keys), empty(keys), empty(RANK));
-        Cpu.linear(rows, &normed, &self.query, &mut query);
-        Cpu.lora(lora, &normed, (&self.lora[0], &self.lora[1]), &mut h, &mut query);
+        Cpu.adapted_linear(lora, (&normed, &self.query), (&normed, &self.lora[0], &self.lora[1]), &mut h, &mut query);
         Cpu.linear(rows, &normed, &self.key, &mut key);
         Cpu.linear(rows, &normed, &self.value, &mut value);
         Cpu.rope(&self.rope, layout, HEADS, &mut query);
@@ -121,7 +122,7 @@ impl Block {
         Cpu.linear(rows, &attended, &self.up, &mut up);
         Cpu.gated_activation(Activation::GeluTanh, &gate, &up, &mut y);
 
-        let (mut d_gate, mut d_up, mut d_attended) = (empty(HIDDEN), empty(HIDDEN), vec![0.0; rows * queries]);
+        let (mut d_gate, mut d_up, mut d_attended) = (empty(HIDDEN), empty(HIDDEN), Cpu.zeros(rows * queries));
         Cpu.gated_activation_backward(Activation::GeluTanh, (&gate, &up), dy, &mut d_gate, &mut d_up);
         Cpu.linear_backward(rows, &d_gate, &self.gate, &mut d_attended);
         Cpu.linear_backward(rows, &d_up, &self.up, &mut d_attended);
@@ -131,29 +132,28 @@ impl Block {
         Cpu.attention_backward(self.attention, layout, saved, &d_attended, gradients);
         Cpu.rope_backward(&self.rope, layout, HEADS, &mut d_query);
         Cpu.rope_backward(&self.rope, layout, KEY_VALUE_HEADS, &mut d_key);
-        let mut d_normed = vec![0.0; rows * WIDTH];
-        Cpu.linear_backward(rows, &d_query, &self.query, &mut d_normed);
-        let (mut da, mut db) = (vec![0.0; RANK * WIDTH], vec![0.0; queries * RANK]);
+        let mut d_normed = empty(WIDTH);
+        let (mut da, mut db) = (Cpu.zeros(RANK * WIDTH), Cpu.zeros(queries * RANK));
         let saved = LoraSaved { input: &normed, hidden: &h, a: &self.lora[0], b: &self.lora[1] };
         let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut d_normed };
-        Cpu.lora_backward(lora, saved, &d_query, gradients);
+        Cpu.adapted_linear_backward(lora, &self.query, saved, &d_query, (gradients, false));
         Cpu.linear_backward(rows, &d_key, &self.key, &mut d_normed);
         Cpu.linear_backward(rows, &d_value, &self.value, &mut d_normed);
-        let mut dx = vec![0.0; rows * WIDTH];
+        let mut dx = Cpu.zeros(rows * WIDTH);
         Cpu.rms_norm_backward(norm, (x, &self.norm, &r), &d_normed, &mut dx);
         vec![
-            ("normed", WIDTH, normed),
-            ("h", RANK, h),
-            ("query", queries, query),
-            ("key", keys, key),
-            ("attended", queries, attended),
-            ("log_sum", HEADS, log_sum),
-            ("y", HIDDEN, y),
-            ("d_attended", queries, d_attended),
-            ("d_query", queries, d_query),
-            ("d_key", keys, d_key),
-            ("d_value", keys, d_value),
-            ("dx", WIDTH, dx),
+            ("normed", WIDTH, normed.to_vec()),
+            ("h", RANK, h.to_vec()),
+            ("query", queries, query.to_vec()),
+            ("key", keys, key.to_vec()),
+            ("attended", queries, attended.to_vec()),
+            ("log_sum", HEADS, log_sum.to_vec()),
+            ("y", HIDDEN, y.to_vec()),
+            ("d_attended", queries, d_attended.to_vec()),
+            ("d_query", queries, d_query.to_vec()),
+            ("d_key", keys, d_key.to_vec()),
+            ("d_value", keys, d_value.to_vec()),
+            ("dx", WIDTH, dx.to_vec()),
         ]
     }
 }
@@ -162,15 +162,15 @@ impl Block {
 struct Texts {
     prefix: usize,
     own: Vec<usize>,
-    x: Vec<f32>,
-    dy: Vec<f32>,
+    x: Array,
+    dy: Array,
 }
 
 impl Texts {
     fn new(prefix: usize, own: &[usize]) -> Self {
         let mut noise = Noise::new(31);
         let rows = prefix + own.iter().sum::<usize>();
-        Self { prefix, own: own.to_vec(), x: noise.take(rows * WIDTH), dy: noise.take(rows * HIDDEN) }
+        Self { prefix, own: own.to_vec(), x: noise.take(rows * WIDTH).into(), dy: noise.take(rows * HIDDEN).into() }
     }
 
     fn layout(&self) -> RaggedLayout {
@@ -178,8 +178,10 @@ impl Texts {
     }
 
     /// Inputs and gradients of some of the rows.
-    fn pick(&self, rows: impl Iterator<Item = usize> + Clone) -> (Vec<f32>, Vec<f32>) {
-        let take = |from: &[f32], width: usize| rows.clone().flat_map(|row| from[row * width..][..width].to_vec()).collect();
+    fn pick(&self, rows: impl Iterator<Item = usize> + Clone) -> (Array, Array) {
+        let take = |from: &[f32], width: usize| {
+            Array::from(rows.clone().flat_map(|row| from[row * width..][..width].to_vec()).collect::<Vec<f32>>())
+        };
         (take(&self.x, WIDTH), take(&self.dy, HIDDEN))
     }
 }
@@ -230,6 +232,44 @@ fn a_text_gives_the_same_bits_with_a_shared_and_with_a_repeated_prefix() {
             let rows = layout.own_rows(s);
             let own_rows = texts.layout().own_rows(s);
             assert_same_rows(&format!("text {s}"), (&shared, own_rows), (&repeated, rows.start + prefix..rows.end));
+        }
+    }
+}
+
+#[test]
+fn a_layer_with_lora_in_one_gives_the_bits_of_its_two_parts() {
+    for (rows, inputs, outputs, rank) in [(1, 1, 1, 1), (5, 33, 40, 4), (29, 64, 100, 8), (61, 130, 31, 36)] {
+        let mut noise = Noise::new(50);
+        let mut take = |length: usize| Array::from(noise.take(length));
+        let (x, z, dy) = (take(rows * inputs), take(rows * inputs), take(rows * outputs));
+        let (a, b) = (take(rank * inputs), take(outputs * rank));
+        let weight = Cpu.matrix(take(outputs * inputs).to_vec(), outputs, inputs);
+        let large = Cpu.large_matrix(take(outputs * inputs).to_vec(), outputs, inputs);
+        let shape = LoraShape { rows, inputs, outputs, rank, scale: 1.5 };
+        let empty = |length: usize| Array::from(vec![f32::NAN; length]);
+        for weight in [&weight, &large] {
+            let [(mut h, mut y), (mut h2, mut y2)] = [(); 2].map(|()| (empty(rows * rank), empty(rows * outputs)));
+            Cpu.adapted_linear(shape, (&x, weight), (&z, &a, &b), &mut h, &mut y);
+            Cpu.linear(rows, &x, weight, &mut y2);
+            Cpu.lora(shape, &z, (&a, &b), &mut h2, &mut y2);
+            assert!(bits(&h) == bits(&h2) && bits(&y) == bits(&y2) && y.iter().all(|v| v.is_finite()));
+            for accumulate in [false, true] {
+                let saved = || LoraSaved { input: &z, hidden: &h, a: &a, b: &b };
+                let start = || if accumulate { Array::from(vec![0.25; rows * inputs]) } else { empty(rows * inputs) };
+                let [mut da, mut da2] = [(); 2].map(|()| Cpu.zeros(rank * inputs));
+                let [mut db, mut db2] = [(); 2].map(|()| Cpu.zeros(outputs * rank));
+                let (mut dx, mut dx2) = (start(), start());
+                let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
+                Cpu.adapted_linear_backward(shape, weight, saved(), &dy, (gradients, accumulate));
+                if !accumulate {
+                    Cpu.clear(&mut dx2);
+                }
+                Cpu.linear_backward(rows, &dy, weight, &mut dx2);
+                Cpu.lora_backward(shape, saved(), &dy, LoraGradients { a: &mut da2, b: &mut db2, input: &mut dx2 });
+                for (one, two) in [(&da, &da2), (&db, &db2), (&dx, &dx2)] {
+                    assert!(bits(one) == bits(two) && one.iter().all(|v| v.is_finite()), "{rows} rows, accumulate {accumulate}");
+                }
+            }
         }
     }
 }
@@ -289,7 +329,7 @@ fn ten_steps_of_adam_and_adamw_are_those_of_pytorch() {
     let exact = adam_error(&Reference::<f64>::new(), |values| values.to_vec(), |buffer| buffer.clone());
     assert!(exact < 1e-11, "the reference in f64 is off by {exact:e}");
     // A parameter near 2 is rounded to 1.2e-7 at every step, and moves by 5e-4.
-    let upload = |values: &[f64]| values.iter().map(|&v| v as f32).collect();
+    let upload = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<f32>>().into();
     let error = adam_error(&Cpu, upload, |buffer| buffer.iter().map(|&v| f64::from(v)).collect());
     assert!(error < 5e-4, "the CPU is off by {error:e}");
 }

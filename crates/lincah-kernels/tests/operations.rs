@@ -50,6 +50,23 @@ fn the_cpu_agrees_with_the_reference() {
 }
 
 #[test]
+fn the_measured_cpu_gives_the_same_bits_and_counts_every_call() {
+    use lincah_kernels::Profiled;
+    let measured = Profiled::new(Cpu);
+    for ((name, run), (_, plain)) in operations::<Profiled<Cpu>>().into_iter().zip(operations::<Cpu>()) {
+        let bits = |outputs: &harness::Outputs| -> Vec<Vec<u32>> {
+            outputs.0.iter().map(|output| output.values.iter().map(|value| value.to_bits()).collect()).collect()
+        };
+        assert_eq!(bits(&run(&measured)), bits(&plain(&Cpu)), "{name}");
+        let times = measured.take_times();
+        assert!(name == "buffers" || times[name].calls > 0 && !times[name].time.is_zero(), "{name} was not counted: {times:?}");
+        let has_products = ["linear", "linear_backward", "lora", "lora_backward", "adapted_linear", "adapted_linear_backward"];
+        assert_eq!(times.get(name).is_some_and(|operation| operation.flops > 0.0), has_products.contains(&name), "{name}");
+    }
+    assert!(measured.take_times().is_empty());
+}
+
+#[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn cuda_agrees_with_the_reference() {
     hold_against_the_reference(
@@ -69,9 +86,9 @@ fn every_plainer_instruction_set_passes_too() {
 
 #[test]
 fn dropout_keeps_the_asked_share_and_other_elements_under_another_key() {
-    let ones = vec![1.0; 100_000];
+    let ones = Cpu.upload(&[1.0; 100_000]);
     let kept = |probability: f32, key: u64| {
-        let mut y = vec![f32::NAN; ones.len()];
+        let mut y = Cpu.upload(&[f32::NAN; 100_000]);
         Cpu.dropout(&ones, probability, key, &mut y);
         y
     };
@@ -81,11 +98,11 @@ fn dropout_keeps_the_asked_share_and_other_elements_under_another_key() {
         // Five standard deviations of a binomial share.
         let slack = 5.0 * (f64::from(probability) * (1.0 - f64::from(probability)) / ones.len() as f64).sqrt();
         assert!((share(&y) - (1.0 - f64::from(probability))).abs() < slack, "{}", share(&y));
-        let same = y.iter().zip(&other).filter(|(a, b)| a == b).count() as f64 / y.len() as f64;
+        let same = y.iter().zip(other.iter()).filter(|(a, b)| a == b).count() as f64 / y.len() as f64;
         let expected = f64::from(probability).powi(2) + (1.0 - f64::from(probability)).powi(2);
         assert!((same - expected).abs() < 2.0 * slack + 0.005, "{same} of the elements agree, expected {expected}");
     }
-    assert_eq!(kept(0.0, 7), ones);
+    assert_eq!(kept(0.0, 7)[..], ones[..]);
 }
 
 /// The CPU's unsafe code rests on these checks.
@@ -93,13 +110,14 @@ fn dropout_keeps_the_asked_share_and_other_elements_under_another_key() {
 fn arrays_shorter_than_their_shape_are_refused() {
     let weight = Cpu.matrix(vec![1.0; 40 * 20], 40, 20);
     let large = Cpu.large_matrix(vec![1.0; 40 * 20], 40, 20);
+    let array = |length: usize| Cpu.upload(&vec![1.0; length]);
     let refused = |run: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(run).is_err();
     for weight in [&weight, &large] {
-        assert!(!refused(&|| Cpu.linear(3, &vec![1.0; 60], weight, &mut vec![0.0; 120])));
-        assert!(refused(&|| Cpu.linear(3, &vec![1.0; 59], weight, &mut vec![0.0; 120])));
-        assert!(refused(&|| Cpu.linear(3, &vec![1.0; 60], weight, &mut vec![0.0; 119])));
-        assert!(refused(&|| Cpu.linear_backward(3, &vec![1.0; 119], weight, &mut vec![0.0; 60])));
-        assert!(refused(&|| Cpu.linear_backward(3, &vec![1.0; 120], weight, &mut vec![0.0; 59])));
+        assert!(!refused(&|| Cpu.linear(3, &array(60), weight, &mut array(120))));
+        assert!(refused(&|| Cpu.linear(3, &array(59), weight, &mut array(120))));
+        assert!(refused(&|| Cpu.linear(3, &array(60), weight, &mut array(119))));
+        assert!(refused(&|| Cpu.linear_backward(3, &array(119), weight, &mut array(60))));
+        assert!(refused(&|| Cpu.linear_backward(3, &array(120), weight, &mut array(59))));
     }
     let shape = lincah_kernels::AttentionShape {
         heads: 2,
@@ -112,8 +130,8 @@ fn arrays_shorter_than_their_shape_are_refused() {
     let layout = lincah_kernels::RaggedLayout::new(1, &[2]);
     let attention = |q: usize, k: usize, v: usize, y: usize, l: usize| {
         refused(&|| {
-            let [query, key, value] = [q, k, v].map(|length| vec![1.0; length]);
-            Cpu.attention(shape, &layout, (&query, &key, &value), &mut vec![0.0; y], &mut vec![0.0; l]);
+            let [query, key, value] = [q, k, v].map(array);
+            Cpu.attention(shape, &layout, (&query, &key, &value), &mut array(y), &mut array(l));
         })
     };
     assert!(!attention(24, 12, 12, 24, 6));

@@ -119,9 +119,9 @@ impl<K: Kernels> Attention<K> {
         let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
         let width = shape.heads * shape.head_dimension;
         let kept_rows = kept.map_or(rows, <[usize]>::len);
-        let mut d_output = kernels.zeros(kept_rows * width);
+        let mut d_output = kernels.unset(kept_rows * width);
         let projected = saved.kept_output.as_ref().unwrap_or(&saved.output);
-        self.output.backward(kernels, kept_rows, (projected, &saved.projections[3]), dy, Some(&mut d_output));
+        self.output.backward(kernels, kept_rows, (projected, &saved.projections[3]), dy, Some((&mut d_output, false)));
         if let Some(kept) = kept {
             let mut all = kernels.zeros(rows * width);
             kernels.scatter_add_rows(width, kept, &d_output, &mut all);
@@ -145,10 +145,10 @@ impl<K: Kernels> Attention<K> {
         }
         let dq = self.head_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
         let dk = self.head_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);
-        let mut dx = wants_input.then(|| kernels.zeros(rows * self.query.inputs));
-        self.query.backward(kernels, rows, (x, &saved.projections[0]), &dq, dx.as_mut());
-        self.key.backward(kernels, rows, (x, &saved.projections[1]), &dk, dx.as_mut());
-        self.value.backward(kernels, rows, (x, &saved.projections[2]), &dv, dx.as_mut());
+        let mut dx = wants_input.then(|| kernels.unset(rows * self.query.inputs));
+        self.query.backward(kernels, rows, (x, &saved.projections[0]), &dq, dx.as_mut().map(|dx| (dx, false)));
+        self.key.backward(kernels, rows, (x, &saved.projections[1]), &dk, dx.as_mut().map(|dx| (dx, true)));
+        self.value.backward(kernels, rows, (x, &saved.projections[2]), &dv, dx.as_mut().map(|dx| (dx, true)));
         dx
     }
 }

@@ -8,7 +8,8 @@ use crate::lora::{Adapter, LoraConfig};
 use crate::loss::{Loss, Targets};
 use crate::optimizer::{Optimizer, OptimizerState};
 use crate::weights::ModelFiles;
-use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
+use lincah_kernels::{Cpu, CudaPrecision, Kernels, OperationTime, Profiled, cuda};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -116,6 +117,8 @@ pub struct Compute {
     /// Whether a training step keeps only what enters a layer and computes the rest again in the backward: a third more work, and a
     /// fraction of the memory, with the same results.
     pub recompute: bool,
+    /// Whether the processor's operations are measured, for [`LanguageModel::take_times`].
+    pub profile: bool,
 }
 
 impl From<Device> for Compute {
@@ -130,6 +133,8 @@ pub trait LanguageModel: Send + Sync {
     fn config(&self) -> &BackboneConfig;
     /// Where it computes; never [`Device::Auto`].
     fn device(&self) -> Device;
+    /// What each operation took since this was last asked; nothing unless [`Compute::profile`] was set, or on a GPU.
+    fn take_times(&self) -> BTreeMap<&'static str, OperationTime>;
     /// See [`Backbone::score`].
     ///
     /// # Errors
@@ -196,17 +201,20 @@ pub fn load(files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn Language
     });
     match compute.device {
         Device::Cpu => match compute.precision {
-            None | Some(Precision::F32) => Ok(Box::new(Backbone::load(Cpu, files)?.with_recomputation(compute.recompute))),
+            None | Some(Precision::F32) if compute.profile => Cpu::within(|| load_on(Profiled::new(Cpu), files, compute)),
+            None | Some(Precision::F32) => Cpu::within(|| load_on(Cpu, files, compute)),
             Some(precision) => Err(ModelError::Precision { precision, device: compute.device }),
         },
-        Device::Cuda(ordinal) => {
-            Ok(Box::new(Backbone::load(cuda(ordinal, precision)?, files)?.with_recomputation(compute.recompute)))
-        }
+        Device::Cuda(ordinal) => load_on(cuda(ordinal, precision)?, files, compute),
         Device::Auto => match cuda(0, precision) {
-            Ok(kernels) => Ok(Box::new(Backbone::load(kernels, files)?.with_recomputation(compute.recompute))),
+            Ok(kernels) => load_on(kernels, files, compute),
             Err(_) => load(files, Compute { device: Device::Cpu, ..compute }),
         },
     }
+}
+
+fn load_on<K: Kernels>(kernels: K, files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn LanguageModel>, ModelError> {
+    Ok(Box::new(Backbone::load(kernels, files)?.with_recomputation(compute.recompute)))
 }
 
 impl<K: Kernels> LanguageModel for Backbone<K> {
@@ -218,8 +226,12 @@ impl<K: Kernels> LanguageModel for Backbone<K> {
         self.kernels.gpu().map_or(Device::Cpu, Device::Cuda)
     }
 
+    fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {
+        self.kernels.take_times()
+    }
+
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
-        self.score(batch, candidates)
+        K::within(|| self.score(batch, candidates))
     }
 
     fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_> {
@@ -241,11 +253,11 @@ impl<K: Kernels> LanguageModel for Backbone<K> {
         loss: (Loss, &[u32]),
         dropout_seed: u64,
     ) -> Result<f64, ModelError> {
-        self.accumulate_gradients(batch, targets, loss, dropout_seed)
+        K::within(|| self.accumulate_gradients(batch, targets, loss, dropout_seed))
     }
 
     fn apply_gradients(&mut self, optimizer: &Optimizer, learning_rate: f64) -> f64 {
-        self.apply_gradients(optimizer, learning_rate)
+        K::within(|| self.apply_gradients(optimizer, learning_rate))
     }
 
     fn adapter(&self) -> Option<Adapter> {

@@ -26,6 +26,7 @@ pub use batch::TokenBatch;
 pub use config::BackboneConfig;
 pub use error::ModelError;
 pub use language_model::{Compute, Decoding, Device, LanguageModel, Precision, UnknownDevice, UnknownPrecision, load};
+pub use lincah_kernels::OperationTime;
 pub use lora::{Adapter, LoraConfig, LoraLayout, Target};
 pub use loss::{Loss, Targets};
 pub use optimizer::{Moments, Optimizer, OptimizerState};

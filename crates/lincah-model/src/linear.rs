@@ -89,59 +89,70 @@ impl<K: Kernels> Linear<K> {
         dropout_key: Option<u64>,
     ) -> (K::Buffer, LinearSaved<K>) {
         let mut y = kernels.unset(rows * self.outputs);
-        kernels.linear(rows, x, &self.weight, &mut y);
+        let mut saved = LinearSaved { hidden: None, dropped: None, dropout_key: dropout_key.unwrap_or(0) };
+        match &self.lora {
+            Some(lora) => {
+                if dropout_key.is_some() && lora.dropout > 0.0 {
+                    let mut dropped = kernels.unset(rows * self.inputs);
+                    kernels.dropout(x, lora.dropout, saved.dropout_key, &mut dropped);
+                    saved.dropped = Some(dropped);
+                }
+                let mut hidden = kernels.unset(rows * lora.a.shape[0]);
+                let adapter = (saved.dropped.as_ref().unwrap_or(x), &lora.a.value, &lora.b.value);
+                kernels.adapted_linear(self.lora_shape(lora, rows), (x, &self.weight), adapter, &mut hidden, &mut y);
+                saved.hidden = Some(hidden);
+            }
+            None => kernels.linear(rows, x, &self.weight, &mut y),
+        }
         if let Some(bias) = &self.bias {
             kernels.add_bias(bias, &mut y);
-        }
-        let mut saved = LinearSaved { hidden: None, dropped: None, dropout_key: dropout_key.unwrap_or(0) };
-        if let Some(lora) = &self.lora {
-            if dropout_key.is_some() && lora.dropout > 0.0 {
-                let mut dropped = kernels.unset(rows * self.inputs);
-                kernels.dropout(x, lora.dropout, saved.dropout_key, &mut dropped);
-                saved.dropped = Some(dropped);
-            }
-            let mut hidden = kernels.unset(rows * lora.a.shape[0]);
-            let input = saved.dropped.as_ref().unwrap_or(x);
-            kernels.lora(self.lora_shape(lora, rows), input, (&lora.a.value, &lora.b.value), &mut hidden, &mut y);
-            saved.hidden = Some(hidden);
         }
         (y, saved)
     }
 
-    /// Adds to the LoRA's gradients and, where asked, to `dx`. # Shapes: x, dx `[N, I]`, dy `[N, O]`.
+    /// Adds to the LoRA's gradients; with `dx`, gives the input's gradient too, added to what is there where the flag says so.
+    /// # Shapes: x, dx `[N, I]`, dy `[N, O]`.
     pub(crate) fn backward(
         &mut self,
         kernels: &K,
         rows: usize,
         (x, saved): (&K::Buffer, &LinearSaved<K>),
         dy: &K::Buffer,
-        mut dx: Option<&mut K::Buffer>,
+        dx: Option<(&mut K::Buffer, bool)>,
     ) {
-        if let Some(dx) = dx.as_deref_mut() {
-            kernels.linear_backward(rows, dy, &self.weight, dx);
-        }
-        let Some(mut lora) = self.lora.take() else { return };
+        let Some(mut lora) = self.lora.take() else {
+            if let Some((dx, accumulate)) = dx {
+                self.frozen_backward(kernels, rows, dy, (dx, accumulate));
+            }
+            return;
+        };
         let shape = self.lora_shape(&lora, rows);
-        let mut own_gradient = (saved.dropped.is_some() || dx.is_none()).then(|| kernels.zeros(rows * self.inputs));
-        {
-            let (a, a_gradient) = lora.a.gradient();
-            let (b, b_gradient) = lora.b.gradient();
-            let input = match (&mut own_gradient, dx.as_deref_mut()) {
-                (Some(own), _) => own,
-                (None, Some(dx)) => dx,
-                (None, None) => unreachable!("without dx there is an own gradient"),
-            };
-            let hidden = saved.hidden.as_ref().expect("the forward saved the hidden rows");
-            kernels.lora_backward(
-                shape,
-                LoraSaved { input: saved.dropped.as_ref().unwrap_or(x), hidden, a, b },
-                dy,
-                LoraGradients { a: a_gradient, b: b_gradient, input },
-            );
-        }
-        if let (Some(own), Some(dx), true) = (&own_gradient, dx, saved.dropped.is_some()) {
-            kernels.dropout_backward(own, lora.dropout, saved.dropout_key, dx);
+        let (a, a_gradient) = lora.a.gradient();
+        let (b, b_gradient) = lora.b.gradient();
+        let hidden = saved.hidden.as_ref().expect("the forward saved the hidden rows");
+        let factors = LoraSaved { input: saved.dropped.as_ref().unwrap_or(x), hidden, a, b };
+        match (dx, &saved.dropped) {
+            (Some((input, accumulate)), None) => {
+                let gradients = LoraGradients { a: a_gradient, b: b_gradient, input };
+                kernels.adapted_linear_backward(shape, &self.weight, factors, dy, (gradients, accumulate));
+            }
+            (dx, dropped) => {
+                let mut own = kernels.zeros(rows * self.inputs);
+                let gradients = LoraGradients { a: a_gradient, b: b_gradient, input: &mut own };
+                kernels.lora_backward(shape, factors, dy, gradients);
+                if let (Some((dx, accumulate)), Some(_)) = (dx, dropped) {
+                    self.frozen_backward(kernels, rows, dy, (dx, accumulate));
+                    kernels.dropout_backward(&own, lora.dropout, saved.dropout_key, dx);
+                }
+            }
         }
         self.lora = Some(lora);
+    }
+
+    fn frozen_backward(&self, kernels: &K, rows: usize, dy: &K::Buffer, (dx, accumulate): (&mut K::Buffer, bool)) {
+        if !accumulate {
+            kernels.clear(dx);
+        }
+        kernels.linear_backward(rows, dy, &self.weight, dx);
     }
 }

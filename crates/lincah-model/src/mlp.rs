@@ -47,13 +47,13 @@ impl<K: Kernels> Mlp<K> {
         let width = self.gate.outputs;
         let mut activated = kernels.unset(rows * width);
         kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
-        let mut d_activated = kernels.zeros(rows * width);
-        self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some(&mut d_activated));
+        let mut d_activated = kernels.unset(rows * width);
+        self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some((&mut d_activated, false)));
         let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));
         kernels.gated_activation_backward(self.activation, (&saved.gate, &saved.up), &d_activated, &mut d_gate, &mut d_up);
-        let mut dx = kernels.zeros(rows * self.gate.inputs);
-        self.gate.backward(kernels, rows, (x, &saved.projections[0]), &d_gate, Some(&mut dx));
-        self.up.backward(kernels, rows, (x, &saved.projections[1]), &d_up, Some(&mut dx));
+        let mut dx = kernels.unset(rows * self.gate.inputs);
+        self.gate.backward(kernels, rows, (x, &saved.projections[0]), &d_gate, Some((&mut dx, false)));
+        self.up.backward(kernels, rows, (x, &saved.projections[1]), &d_up, Some((&mut dx, true)));
         dx
     }
 }

@@ -57,7 +57,7 @@ pub use error::Error;
 pub use evaluate::{Evaluation, LabelScores};
 pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
-pub use lincah_model::{Compute, Device, LoraConfig, LoraLayout, Loss, Optimizer, Precision, Schedule, Target};
+pub use lincah_model::{Compute, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target};
 pub use prompt::{Cut, Prompt};
 pub use recipe::{ClassWeights, Recipe, TrainingText};
 pub use results::FolderKind;

@@ -3,12 +3,14 @@
 use crate::args::Train;
 use crate::commands::multi_label;
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
+use crate::printer::{
+    TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_operation_times, print_tfidf,
+};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::LabelledDataset;
 use lincah::{AgileClassifier, BaseModel, Compute, Error, LabelSet, Prompt, Recipe, Trainer};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
     let run = Run {
@@ -16,7 +18,7 @@ pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
         resume: arguments.resume,
         model: &arguments.model,
         checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
-        compute,
+        compute: Compute { profile: arguments.profile, ..compute },
     };
     if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
         return multi_label::train(arguments, &run, &data);
@@ -86,7 +88,11 @@ impl Run<'_> {
         let trainer = Trainer::new(base, prompt, recipe)?;
         let trainer = trainer.in_folder(self.out, self.resume).stopping_at(stop).checkpoint_interval(self.checkpoint_interval);
         let mut progress = TrainingProgress::new();
+        let begun = Instant::now();
         let mut classifier = trainer.fit(train, &mut |event| progress.show(event))?;
+        if self.compute.profile {
+            print_operation_times(&classifier.base().model().take_times(), begun.elapsed());
+        }
         if let Some(holdout) = holdout {
             classifier.record_mut().metrics = Some(classifier.evaluate(holdout)?.1);
             classifier.save(self.out)?;

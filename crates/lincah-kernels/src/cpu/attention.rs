@@ -2,6 +2,7 @@
 //! of a few rows of queries with all the keys that any of them sees; those that a query does not see get the weight 0, which changes no
 //! bit of a sum. So every query's sums run over its keys in order, whatever else is in the batch.
 
+use super::buffer::Buffer;
 use super::matmul::{Left, PANEL, Product, Right, SharedPointer, pack_panel};
 use super::simd::{dot, exp, exponentials_of_differences, tanh, vectorized};
 use crate::kernels::{AttentionGradients, AttentionSaved, AttentionShape};
@@ -66,6 +67,7 @@ impl Stretch {
             inner: width,
             columns: self.keys,
             accumulate: false,
+            tail: None,
         };
         assert!(result.len() >= self.rows.len() * self.keys);
         // SAFETY: the result holds a row of `keys` elements for each query.
@@ -84,6 +86,7 @@ impl Stretch {
             inner: self.keys,
             columns: width,
             accumulate: false,
+            tail: None,
         };
         // SAFETY: the caller's promise.
         unsafe { product.run(result.get().add((self.rows.start * shape.heads + head) * width), shape.heads * width) };
@@ -99,6 +102,7 @@ impl Stretch {
             inner: self.rows.len(),
             columns: width,
             accumulate: true,
+            tail: None,
         };
         let result = &mut result[self.first_key * width..][..self.keys * width];
         // SAFETY: the result holds a row of `width` elements for each key.
@@ -216,9 +220,9 @@ struct TaskGradients {
 pub(super) fn backward(
     shape: AttentionShape,
     layout: &RaggedLayout,
-    saved: AttentionSaved<Vec<f32>>,
+    saved: AttentionSaved<Buffer>,
     d_output: &[f32],
-    gradients: AttentionGradients<Vec<f32>>,
+    gradients: AttentionGradients<Buffer>,
 ) {
     let (width, segments) = (shape.head_dimension, layout.segments());
     assert!(gradients.query.len() >= layout.rows() * shape.heads * width);
@@ -246,7 +250,7 @@ fn backward_task(
     shape: AttentionShape,
     segment: &Segment,
     kv_head: usize,
-    saved: &AttentionSaved<Vec<f32>>,
+    saved: &AttentionSaved<Buffer>,
     d_output: &[f32],
     d_query: SharedPointer,
 ) -> (Vec<f32>, Vec<f32>) {

@@ -4,6 +4,14 @@
 use rayon::prelude::*;
 use std::ops::Range;
 
+/// Numbers to be packed that are worth a task of their own.
+const SMALL: usize = 1 << 15;
+/// Multiply-adds of a product that is not shared out: less work than waking a thread.
+const SMALL_PRODUCT: usize = 1 << 18;
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
+
 /// Columns of a panel: two AVX-512 registers, four AVX2 registers.
 pub(super) const PANEL: usize = 32;
 
@@ -58,7 +66,10 @@ pub(super) enum Right<'a> {
 pub(super) fn pack_transposed(values: &[f32], columns: usize, inner: usize, factor: f32) -> Vec<f32> {
     assert_eq!(values.len(), columns * inner);
     let mut panels = vec![0.0; columns.div_ceil(PANEL) * PANEL * inner];
-    panels.par_chunks_mut(PANEL * inner).enumerate().for_each(|(p, panel)| pack_panel(values, p, inner, factor, panel));
+    let panels_at_once = SMALL.div_ceil(PANEL * inner);
+    panels.par_chunks_mut(PANEL * inner).with_min_len(panels_at_once).enumerate().for_each(|(p, panel)| {
+        pack_panel(values, p, inner, factor, panel);
+    });
     panels
 }
 
@@ -92,7 +103,8 @@ pub(super) fn pack_panel(values: &[f32], panel_index: usize, inner: usize, facto
 pub(super) fn pack_row_major(values: &[f32], inner: usize, columns: usize) -> Vec<f32> {
     assert_eq!(values.len(), columns * inner);
     let mut panels = vec![0.0; columns.div_ceil(PANEL) * PANEL * inner];
-    panels.par_chunks_mut(PANEL * inner).enumerate().for_each(|(p, panel)| {
+    let panels_at_once = SMALL.div_ceil(PANEL * inner);
+    panels.par_chunks_mut(PANEL * inner).with_min_len(panels_at_once).enumerate().for_each(|(p, panel)| {
         let width = PANEL.min(columns - p * PANEL);
         for (strip, row) in panel.chunks_exact_mut(PANEL).zip(values.chunks_exact(columns)) {
             strip[..width].copy_from_slice(&row[p * PANEL..][..width]);
@@ -123,38 +135,20 @@ pub(super) struct Product<'a> {
     pub(super) inner: usize,
     pub(super) columns: usize,
     pub(super) accumulate: bool,
+    pub(super) tail: Option<Tail<'a>>,
+}
+
+/// A second product with the same rows and columns whose terms follow the first one's in the same sums: LoRA's, in packed form.
+#[derive(Clone, Copy)]
+pub(super) struct Tail<'a> {
+    pub(super) left: Left<'a>,
+    pub(super) panels: &'a [f32],
+    pub(super) inner: usize,
 }
 
 /// `result = left right`, or `+=` where `accumulate`, on all threads. # Shapes: left `[M, inner]`, right `[inner, columns]`, result `[M, columns]` row-major.
 pub(super) fn product(left: Left, right: Right, inner: usize, columns: usize, accumulate: bool, result: &mut [f32]) {
-    let rows = left.rows;
-    assert!(result.len() >= rows * columns);
-    if rows == 0 || columns == 0 {
-        return;
-    }
-    let product = Product { left, right, inner, columns, accumulate };
-    product.check();
-    let mut buffer = Vec::new();
-    let product = Product { left: left.spread(inner, &mut buffer), ..product };
-    let panels = columns.div_ceil(PANEL);
-    // Few panels or many cores: the rows are shared out too, in groups that still use a panel often.
-    let threads = rayon::current_num_threads();
-    let row_groups =
-        if panels >= 2 * threads { 1 } else { (2 * threads).div_ceil(panels).min(rows.div_ceil(4 * MOST_ROWS)).max(1) };
-    let group_rows = rows.div_ceil(row_groups);
-    let target = SharedPointer(result.as_mut_ptr());
-    let task = |index: usize| {
-        let (panel, group) = (index / row_groups, index % row_groups);
-        let group = group * group_rows..rows.min((group + 1) * group_rows);
-        // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
-        unsafe { product.panel(panel, group, target.get(), columns) };
-    };
-    let tasks = panels * row_groups;
-    if rows * inner * columns < 1 << 15 {
-        (0..tasks).for_each(task);
-    } else {
-        (0..tasks).into_par_iter().for_each(task);
-    }
+    Product { left, right, inner, columns, accumulate, tail: None }.run_on_all_threads(result);
 }
 
 /// `result = x Wᵀ` for a row-major W that is too large to pack: computed as `W xᵀ`, the same multiply-adds, so that only x is packed. # Shapes: x `[rows, inner]`, W `[columns, inner]`, result `[rows, columns]`.
@@ -172,7 +166,8 @@ pub(super) fn product_unpacked(x: &[f32], rows: usize, weight: &[f32], inner: us
         |tile, (chunk, weight)| {
             let count = weight.len() / inner;
             let left = Left::row_major(weight, count, inner);
-            let product = Product { left, right: Right::Panels(&panels), inner, columns: rows, accumulate: false };
+            let right = Right::Panels(&panels);
+            let product = Product { left, right, inner, columns: rows, accumulate: false, tail: None };
             // SAFETY: the tile holds CHUNK rows of `rows` elements and is this thread's own.
             unsafe { product.run(tile.as_mut_ptr(), rows) };
             for n in 0..rows {
@@ -186,6 +181,37 @@ pub(super) fn product_unpacked(x: &[f32], rows: usize, weight: &[f32], inner: us
 }
 
 impl Product<'_> {
+    /// The product into row-major `[M, columns]`, on all threads.
+    pub(super) fn run_on_all_threads(&self, result: &mut [f32]) {
+        let (inner, columns, rows) = (self.inner, self.columns, self.left.rows);
+        assert!(result.len() >= rows * columns);
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        self.check();
+        let mut buffer = Vec::new();
+        let product = Product { left: self.left.spread(inner, &mut buffer), ..*self };
+        let panels = columns.div_ceil(PANEL);
+        // Few panels or many cores: the rows are shared out too, in groups that still use a panel often.
+        let threads = rayon::current_num_threads();
+        let row_groups =
+            if panels >= 2 * threads { 1 } else { (2 * threads).div_ceil(panels).min(rows.div_ceil(4 * MOST_ROWS)).max(1) };
+        let group_rows = rows.div_ceil(row_groups);
+        let target = SharedPointer(result.as_mut_ptr());
+        let task = |index: usize| {
+            let (panel, group) = (index / row_groups, index % row_groups);
+            let group = group * group_rows..rows.min((group + 1) * group_rows);
+            // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
+            unsafe { product.panel(panel, group, target.get(), columns) };
+        };
+        let tasks = panels * row_groups;
+        if rows * inner * columns < SMALL_PRODUCT {
+            (0..tasks).for_each(task);
+        } else {
+            (0..tasks).into_par_iter().for_each(task);
+        }
+    }
+
     /// The product on this thread, into rows that lie `result_stride` apart.
     ///
     /// # Safety
@@ -200,13 +226,30 @@ impl Product<'_> {
         }
     }
 
+    /// The packed panel that comes next, empty where there is none.
+    fn panel_after(&self, panel: usize) -> &[f32] {
+        match self.right {
+            Right::Panels(values) if (panel + 1) * PANEL < self.columns => {
+                &values[(panel + 1) * PANEL * self.inner..][..PANEL * self.inner]
+            }
+            _ => &[],
+        }
+    }
+
     /// Both factors hold the elements that the sizes name.
     fn check(&self) {
         let (left, inner, columns) = (self.left, self.inner, self.columns);
         if left.rows == 0 || inner == 0 || columns == 0 {
             return;
         }
-        assert!(left.values.len() > (left.rows - 1) * left.row_stride + (inner - 1) * left.inner_stride);
+        let holds = |left: &Left, inner: usize| {
+            inner == 0 || left.values.len() > (left.rows - 1) * left.row_stride + (inner - 1) * left.inner_stride
+        };
+        assert!(holds(&left, inner));
+        if let Some(tail) = &self.tail {
+            assert!(tail.left.rows == left.rows && holds(&tail.left, tail.inner));
+            assert!(tail.panels.len() >= columns.div_ceil(PANEL) * PANEL * tail.inner);
+        }
         match self.right {
             Right::RowMajor(values, stride) => assert!(values.len() >= (inner - 1) * stride + columns),
             Right::Panels(values) => assert!(values.len() >= columns.div_ceil(PANEL) * PANEL * inner),
@@ -225,26 +268,40 @@ impl Product<'_> {
             Right::Panels(values) => (&values[panel * PANEL * inner..], PANEL, true),
         };
         let functions = block_functions(width);
+        let blocks = rows.len().div_ceil(functions.len());
+        let mut ahead = self.panel_after(panel).chunks((PANEL * inner).div_ceil(blocks).next_multiple_of(LINE));
         let mut row = rows.start;
         while row < rows.end {
             let rest = rows.end - row;
             // Blocks of nearly equal size run better than full blocks and a thin rest.
             let count = rest.div_ceil(rest.div_ceil(functions.len()));
-            let block = Block {
+            let main = Segment {
                 left: left.values[row * left.row_stride..].as_ptr(),
                 row_stride: left.row_stride,
                 inner_stride: left.inner_stride,
                 right: right.as_ptr(),
                 right_stride,
+                inner,
+            };
+            let tail = self.tail.map_or(Segment { inner: 0, ..main }, |tail| Segment {
+                left: tail.left.values[row * tail.left.row_stride..].as_ptr(),
+                row_stride: tail.left.row_stride,
+                inner_stride: tail.left.inner_stride,
+                right: tail.panels[panel * PANEL * tail.inner..].as_ptr(),
+                right_stride: PANEL,
+                inner: tail.inner,
+            });
+            let block = Block {
+                segments: [main, tail],
+                ahead: ahead.next().unwrap_or_default(),
                 padded,
                 // SAFETY: row and panel lie inside the result, by the caller's promise.
                 result: unsafe { result.add(row * result_stride + panel * PANEL) },
                 result_stride,
-                inner,
                 width,
                 accumulate: self.accumulate,
             };
-            // SAFETY: the block reads rows row..row + count of left and `inner` strips of right, which were checked, and writes `width`
+            // SAFETY: the block reads rows row..row + count of the left factors and `inner` strips of the right ones, which were checked, and writes `width`
             // columns of the same rows of result, by the caller's promise; the instruction set was detected.
             unsafe { (functions[count - 1])(&block) };
             row += count;
@@ -253,19 +310,28 @@ impl Product<'_> {
 }
 
 /// One call of a micro-kernel: a few rows times one panel.
-struct Block {
+struct Block<'a> {
+    /// What is summed, in this order.
+    segments: [Segment; 2],
+    /// What later calls will read, to be fetched from memory in the meantime.
+    ahead: &'a [f32],
+    /// Every strip of the right factors holds [`PANEL`] elements.
+    padded: bool,
+    result: *mut f32,
+    result_stride: usize,
+    width: usize,
+    accumulate: bool,
+}
+
+/// A few rows of a left factor and a panel of a right one.
+#[derive(Clone, Copy)]
+struct Segment {
     left: *const f32,
     row_stride: usize,
     inner_stride: usize,
     right: *const f32,
     right_stride: usize,
-    /// Every strip of the right factor holds [`PANEL`] elements.
-    padded: bool,
-    result: *mut f32,
-    result_stride: usize,
     inner: usize,
-    width: usize,
-    accumulate: bool,
 }
 
 const MOST_ROWS: usize = 14;
@@ -304,15 +370,17 @@ unsafe fn portable<const ROWS: usize>(block: &Block) {
             }
         }
         let mut strip = [0.0f32; PANEL];
-        for k in 0..block.inner {
-            let right = block.right.add(k * block.right_stride);
-            for (c, value) in strip[..block.width].iter_mut().enumerate() {
-                *value = *right.add(c);
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let left = *block.left.add(r * block.row_stride + k * block.inner_stride);
-                for c in 0..PANEL {
-                    sums[c] += left * strip[c];
+        for segment in &block.segments {
+            for k in 0..segment.inner {
+                let right = segment.right.add(k * segment.right_stride);
+                for (c, value) in strip[..block.width].iter_mut().enumerate() {
+                    *value = *right.add(c);
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let left = *segment.left.add(r * segment.row_stride + k * segment.inner_stride);
+                    for c in 0..PANEL {
+                        sums[c] += left * strip[c];
+                    }
                 }
             }
         }
@@ -393,23 +461,30 @@ pub(super) mod tests {
     #[test]
     fn the_instruction_sets_agree_with_the_portable_kernel() {
         let inner = 37;
+        let tail_inner = 5;
         let (x, panel) = (noise(4 * inner, 3), noise(inner * PANEL, 4));
+        let (h, tail_panel) = (noise(4 * tail_inner, 5), noise(tail_inner * PANEL, 6));
         let run = |function: BlockFunction, width: usize| {
             let mut y = vec![0.25f32; 4 * width];
-            let block = Block {
-                left: x.as_ptr(),
+            let segment = |left: &[f32], right: &[f32], inner: usize| Segment {
+                left: left.as_ptr(),
                 row_stride: inner,
                 inner_stride: 1,
-                right: panel.as_ptr(),
+                right: right.as_ptr(),
                 right_stride: PANEL,
+                inner,
+            };
+            let block = Block {
+                segments: [segment(&x, &panel, inner), segment(&h, &tail_panel, tail_inner)],
+                ahead: &panel,
                 padded: true,
                 result: y.as_mut_ptr(),
                 result_stride: width,
-                inner,
                 width,
                 accumulate: true,
             };
-            // SAFETY: the arrays hold 4 rows of `inner`, `inner` strips of a panel and 4 rows of `width`; callers check the instruction set.
+            // SAFETY: the arrays hold 4 rows and as many strips of a panel for each segment, and 4 rows of `width`; callers check the
+            // instruction set.
             unsafe { function(&block) };
             y
         };

@@ -2,7 +2,9 @@
 
 mod activation;
 mod attention;
+mod buffer;
 mod dropout;
+mod lora;
 mod loss;
 mod matmul;
 mod norm;
@@ -12,7 +14,8 @@ mod simd;
 
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
-use matmul::{Left, Right, pack_row_major, pack_transposed, product, product_unpacked, unpack_transposed};
+pub use buffer::Buffer;
+use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product, product_unpacked, unpack_transposed};
 use rayon::prelude::*;
 pub use rope::RopeTable;
 use simd::InstructionSet;
@@ -49,6 +52,19 @@ enum Storage {
     RowMajor(Vec<f32>),
 }
 
+impl Matrix {
+    /// W as a right factor, `[O, I]`.
+    fn backward(&self) -> Right<'_> {
+        match &self.storage {
+            Storage::Packed { forward, backward } => Right::Panels(backward.get_or_init(|| {
+                let values = unpack_transposed(forward, self.outputs, self.inputs);
+                pack_row_major(&values, self.outputs, self.inputs)
+            })),
+            Storage::RowMajor(values) => Right::RowMajor(values, self.inputs),
+        }
+    }
+}
+
 /// Rows that are worth a task of their own.
 fn row_grain(width: usize) -> usize {
     (1 << 13) / width.max(1) + 1
@@ -58,28 +74,38 @@ fn row_grain(width: usize) -> usize {
 const BLOCK: usize = 1 << 13;
 
 impl Kernels for Cpu {
-    type Buffer = Vec<f32>;
+    type Buffer = Buffer;
     type Matrix = Matrix;
     type RopeTable = RopeTable;
     type Layout = RaggedLayout;
 
-    fn upload(&self, values: &[f32]) -> Vec<f32> {
-        values.to_vec()
+    fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+        rayon::scope(|_| work())
     }
 
-    fn download(&self, buffer: &Vec<f32>) -> Vec<f32> {
-        buffer.clone()
+    fn upload(&self, values: &[f32]) -> Buffer {
+        let mut buffer = Buffer::unset(values.len());
+        buffer.copy_from_slice(values);
+        buffer
     }
 
-    fn zeros(&self, length: usize) -> Vec<f32> {
-        vec![0.0; length]
+    fn download(&self, buffer: &Buffer) -> Vec<f32> {
+        buffer.to_vec()
     }
 
-    fn clear(&self, buffer: &mut Vec<f32>) {
+    fn zeros(&self, length: usize) -> Buffer {
+        Buffer::zeros(length)
+    }
+
+    fn unset(&self, length: usize) -> Buffer {
+        Buffer::unset(length)
+    }
+
+    fn clear(&self, buffer: &mut Buffer) {
         buffer.fill(0.0);
     }
 
-    fn copy(&self, source: &Vec<f32>, target: &mut Vec<f32>) {
+    fn copy(&self, source: &Buffer, target: &mut Buffer) {
         target.copy_from_slice(source);
     }
 
@@ -101,7 +127,7 @@ impl Kernels for Cpu {
         layout.clone()
     }
 
-    fn linear(&self, rows: usize, x: &Vec<f32>, weight: &Matrix, y: &mut Vec<f32>) {
+    fn linear(&self, rows: usize, x: &Buffer, weight: &Matrix, y: &mut Buffer) {
         match &weight.storage {
             Storage::Packed { forward, .. } => {
                 product(Left::row_major(x, rows, weight.inputs), Right::Panels(forward), weight.inputs, weight.outputs, false, y);
@@ -110,73 +136,87 @@ impl Kernels for Cpu {
         }
     }
 
-    fn linear_backward(&self, rows: usize, dy: &Vec<f32>, weight: &Matrix, dx: &mut Vec<f32>) {
-        let right = match &weight.storage {
-            Storage::Packed { forward, backward } => Right::Panels(backward.get_or_init(|| {
-                let values = unpack_transposed(forward, weight.outputs, weight.inputs);
-                pack_row_major(&values, weight.outputs, weight.inputs)
-            })),
-            Storage::RowMajor(values) => Right::RowMajor(values, weight.inputs),
-        };
-        product(Left::row_major(dy, rows, weight.outputs), right, weight.outputs, weight.inputs, true, dx);
+    fn linear_backward(&self, rows: usize, dy: &Buffer, weight: &Matrix, dx: &mut Buffer) {
+        product(Left::row_major(dy, rows, weight.outputs), weight.backward(), weight.outputs, weight.inputs, true, dx);
     }
 
-    fn add_bias(&self, bias: &Vec<f32>, y: &mut Vec<f32>) {
+    fn add_bias(&self, bias: &Buffer, y: &mut Buffer) {
         for row in y.chunks_exact_mut(bias.len()) {
-            row.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
+            row.iter_mut().zip(bias.iter()).for_each(|(y, b)| *y += b);
         }
     }
 
-    fn lora(&self, shape: LoraShape, x: &Vec<f32>, (a, b): (&Vec<f32>, &Vec<f32>), h: &mut Vec<f32>, y: &mut Vec<f32>) {
-        let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        product(Left::row_major(x, rows, inputs), Right::Panels(&pack_transposed(a, rank, inputs, 1.0)), inputs, rank, false, h);
+    fn lora(&self, shape: LoraShape, x: &Buffer, (a, b): (&Buffer, &Buffer), h: &mut Buffer, y: &mut Buffer) {
+        let LoraShape { rows, outputs, rank, scale, .. } = shape;
+        lora::hidden(shape, x, a, h);
         product(Left::row_major(h, rows, rank), Right::Panels(&pack_transposed(b, outputs, rank, scale)), rank, outputs, true, y);
     }
 
-    fn lora_backward(&self, shape: LoraShape, saved: LoraSaved<Vec<f32>>, dy: &Vec<f32>, gradients: LoraGradients<Vec<f32>>) {
-        let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        let mut dh = vec![0.0; rows * rank];
-        product(Left::row_major(dy, rows, outputs), Right::RowMajor(saved.b, rank), outputs, rank, false, &mut dh);
-        dh.iter_mut().for_each(|value| *value *= scale);
-        // dBᵀ, because a product with few rows and many columns fills the registers, and one with few columns does not.
-        let mut db = vec![0.0; rank * outputs];
-        product(Left::transposed(saved.hidden, rank), Right::RowMajor(dy, outputs), rows, outputs, false, &mut db);
-        for (o, row) in gradients.b[..outputs * rank].chunks_exact_mut(rank).enumerate() {
-            for (r, gradient) in row.iter_mut().enumerate() {
-                *gradient += scale * db[r * outputs + o];
-            }
-        }
-        product(Left::transposed(&dh, rank), Right::RowMajor(saved.input, inputs), rows, inputs, true, gradients.a);
+    fn lora_backward(&self, shape: LoraShape, saved: LoraSaved<Buffer>, dy: &Buffer, gradients: LoraGradients<Buffer>) {
+        let LoraShape { rows, inputs, rank, .. } = shape;
+        let dh = lora::hidden_and_b_gradients(shape, &saved, dy, gradients.b);
+        lora::a_gradient(shape, &dh, saved.input, gradients.a);
         product(Left::row_major(&dh, rows, rank), Right::RowMajor(saved.a, inputs), rank, inputs, true, gradients.input);
     }
 
-    fn dropout(&self, x: &Vec<f32>, probability: f32, key: u64, y: &mut Vec<f32>) {
+    fn adapted_linear(
+        &self,
+        shape: LoraShape,
+        (x, weight): (&Buffer, &Matrix),
+        (z, a, b): (&Buffer, &Buffer, &Buffer),
+        h: &mut Buffer,
+        y: &mut Buffer,
+    ) {
+        let LoraShape { rows, inputs, outputs, rank, scale } = shape;
+        let Storage::Packed { forward, .. } = &weight.storage else {
+            self.linear(rows, x, weight, y);
+            return self.lora(shape, z, (a, b), h, y);
+        };
+        lora::hidden(shape, z, a, h);
+        let panels = pack_transposed(b, outputs, rank, scale);
+        let tail = Tail { left: Left::row_major(h, rows, rank), panels: &panels, inner: rank };
+        let (left, right) = (Left::row_major(x, rows, inputs), Right::Panels(forward));
+        Product { left, right, inner: inputs, columns: outputs, accumulate: false, tail: Some(tail) }.run_on_all_threads(y);
+    }
+
+    fn adapted_linear_backward(
+        &self,
+        shape: LoraShape,
+        weight: &Matrix,
+        saved: LoraSaved<Buffer>,
+        dy: &Buffer,
+        (gradients, accumulate): (LoraGradients<Buffer>, bool),
+    ) {
+        let LoraShape { rows, inputs, outputs, rank, .. } = shape;
+        let dh = lora::hidden_and_b_gradients(shape, &saved, dy, gradients.b);
+        let panels = pack_row_major(saved.a, rank, inputs);
+        let tail = Tail { left: Left::row_major(&dh, rows, rank), panels: &panels, inner: rank };
+        let (left, right) = (Left::row_major(dy, rows, outputs), weight.backward());
+        let whole = Product { left, right, inner: outputs, columns: inputs, accumulate, tail: Some(tail) };
+        rayon::join(|| whole.run_on_all_threads(gradients.input), || lora::a_gradient(shape, &dh, saved.input, gradients.a));
+    }
+
+    fn dropout(&self, x: &Buffer, probability: f32, key: u64, y: &mut Buffer) {
         dropout::dropout(x, probability, key, y);
     }
 
-    fn dropout_backward(&self, dy: &Vec<f32>, probability: f32, key: u64, dx: &mut Vec<f32>) {
+    fn dropout_backward(&self, dy: &Buffer, probability: f32, key: u64, dx: &mut Buffer) {
         dropout::dropout_backward(dy, probability, key, dx);
     }
 
-    fn rms_norm(&self, shape: NormShape, x: &Vec<f32>, weight: &Vec<f32>, y: &mut Vec<f32>, r: &mut Vec<f32>) {
+    fn rms_norm(&self, shape: NormShape, x: &Buffer, weight: &Buffer, y: &mut Buffer, r: &mut Buffer) {
         norm::rms_norm(shape, x, weight, y, r);
     }
 
-    fn rms_norm_backward(
-        &self,
-        shape: NormShape,
-        (x, weight, r): (&Vec<f32>, &Vec<f32>, &Vec<f32>),
-        dy: &Vec<f32>,
-        dx: &mut Vec<f32>,
-    ) {
+    fn rms_norm_backward(&self, shape: NormShape, (x, weight, r): (&Buffer, &Buffer, &Buffer), dy: &Buffer, dx: &mut Buffer) {
         norm::rms_norm_backward(shape, (x, weight, r), dy, dx);
     }
 
-    fn rope(&self, table: &RopeTable, layout: &RaggedLayout, heads: usize, x: &mut Vec<f32>) {
+    fn rope(&self, table: &RopeTable, layout: &RaggedLayout, heads: usize, x: &mut Buffer) {
         rope::rotate(table, layout, heads, x, 1.0);
     }
 
-    fn rope_backward(&self, table: &RopeTable, layout: &RaggedLayout, heads: usize, dx: &mut Vec<f32>) {
+    fn rope_backward(&self, table: &RopeTable, layout: &RaggedLayout, heads: usize, dx: &mut Buffer) {
         rope::rotate(table, layout, heads, dx, -1.0);
     }
 
@@ -184,9 +224,9 @@ impl Kernels for Cpu {
         &self,
         shape: AttentionShape,
         layout: &RaggedLayout,
-        (query, key, value): (&Vec<f32>, &Vec<f32>, &Vec<f32>),
-        output: &mut Vec<f32>,
-        log_sum: &mut Vec<f32>,
+        (query, key, value): (&Buffer, &Buffer, &Buffer),
+        output: &mut Buffer,
+        log_sum: &mut Buffer,
     ) {
         attention::forward(shape, layout, (query, key, value), output, log_sum);
     }
@@ -195,75 +235,69 @@ impl Kernels for Cpu {
         &self,
         shape: AttentionShape,
         layout: &RaggedLayout,
-        saved: AttentionSaved<Vec<f32>>,
-        d_output: &Vec<f32>,
-        gradients: AttentionGradients<Vec<f32>>,
+        saved: AttentionSaved<Buffer>,
+        d_output: &Buffer,
+        gradients: AttentionGradients<Buffer>,
     ) {
         attention::backward(shape, layout, saved, d_output, gradients);
     }
 
-    fn gated_activation(&self, activation: Activation, gate: &Vec<f32>, up: &Vec<f32>, y: &mut Vec<f32>) {
+    fn gated_activation(&self, activation: Activation, gate: &Buffer, up: &Buffer, y: &mut Buffer) {
         activation::gated_activation(activation, gate, up, y);
     }
 
     fn gated_activation_backward(
         &self,
         activation: Activation,
-        (gate, up): (&Vec<f32>, &Vec<f32>),
-        dy: &Vec<f32>,
-        d_gate: &mut Vec<f32>,
-        d_up: &mut Vec<f32>,
+        (gate, up): (&Buffer, &Buffer),
+        dy: &Buffer,
+        d_gate: &mut Buffer,
+        d_up: &mut Buffer,
     ) {
         activation::gated_activation_backward(activation, (gate, up), dy, d_gate, d_up);
     }
 
-    fn add(&self, x: &Vec<f32>, y: &mut Vec<f32>) {
+    fn add(&self, x: &Buffer, y: &mut Buffer) {
         y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += x));
     }
 
-    fn gather_rows(&self, width: usize, rows: &[usize], x: &Vec<f32>, y: &mut Vec<f32>) {
+    fn gather_rows(&self, width: usize, rows: &[usize], x: &Buffer, y: &mut Buffer) {
         for (y, &row) in y.chunks_exact_mut(width).zip(rows) {
             y.copy_from_slice(&x[row * width..][..width]);
         }
     }
 
-    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Vec<f32>, dx: &mut Vec<f32>) {
+    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Buffer, dx: &mut Buffer) {
         for (dy, &row) in dy.chunks_exact(width).zip(rows) {
             dx[row * width..][..width].iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy);
         }
     }
 
-    fn soft_cap(&self, cap: f32, x: &mut Vec<f32>) {
+    fn soft_cap(&self, cap: f32, x: &mut Buffer) {
         loss::soft_cap(cap, x);
     }
 
-    fn soft_cap_backward(&self, cap: f32, y: &Vec<f32>, dx: &mut Vec<f32>) {
+    fn soft_cap_backward(&self, cap: f32, y: &Buffer, dx: &mut Buffer) {
         loss::soft_cap_backward(cap, y, dx);
     }
 
-    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Vec<f32>) -> Vec<f32> {
+    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Buffer) -> Vec<f32> {
         loss::cross_entropy(width, targets, weights, logits)
     }
 
-    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Vec<f32>) {
+    fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Buffer) {
         optimizer::tie_diagonal_blocks(blocks, dx);
     }
 
-    fn squared_norm(&self, x: &Vec<f32>) -> f64 {
+    fn squared_norm(&self, x: &Buffer) -> f64 {
         optimizer::squared_norm(x)
     }
 
-    fn scale(&self, factor: f32, y: &mut Vec<f32>) {
+    fn scale(&self, factor: f32, y: &mut Buffer) {
         y.iter_mut().for_each(|y| *y *= factor);
     }
 
-    fn adam_step(
-        &self,
-        step: AdamStep,
-        gradient: &Vec<f32>,
-        (first, second): (&mut Vec<f32>, &mut Vec<f32>),
-        parameter: &mut Vec<f32>,
-    ) {
+    fn adam_step(&self, step: AdamStep, gradient: &Buffer, (first, second): (&mut Buffer, &mut Buffer), parameter: &mut Buffer) {
         optimizer::adam_step(step, gradient, (first, second), parameter);
     }
 }

@@ -102,3 +102,41 @@ pub fn lora_backward<K: Kernels>(device: &K) -> Outputs {
     }
     outputs
 }
+
+pub fn adapted_linear<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(6);
+    for shape in lora_shapes() {
+        let [x, z] = [(); 2].map(|()| device.upload(&noise.take(shape.rows * shape.inputs)));
+        let weight = device.matrix(noise.take(shape.outputs * shape.inputs), shape.outputs, shape.inputs);
+        let a = device.upload(&noise.take(shape.rank * shape.inputs));
+        let b = device.upload(&noise.take(shape.outputs * shape.rank));
+        let (mut hidden, mut y) = (poisoned(device, shape.rows * shape.rank), poisoned(device, shape.rows * shape.outputs));
+        device.adapted_linear(shape, (&x, &weight), (&z, &a, &b), &mut hidden, &mut y);
+        outputs.push(device, SUM, shape.rows * shape.rank, format!("adapted_linear {} h", lora_name(shape)), &hidden);
+        outputs.push(device, SUM, shape.rows * shape.outputs, format!("adapted_linear {} y", lora_name(shape)), &y);
+    }
+    outputs
+}
+
+pub fn adapted_linear_backward<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(7);
+    for (shape, accumulate) in lora_shapes().flat_map(|shape| [(shape, false), (shape, true)]) {
+        let [x_length, a_length, b_length] = [shape.rows * shape.inputs, shape.rank * shape.inputs, shape.outputs * shape.rank];
+        let [x, a, b] = [x_length, a_length, b_length].map(|length| device.upload(&noise.take(length)));
+        let weight = device.matrix(noise.take(shape.outputs * shape.inputs), shape.outputs, shape.inputs);
+        let hidden = device.upload(&noise.take(shape.rows * shape.rank));
+        let dy = device.upload(&noise.take(shape.rows * shape.outputs));
+        let [mut da, mut db] = [a_length, b_length].map(|length| device.upload(&noise.take(length + GUARD)));
+        let mut dx = if accumulate { device.upload(&noise.take(x_length)) } else { device.upload(&vec![f32::NAN; x_length]) };
+        let saved = LoraSaved { input: &x, hidden: &hidden, a: &a, b: &b };
+        let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
+        device.adapted_linear_backward(shape, &weight, saved, &dy, (gradients, accumulate));
+        for (name, length, gradient) in [("dx", x_length, &dx), ("dA", a_length, &da), ("dB", b_length, &db)] {
+            let name = format!("adapted_linear_backward {} accumulate {accumulate} {name}", lora_name(shape));
+            outputs.push(device, SUM, length, name, gradient);
+        }
+    }
+    outputs
+}

@@ -74,6 +74,8 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("add_bias", linear::add_bias),
         ("lora", linear::lora),
         ("lora_backward", linear::lora_backward),
+        ("adapted_linear", linear::adapted_linear),
+        ("adapted_linear_backward", linear::adapted_linear_backward),
         ("dropout", elementwise::dropout),
         ("rms_norm", elementwise::rms_norm),
         ("rms_norm_backward", elementwise::rms_norm_backward),

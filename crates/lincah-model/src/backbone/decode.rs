@@ -36,6 +36,12 @@ impl<K: Kernels> Backbone<K> {
 
 impl<K: Kernels> Decoding for CachedDecoding<'_, K> {
     fn read(&mut self, tokens: &[u32]) -> Result<Vec<f32>, ModelError> {
+        K::within(|| self.read_next(tokens))
+    }
+}
+
+impl<K: Kernels> CachedDecoding<'_, K> {
+    fn read_next(&mut self, tokens: &[u32]) -> Result<Vec<f32>, ModelError> {
         let model = self.backbone;
         let batch = TokenBatch::continuing(self.read, tokens);
         model.check(&batch, &[])?;

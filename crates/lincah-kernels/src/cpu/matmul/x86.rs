@@ -1,6 +1,6 @@
 //! The micro-kernels of AVX2 and AVX-512. Every element is the same chain of fused multiply-adds in all of them.
 
-use super::{Block, BlockFunction, MOST_ROWS};
+use super::{Block, BlockFunction, LINE, MOST_ROWS};
 use std::arch::x86_64::*;
 
 /// Panels of 17 to 32 columns.
@@ -55,6 +55,44 @@ pub(super) static AVX2_NARROW: [BlockFunction; 12] = [
     avx2::<12, 1>,
 ];
 
+/// Inner steps between two fetches ahead.
+const STRETCH: usize = 16;
+
+/// Fetches what comes next into the second cache, a few lines at a time: weights are used once a layer, so that each panel would
+/// otherwise be waited for.
+struct Ahead {
+    next: *const f32,
+    end: *const f32,
+    lines: usize,
+}
+
+impl Ahead {
+    /// Part `part` of `parts` of the block's share.
+    #[inline(always)]
+    fn new(block: &Block, part: usize, parts: usize) -> Self {
+        let share = block.ahead.len().div_ceil(parts).next_multiple_of(LINE);
+        let from = (part * share).min(block.ahead.len());
+        let values = &block.ahead[from..(from + share).min(block.ahead.len())];
+        let range = values.as_ptr_range();
+        Self {
+            next: range.start,
+            end: range.end,
+            lines: values.len().div_ceil(LINE * (block.segments[0].inner / STRETCH).max(1)),
+        }
+    }
+
+    #[inline(always)]
+    fn fetch(&mut self) {
+        for _ in 0..self.lines {
+            if self.next < self.end {
+                // SAFETY: a prefetch reads nothing that a program could see, whatever the address.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(self.next.cast()) };
+                self.next = self.next.wrapping_add(LINE);
+            }
+        }
+    }
+}
+
 /// # Safety
 /// As [`super::portable`], on a processor with AVX-512F, and the block's width is at most 16 times `REGISTERS`.
 #[target_feature(enable = "avx512f")]
@@ -72,21 +110,30 @@ unsafe fn avx512<const ROWS: usize, const REGISTERS: usize>(block: &Block) {
                 }
             }
         }
-        let mut right = block.right;
-        let mut left = block.left;
-        if block.padded {
-            for _ in 0..block.inner {
-                let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm512_loadu_ps(right.add(16 * i)));
-                multiply_add_512(left, block.row_stride, &strips, &mut sums);
-                right = right.wrapping_add(super::PANEL);
-                left = left.wrapping_add(block.inner_stride);
-            }
-        } else {
-            for _ in 0..block.inner {
-                let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm512_maskz_loadu_ps(masks[i], right.wrapping_add(16 * i)));
-                multiply_add_512(left, block.row_stride, &strips, &mut sums);
-                right = right.wrapping_add(block.right_stride);
-                left = left.wrapping_add(block.inner_stride);
+        let mut ahead = Ahead::new(block, 0, 1);
+        for segment in &block.segments {
+            let (mut left, mut right) = (segment.left, segment.right);
+            if block.padded {
+                let mut rest = segment.inner;
+                while rest > 0 {
+                    ahead.fetch();
+                    let steps = rest.min(STRETCH);
+                    rest -= steps;
+                    for _ in 0..steps {
+                        let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm512_loadu_ps(right.add(16 * i)));
+                        multiply_add_512(left, segment.row_stride, &strips, &mut sums);
+                        right = right.wrapping_add(super::PANEL);
+                        left = left.wrapping_add(segment.inner_stride);
+                    }
+                }
+            } else {
+                for _ in 0..segment.inner {
+                    let strips: [_; REGISTERS] =
+                        std::array::from_fn(|i| _mm512_maskz_loadu_ps(masks[i], right.wrapping_add(16 * i)));
+                    multiply_add_512(left, segment.row_stride, &strips, &mut sums);
+                    right = right.wrapping_add(segment.right_stride);
+                    left = left.wrapping_add(segment.inner_stride);
+                }
             }
         }
         for (r, sums) in sums.iter().enumerate() {
@@ -146,6 +193,7 @@ unsafe fn avx2_strip<const ROWS: usize, const REGISTERS: usize, const WHOLE_RIGH
     start: usize,
     width: usize,
 ) {
+    let step = 8 * REGISTERS;
     let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     let masks: [_; REGISTERS] =
         std::array::from_fn(|i| _mm256_cmpgt_epi32(_mm256_set1_epi32(width as i32 - 8 * i as i32), lanes));
@@ -159,18 +207,26 @@ unsafe fn avx2_strip<const ROWS: usize, const REGISTERS: usize, const WHOLE_RIGH
                 *sums = load_256::<REGISTERS, WHOLE_RESULT>(result, &masks);
             }
         }
-        let mut right: *const f32 = block.right.add(start);
-        let mut left = block.left;
-        for _ in 0..block.inner {
-            let strips = load_256::<REGISTERS, WHOLE_RIGHT>(right, &masks);
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let factor = _mm256_set1_ps(*left.add(r * block.row_stride));
-                for (sum, strip) in sums.iter_mut().zip(strips) {
-                    *sum = _mm256_fmadd_ps(factor, strip, *sum);
+        let mut ahead = Ahead::new(block, start / step, block.width.div_ceil(step));
+        for segment in &block.segments {
+            let (mut left, mut right) = (segment.left, segment.right.wrapping_add(start));
+            let mut rest = segment.inner;
+            while rest > 0 {
+                ahead.fetch();
+                let steps = rest.min(STRETCH);
+                rest -= steps;
+                for _ in 0..steps {
+                    let strips = load_256::<REGISTERS, WHOLE_RIGHT>(right, &masks);
+                    for (r, sums) in sums.iter_mut().enumerate() {
+                        let factor = _mm256_set1_ps(*left.add(r * segment.row_stride));
+                        for (sum, strip) in sums.iter_mut().zip(strips) {
+                            *sum = _mm256_fmadd_ps(factor, strip, *sum);
+                        }
+                    }
+                    right = right.wrapping_add(segment.right_stride);
+                    left = left.wrapping_add(segment.inner_stride);
                 }
             }
-            right = right.wrapping_add(block.right_stride);
-            left = left.wrapping_add(block.inner_stride);
         }
         for (r, sums) in sums.iter().enumerate() {
             let result = result.add(r * block.result_stride);
