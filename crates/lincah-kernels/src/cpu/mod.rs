@@ -62,6 +62,8 @@ impl Kernels for Cpu {
     type Matrix = Matrix;
     type RopeTable = RopeTable;
     type Layout = RaggedLayout;
+    type Indices = Vec<usize>;
+    type Recording = ();
 
     fn upload(&self, values: &[f32]) -> Vec<f32> {
         values.to_vec()
@@ -99,6 +101,10 @@ impl Kernels for Cpu {
 
     fn layout(&self, layout: &RaggedLayout) -> RaggedLayout {
         layout.clone()
+    }
+
+    fn indices(&self, values: &[usize]) -> Vec<usize> {
+        values.to_vec()
     }
 
     fn linear(&self, rows: usize, x: &Vec<f32>, weight: &Matrix, y: &mut Vec<f32>) {
@@ -221,13 +227,13 @@ impl Kernels for Cpu {
         y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += x));
     }
 
-    fn gather_rows(&self, width: usize, rows: &[usize], x: &Vec<f32>, y: &mut Vec<f32>) {
+    fn gather_rows(&self, width: usize, rows: &Vec<usize>, x: &Vec<f32>, y: &mut Vec<f32>) {
         for (y, &row) in y.chunks_exact_mut(width).zip(rows) {
             y.copy_from_slice(&x[row * width..][..width]);
         }
     }
 
-    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Vec<f32>, dx: &mut Vec<f32>) {
+    fn scatter_add_rows(&self, width: usize, rows: &Vec<usize>, dy: &Vec<f32>, dx: &mut Vec<f32>) {
         for (dy, &row) in dy.chunks_exact(width).zip(rows) {
             dx[row * width..][..width].iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy);
         }
@@ -241,8 +247,15 @@ impl Kernels for Cpu {
         loss::soft_cap_backward(cap, y, dx);
     }
 
-    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Vec<f32>) -> Vec<f32> {
-        loss::cross_entropy(width, targets, weights, logits)
+    fn cross_entropy(
+        &self,
+        width: usize,
+        targets: &Vec<usize>,
+        weights: &Vec<f32>,
+        logits: &mut Vec<f32>,
+        losses: &mut Vec<f32>,
+    ) {
+        loss::cross_entropy(width, (targets, weights), logits, losses);
     }
 
     fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Vec<f32>) {
