@@ -201,6 +201,10 @@ pub trait Kernels: Send + Sync + 'static {
     type RopeTable: Send + Sync;
     /// A batch's layout, on the device.
     type Layout: Send + Sync;
+    /// Numbers of rows or classes, on the device.
+    type Indices: Send + Sync;
+    /// Operations that can be run again as they are.
+    type Recording: Send + Sync;
 
     /// The number of the GPU, if the device is one.
     fn gpu(&self) -> Option<usize> {
@@ -214,6 +218,14 @@ pub trait Kernels: Send + Sync + 'static {
     /// What each operation took since this was last asked; nothing unless the device is [`Profiled`](crate::Profiled).
     fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {
         BTreeMap::new()
+    }
+    /// Bytes of the device's memory that new arrays can have; `None` where nobody keeps count.
+    fn free_memory(&self) -> Option<usize> {
+        None
+    }
+    /// Bytes of a number of a frozen matrix, or of an activation between two products.
+    fn product_bytes(&self) -> usize {
+        size_of::<f32>()
     }
     /// Copies to the device.
     fn upload(&self, values: &[f32]) -> Self::Buffer;
@@ -233,10 +245,58 @@ pub trait Kernels: Send + Sync + 'static {
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix;
     /// The same for a matrix so large that it is kept once only (the output head).
     fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix;
+    /// The same for rows of the output head, whose products keep f32 whatever the device rounds others to.
+    fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix {
+        self.matrix(values, outputs, inputs)
+    }
+    /// Whether [`embed`](Self::embed)'s table is to be kept on the device.
+    fn keeps_embedding(&self) -> bool {
+        false
+    }
+    /// A table for [`embed`](Self::embed), which may be kept as frozen matrices are. # Shapes: `[V, D]`.
+    fn embedding(&self, values: &[f32]) -> Self::Buffer {
+        self.upload(values)
+    }
     /// `cos` and `sin` of `position * inverse_frequencies[i]`, computed in f32 as transformers does.
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Self::RopeTable;
     /// Takes a batch's layout to the device.
     fn layout(&self, layout: &RaggedLayout) -> Self::Layout;
+    /// Another layout in the place of one with as many rows and texts and as long a prefix.
+    fn replace_layout(&self, layout: &RaggedLayout, on_device: &mut Self::Layout) {
+        *on_device = self.layout(layout);
+    }
+    /// Takes numbers of rows or classes to the device.
+    fn indices(&self, values: &[usize]) -> Self::Indices;
+    /// Other numbers in the place of as many.
+    fn replace_indices(&self, values: &[usize], on_device: &mut Self::Indices) {
+        *on_device = self.indices(values);
+    }
+    /// Other numbers in the place of as many.
+    fn replace(&self, values: &[f32], buffer: &mut Self::Buffer) {
+        *buffer = self.upload(values);
+    }
+
+    /// Whether [`record`](Self::record) records anything.
+    fn records(&self) -> bool {
+        false
+    }
+    /// Calls `work`, whose operations are recorded rather than run, for [`replay`](Self::replay) to run: on the same arrays, with whatever
+    /// these hold then. Every array that `work` reads must have been written before, and be kept as long as the recording. `None` if the
+    /// device records nothing, and then `work` was not called.
+    fn record(&self, work: &mut dyn FnMut()) -> Option<Self::Recording> {
+        let _ = work;
+        None
+    }
+    /// Runs what was recorded.
+    fn replay(&self, recording: &Self::Recording) {
+        let _ = recording;
+    }
+
+    /// `y[n] = factor table[tokens[n]]`. # Shapes: table `[V, D]`, y `[N, D]`.
+    fn embed(&self, width: usize, tokens: &Self::Indices, table: &Self::Buffer, factor: f32, y: &mut Self::Buffer) {
+        self.gather_rows(width, tokens, table, y);
+        self.scale(factor, y);
+    }
 
     /// `y = x Wᵀ`. # Shapes: x `[N, I]`, W `[O, I]`, y `[N, O]`.
     fn linear(&self, rows: usize, x: &Self::Buffer, weight: &Self::Matrix, y: &mut Self::Buffer);
@@ -347,17 +407,24 @@ pub trait Kernels: Send + Sync + 'static {
     /// `y += x`.
     fn add(&self, x: &Self::Buffer, y: &mut Self::Buffer);
     /// `y[s] = x[rows[s]]`. # Shapes: x `[N, width]`, y `[S, width]`.
-    fn gather_rows(&self, width: usize, rows: &[usize], x: &Self::Buffer, y: &mut Self::Buffer);
+    fn gather_rows(&self, width: usize, rows: &Self::Indices, x: &Self::Buffer, y: &mut Self::Buffer);
     /// `dx[rows[s]] += dy[s]`. # Shapes: dy `[S, width]`, dx `[N, width]`.
-    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Self::Buffer, dx: &mut Self::Buffer);
+    fn scatter_add_rows(&self, width: usize, rows: &Self::Indices, dy: &Self::Buffer, dx: &mut Self::Buffer);
 
     /// `x = cap tanh(x / cap)`, in place.
     fn soft_cap(&self, cap: f32, x: &mut Self::Buffer);
     /// `dx *= 1 - (y / cap)²`, where y is the capped value.
     fn soft_cap_backward(&self, cap: f32, y: &Self::Buffer, dx: &mut Self::Buffer);
 
-    /// Softmax cross-entropy and its gradient: `losses[m] = -log softmax(logits[m])[targets[m]]`, then `logits[m] = weights[m] (softmax(logits[m]) - onehot(targets[m]))` in place. # Shapes: logits `[M, width]`, targets and weights `[M]`; returns the `[M]` losses, not weighted.
-    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Self::Buffer) -> Vec<f32>;
+    /// Softmax cross-entropy and its gradient: `losses[m] = -log softmax(logits[m])[targets[m]]`, then `logits[m] = weights[m] (softmax(logits[m]) - onehot(targets[m]))` in place. The losses are not weighted. # Shapes: logits `[M, width]`, targets, weights and losses `[M]`.
+    fn cross_entropy(
+        &self,
+        width: usize,
+        targets: &Self::Indices,
+        weights: &Self::Buffer,
+        logits: &mut Self::Buffer,
+        losses: &mut Self::Buffer,
+    );
 
     /// The gradient of a matrix whose diagonal blocks are one and the same array and which is zero elsewhere, in place: every diagonal
     /// block becomes the sum of them all, in their order, and the rest 0. # Shapes: dx `[count rows, width]`.
@@ -385,5 +452,14 @@ pub trait Kernels: Send + Sync + 'static {
             self.adam_step(step, gradient, (first_moment, second_moment), parameter);
             self.clear(gradient);
         }
+    }
+    /// [`adam_steps`](Self::adam_steps) with the gradients shortened to the norm `clip_norm` where they are longer, by
+    /// `min(1, clip_norm / (norm + 1e-6))` as `torch.nn.utils.clip_grad_norm_` computes it; returns their norm before.
+    fn clipped_adam_steps(&self, step: AdamStep, clip_norm: Option<f64>, arrays: &mut [AdamArrays<Self::Buffer>]) -> f64 {
+        let gradients: Vec<&Self::Buffer> = arrays.iter().map(|array| &*array.gradient).collect();
+        let norm = self.squared_norm_of_all(&gradients).sqrt();
+        let factor = clip_norm.map_or(1.0, |clip| (clip / (norm + 1e-6)).min(1.0));
+        self.adam_steps(AdamStep { gradient_scale: step.gradient_scale * factor, ..step }, arrays);
+        norm
     }
 }

@@ -74,6 +74,8 @@ impl<K: Kernels> Kernels for Profiled<K> {
     type Matrix = SizedMatrix<K::Matrix>;
     type RopeTable = K::RopeTable;
     type Layout = K::Layout;
+    type Indices = K::Indices;
+    type Recording = K::Recording;
 
     fn gpu(&self) -> Option<usize> {
         self.device.gpu()
@@ -85,6 +87,30 @@ impl<K: Kernels> Kernels for Profiled<K> {
 
     fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {
         std::mem::take(&mut *self.times.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn free_memory(&self) -> Option<usize> {
+        self.device.free_memory()
+    }
+
+    fn product_bytes(&self) -> usize {
+        self.device.product_bytes()
+    }
+
+    fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix {
+        Self::sized(self.device.head_matrix(values, outputs, inputs), outputs, inputs)
+    }
+
+    fn keeps_embedding(&self) -> bool {
+        self.device.keeps_embedding()
+    }
+
+    fn embedding(&self, values: &[f32]) -> K::Buffer {
+        self.device.embedding(values)
+    }
+
+    fn indices(&self, values: &[usize]) -> K::Indices {
+        self.device.indices(values)
     }
 
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> K::RopeTable {
@@ -184,11 +210,18 @@ impl<K: Kernels> Kernels for Profiled<K> {
             d_up: &mut K::Buffer,
         );
         fn add(x: &K::Buffer, y: &mut K::Buffer);
-        fn gather_rows(width: usize, rows: &[usize], x: &K::Buffer, y: &mut K::Buffer);
-        fn scatter_add_rows(width: usize, rows: &[usize], dy: &K::Buffer, dx: &mut K::Buffer);
+        fn embed(width: usize, tokens: &K::Indices, table: &K::Buffer, factor: f32, y: &mut K::Buffer);
+        fn gather_rows(width: usize, rows: &K::Indices, x: &K::Buffer, y: &mut K::Buffer);
+        fn scatter_add_rows(width: usize, rows: &K::Indices, dy: &K::Buffer, dx: &mut K::Buffer);
         fn soft_cap(cap: f32, x: &mut K::Buffer);
         fn soft_cap_backward(cap: f32, y: &K::Buffer, dx: &mut K::Buffer);
-        fn cross_entropy(width: usize, targets: &[u32], weights: &[f32], logits: &mut K::Buffer) -> Vec<f32>;
+        fn cross_entropy(
+            width: usize,
+            targets: &K::Indices,
+            weights: &K::Buffer,
+            logits: &mut K::Buffer,
+            losses: &mut K::Buffer,
+        );
         fn tie_diagonal_blocks(blocks: DiagonalBlocks, dx: &mut K::Buffer);
         fn squared_norm(x: &K::Buffer) -> f64;
         fn squared_norm_of_all(arrays: &[&K::Buffer]) -> f64;

@@ -123,6 +123,8 @@ impl<T: Number> Kernels for Reference<T> {
     type Matrix = Matrix<T>;
     type RopeTable = RopeTable<T>;
     type Layout = RaggedLayout;
+    type Indices = Vec<usize>;
+    type Recording = ();
 
     fn upload(&self, values: &[f32]) -> Vec<T> {
         values.iter().map(|&v| number(v)).collect()
@@ -164,6 +166,10 @@ impl<T: Number> Kernels for Reference<T> {
 
     fn layout(&self, layout: &RaggedLayout) -> RaggedLayout {
         layout.clone()
+    }
+
+    fn indices(&self, values: &[usize]) -> Vec<usize> {
+        values.to_vec()
     }
 
     fn linear(&self, rows: usize, x: &Vec<T>, weight: &Matrix<T>, y: &mut Vec<T>) {
@@ -355,13 +361,13 @@ impl<T: Number> Kernels for Reference<T> {
         y.iter_mut().zip(x).for_each(|(y, &x)| *y += x);
     }
 
-    fn gather_rows(&self, width: usize, rows: &[usize], x: &Vec<T>, y: &mut Vec<T>) {
+    fn gather_rows(&self, width: usize, rows: &Vec<usize>, x: &Vec<T>, y: &mut Vec<T>) {
         for (s, &row) in rows.iter().enumerate() {
             y[s * width..][..width].copy_from_slice(&x[row * width..][..width]);
         }
     }
 
-    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Vec<T>, dx: &mut Vec<T>) {
+    fn scatter_add_rows(&self, width: usize, rows: &Vec<usize>, dy: &Vec<T>, dx: &mut Vec<T>) {
         for (s, &row) in rows.iter().enumerate() {
             for c in 0..width {
                 dx[row * width + c] += dy[s * width + c];
@@ -377,19 +383,17 @@ impl<T: Number> Kernels for Reference<T> {
         dx.iter_mut().zip(y).for_each(|(dx, &y)| *dx = *dx * (T::one() - (y / number(cap)).powi(2)));
     }
 
-    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Vec<T>) -> Vec<f32> {
+    fn cross_entropy(&self, width: usize, targets: &Vec<usize>, weights: &Vec<T>, logits: &mut Vec<T>, losses: &mut Vec<T>) {
         let rows = logits.chunks_mut(width).zip(targets.iter().zip(weights));
-        rows.map(|(row, (&target, &weight))| {
+        for ((row, (&target, &weight)), loss) in rows.zip(losses) {
             let highest = row.iter().copied().fold(T::neg_infinity(), T::max);
             let log_sum = highest + row.iter().map(|&v| (v - highest).exp()).sum::<T>().ln();
-            let loss = log_sum - row[target as usize];
+            *loss = log_sum - row[target];
             for (i, v) in row.iter_mut().enumerate() {
-                let hot = if i == target as usize { T::one() } else { T::zero() };
-                *v = number::<T>(weight) * ((*v - log_sum).exp() - hot);
+                let hot = if i == target { T::one() } else { T::zero() };
+                *v = weight * ((*v - log_sum).exp() - hot);
             }
-            loss.to_f32().expect("a loss rounds to f32")
-        })
-        .collect()
+        }
     }
 
     fn squared_norm(&self, x: &Vec<T>) -> f64 {

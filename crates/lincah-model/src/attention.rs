@@ -2,7 +2,7 @@
 
 use crate::cache::KeyValueCache;
 use crate::linear::{Linear, LinearSaved};
-use crate::pass::Pass;
+use crate::pass::{KeptRows, Pass};
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, NormShape};
 
 /// Attention of one layer.
@@ -75,7 +75,7 @@ impl<K: Kernels> Attention<K> {
         &self,
         pass: &Pass<K>,
         x: &K::Buffer,
-        kept: Option<&[usize]>,
+        kept: Option<&KeptRows<K>>,
         keys: [Option<u64>; 4],
         cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, AttentionActivations<K>) {
@@ -86,8 +86,8 @@ impl<K: Kernels> Attention<K> {
         let (mut query, query_norm) = self.head_norm(pass, shape.heads, &self.query_norm, query);
         let (mut key, key_norm) = self.head_norm(pass, shape.key_value_heads, &self.key_norm, key);
         if let Some(rope) = self.rope {
-            kernels.rope(&pass.rope_tables[rope], &pass.layout, shape.heads, &mut query);
-            kernels.rope(&pass.rope_tables[rope], &pass.layout, shape.key_value_heads, &mut key);
+            kernels.rope(&pass.rope_tables[rope], pass.layout, shape.heads, &mut query);
+            kernels.rope(&pass.rope_tables[rope], pass.layout, shape.key_value_heads, &mut key);
         }
         let width = shape.heads * shape.head_dimension;
         let (mut output, mut log_sum) = (kernels.unset(rows * width), kernels.unset(rows * shape.heads));
@@ -95,16 +95,21 @@ impl<K: Kernels> Attention<K> {
             Some(cache) => cache.append(kernels, rows, (&key, &value)),
             None => (&key, &value),
         };
-        kernels.attention(shape, &pass.layout, (&query, all_keys, all_values), &mut output, &mut log_sum);
+        kernels.attention(shape, pass.layout, (&query, all_keys, all_values), &mut output, &mut log_sum);
         let kept_output = kept.map(|kept| {
-            let mut gathered = kernels.unset(kept.len() * width);
-            kernels.gather_rows(width, kept, &output, &mut gathered);
+            let mut gathered = kernels.unset(kept.count * width);
+            kernels.gather_rows(width, &kept.indices, &output, &mut gathered);
             gathered
         });
         let projected = kept_output.as_ref().unwrap_or(&output);
-        let (y, output_saved) = self.output.forward(kernels, kept.map_or(rows, <[usize]>::len), projected, keys[3]);
+        let (y, output_saved) = self.output.forward(kernels, kept.map_or(rows, |kept| kept.count), projected, keys[3]);
         let projections = [query_saved, key_saved, value_saved, output_saved];
         (y, AttentionActivations { query_norm, key_norm, query, key, value, output, log_sum, kept_output, projections })
+    }
+
+    /// Whether the backward reads the input.
+    pub(crate) fn reads_input(&self) -> bool {
+        [&self.query, &self.key, &self.value].iter().any(|projection| projection.lora.is_some())
     }
 
     /// From the gradient of the output projection, `[M, D]`, to that of the normed input, `[N, D]`; `None` where `wants_input` is false.
@@ -114,17 +119,17 @@ impl<K: Kernels> Attention<K> {
         x: &K::Buffer,
         saved: &AttentionActivations<K>,
         dy: &K::Buffer,
-        (kept, wants_input): (Option<&[usize]>, bool),
+        (kept, wants_input): (Option<&KeptRows<K>>, bool),
     ) -> Option<K::Buffer> {
         let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
         let width = shape.heads * shape.head_dimension;
-        let kept_rows = kept.map_or(rows, <[usize]>::len);
+        let kept_rows = kept.map_or(rows, |kept| kept.count);
         let mut d_output = kernels.unset(kept_rows * width);
         let projected = saved.kept_output.as_ref().unwrap_or(&saved.output);
         self.output.backward(kernels, kept_rows, (projected, &saved.projections[3]), dy, Some((&mut d_output, false)));
         if let Some(kept) = kept {
             let mut all = kernels.zeros(rows * width);
-            kernels.scatter_add_rows(width, kept, &d_output, &mut all);
+            kernels.scatter_add_rows(width, &kept.indices, &d_output, &mut all);
             d_output = all;
         }
         let key_width = shape.key_value_heads * shape.head_dimension;
@@ -138,10 +143,10 @@ impl<K: Kernels> Attention<K> {
             log_sum: &saved.log_sum,
         };
         let gradients = AttentionGradients { query: &mut dq, key: &mut dk, value: &mut dv };
-        kernels.attention_backward(shape, &pass.layout, activations, &d_output, gradients);
+        kernels.attention_backward(shape, pass.layout, activations, &d_output, gradients);
         if let Some(rope) = self.rope {
-            kernels.rope_backward(&pass.rope_tables[rope], &pass.layout, shape.heads, &mut dq);
-            kernels.rope_backward(&pass.rope_tables[rope], &pass.layout, shape.key_value_heads, &mut dk);
+            kernels.rope_backward(&pass.rope_tables[rope], pass.layout, shape.heads, &mut dq);
+            kernels.rope_backward(&pass.rope_tables[rope], pass.layout, shape.key_value_heads, &mut dk);
         }
         let dq = self.head_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
         let dk = self.head_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);

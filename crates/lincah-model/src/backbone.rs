@@ -2,6 +2,7 @@
 
 mod decode;
 mod load;
+mod step;
 mod train;
 
 use crate::batch::TokenBatch;
@@ -10,10 +11,17 @@ use crate::cache::KeyValueCache;
 use crate::config::{BackboneConfig, RopeConfig};
 use crate::error::ModelError;
 use crate::lora::LoraConfig;
-use crate::pass::{Pass, rope_tables};
+use crate::pass::{DeviceBatch, KeptRows, Pass, rope_tables};
 use crate::weights::{ModelFiles, Weights};
 use lincah_kernels::{Kernels, NormShape};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use step::{RecordedStep, StepShape};
+
+const EMBEDDING: &str = "model.embed_tokens.weight";
+
+/// Tokens, and their rows of the head.
+type CandidateHead<K> = (Vec<u32>, Arc<<K as Kernels>::Matrix>);
 
 /// A decoder-only transformer on the device `K`, frozen but for its LoRA.
 pub struct Backbone<K: Kernels> {
@@ -23,10 +31,17 @@ pub struct Backbone<K: Kernels> {
     blocks: Vec<Block<K>>,
     final_norm: K::Buffer,
     /// The whole head `[V, D]`, made when a loss over the vocabulary first asks for it.
-    head: OnceLock<K::Matrix>,
+    head: OnceLock<Arc<K::Matrix>>,
+    /// The head's rows of the tokens that were last asked for.
+    candidate_head: Mutex<Option<CandidateHead<K>>>,
+    /// `[V, D]`, where the device keeps it; elsewhere rows are read from the file as texts ask for them.
+    embedding: Option<K::Buffer>,
+    recorded: BTreeMap<StepShape, RecordedStep<K>>,
     lora: Option<LoraConfig>,
     optimizer_steps: u32,
     recompute: bool,
+    /// Rows of the largest training step that was found to fit.
+    largest_step: usize,
 }
 
 impl<K: Kernels> Backbone<K> {
@@ -45,32 +60,44 @@ impl<K: Kernels> Backbone<K> {
     }
 
     /// Embedded tokens, `[N, D]`.
-    fn embed(&self, batch: &TokenBatch) -> Result<K::Buffer, ModelError> {
-        let mut rows = self.weights().read_rows("model.embed_tokens.weight", &batch.tokens, self.config().hidden_size)?;
-        if self.config().embedding_scale != 1.0 {
-            rows.iter_mut().for_each(|value| *value *= self.config().embedding_scale);
+    fn embed(&self, batch: &TokenBatch, on_device: &DeviceBatch<K>) -> Result<K::Buffer, ModelError> {
+        match &self.embedding {
+            Some(table) => Ok(self.look_up(table, batch.rows(), on_device)),
+            None => {
+                let mut rows = self.weights().read_rows(EMBEDDING, &batch.tokens, self.config().hidden_size)?;
+                if self.config().embedding_scale != 1.0 {
+                    rows.iter_mut().for_each(|value| *value *= self.config().embedding_scale);
+                }
+                Ok(self.kernels.upload(&rows))
+            }
         }
-        Ok(self.kernels.upload(&rows))
+    }
+
+    /// The same from the table on the device.
+    fn look_up(&self, table: &K::Buffer, rows: usize, on_device: &DeviceBatch<K>) -> K::Buffer {
+        let width = self.config().hidden_size;
+        let mut embedded = self.kernels.unset(rows * width);
+        self.kernels.embed(width, &on_device.tokens, table, self.config().embedding_scale, &mut embedded);
+        embedded
     }
 
     /// Residual stream behind the last block, on the rows `kept` only where given; `caches` has an entry a layer, or none.
     fn forward(
         &self,
         pass: &Pass<K>,
-        batch: &TokenBatch,
-        kept: Option<&[usize]>,
+        embedded: K::Buffer,
+        kept: Option<&KeptRows<K>>,
         caches: &mut [KeyValueCache<K>],
-    ) -> Result<K::Buffer, ModelError> {
+    ) -> K::Buffer {
         let last = self.blocks.len() - 1;
-        let embedded = self.embed(batch)?;
         let through = |x, (layer, block): (usize, &Block<K>)| {
             block.forward(pass, x, if layer == last { kept } else { None }, caches.get_mut(layer)).0
         };
-        Ok(self.blocks.iter().enumerate().fold(embedded, through))
+        self.blocks.iter().enumerate().fold(embedded, through)
     }
 
-    fn pass(&self, batch: &TokenBatch, dropout_seed: Option<u64>) -> Pass<'_, K> {
-        Pass::new(&self.kernels, batch, self.rope_tables(batch.layout.longest()), dropout_seed)
+    fn on_device(&self, batch: &TokenBatch) -> DeviceBatch<K> {
+        DeviceBatch::new(&self.kernels, batch, self.rope_tables(batch.layout.longest()))
     }
 
     fn rope_tables(&self, positions: usize) -> Arc<[K::RopeTable]> {
@@ -98,19 +125,27 @@ impl<K: Kernels> Backbone<K> {
         logits
     }
 
-    /// The head's rows of `candidates`, `[candidates, D]`.
-    fn candidate_head(&self, candidates: &[u32]) -> Result<K::Matrix, ModelError> {
+    /// The head's rows of `candidates`, `[candidates, D]`, kept for the next time.
+    fn candidate_head(&self, candidates: &[u32]) -> Result<Arc<K::Matrix>, ModelError> {
+        let mut kept = self.candidate_head.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, head)) = &*kept
+            && known == candidates
+        {
+            return Ok(head.clone());
+        }
         let values = self.weights().read_rows(self.config().head_name(), candidates, self.config().hidden_size)?;
-        Ok(self.kernels.matrix(values, candidates.len(), self.config().hidden_size))
+        let head = Arc::new(self.kernels.head_matrix(values, candidates.len(), self.config().hidden_size));
+        *kept = Some((candidates.to_vec(), head.clone()));
+        Ok(head)
     }
 
-    fn whole_head(&self) -> Result<&K::Matrix, ModelError> {
+    fn whole_head(&self) -> Result<Arc<K::Matrix>, ModelError> {
         if let Some(head) = self.head.get() {
-            return Ok(head);
+            return Ok(head.clone());
         }
         let (vocabulary, hidden) = (self.config().vocabulary_size, self.config().hidden_size);
         let values = self.weights().read(self.config().head_name(), &[vocabulary, hidden])?;
-        Ok(self.head.get_or_init(|| self.kernels.large_matrix(values, vocabulary, hidden)))
+        Ok(self.head.get_or_init(|| Arc::new(self.kernels.large_matrix(values, vocabulary, hidden))).clone())
     }
 
     /// Logits of the tokens `candidates` at each text's last position. # Shapes: result `[S, candidates]`.
@@ -119,11 +154,13 @@ impl<K: Kernels> Backbone<K> {
     /// Tokens outside the vocabulary, texts longer than the model's positions, weights that cannot be read.
     pub fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.check(batch, candidates)?;
-        let pass = self.pass(batch, None);
-        let kept = batch.layout.last_rows();
-        let (normed, _) = self.normed(kept.len(), &self.forward(&pass, batch, Some(&kept), &mut [])?);
+        let on_device = self.on_device(batch);
+        let kept = KeptRows::new(&self.kernels, &batch.layout.last_rows());
         let head = self.candidate_head(candidates)?;
-        Ok(self.kernels.download(&self.logits(kept.len(), &normed, &head, candidates.len())))
+        let embedded = self.embed(batch, &on_device)?;
+        let x = self.forward(&on_device.pass(&self.kernels, None), embedded, Some(&kept), &mut []);
+        let (normed, _) = self.normed(kept.count, &x);
+        Ok(self.kernels.download(&self.logits(kept.count, &normed, &head, candidates.len())))
     }
 
     /// Residual stream before the first block, after each block, and after the final norm. # Shapes: each `[N, D]`.
@@ -132,8 +169,9 @@ impl<K: Kernels> Backbone<K> {
     /// As [`score`](Self::score).
     pub fn hidden_states(&self, batch: &TokenBatch) -> Result<Vec<Vec<f32>>, ModelError> {
         self.check(batch, &[])?;
-        let pass = self.pass(batch, None);
-        let mut x = self.embed(batch)?;
+        let on_device = self.on_device(batch);
+        let pass = on_device.pass(&self.kernels, None);
+        let mut x = self.embed(batch, &on_device)?;
         let mut states = vec![self.kernels.download(&x)];
         for block in &self.blocks {
             x = block.forward(&pass, x, None, None).0;
@@ -149,10 +187,12 @@ impl<K: Kernels> Backbone<K> {
     /// As [`score`](Self::score).
     pub fn all_logits(&self, batch: &TokenBatch) -> Result<Vec<f32>, ModelError> {
         self.check(batch, &[])?;
-        let pass = self.pass(batch, None);
-        let (normed, _) = self.normed(batch.rows(), &self.forward(&pass, batch, None, &mut [])?);
-        let logits = self.logits(batch.rows(), &normed, self.whole_head()?, self.config().vocabulary_size);
-        Ok(self.kernels.download(&logits))
+        let on_device = self.on_device(batch);
+        let embedded = self.embed(batch, &on_device)?;
+        let x = self.forward(&on_device.pass(&self.kernels, None), embedded, None, &mut []);
+        let (normed, _) = self.normed(batch.rows(), &x);
+        let head = self.whole_head()?;
+        Ok(self.kernels.download(&self.logits(batch.rows(), &normed, &head, self.config().vocabulary_size)))
     }
 
     fn check(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<(), ModelError> {

@@ -31,6 +31,15 @@ impl TokenBatch {
         Self { tokens: tokens.to_vec(), layout: RaggedLayout::continuing(read, &[tokens.len()]) }
     }
 
+    /// The same with one text more, of as many zeros as fill it up to `rows` rows: nobody asks for its score.
+    pub(crate) fn filled(&self, rows: usize) -> Self {
+        let own = |text: usize| self.layout.own_rows(text).len();
+        let own_lengths: Vec<usize> = (0..self.texts()).map(own).chain([rows - self.rows()]).collect();
+        let mut tokens = self.tokens.clone();
+        tokens.resize(rows, 0);
+        Self { tokens, layout: RaggedLayout::new(self.prefix_length(), &own_lengths) }
+    }
+
     fn with_prefix(texts: &[&[u32]], prefix: usize) -> Self {
         assert!(!texts.is_empty() && texts.iter().all(|text| !text.is_empty()), "a batch needs texts, and each text a token");
         let own_lengths: Vec<usize> = texts.iter().map(|text| text.len() - prefix).collect();
@@ -72,6 +81,9 @@ mod tests {
         assert_eq!(batch.tokens, [1, 2, 3, 2, 4, 5, 2]);
         let same = TokenBatch::new(&[&[7, 8], &[7, 8]]);
         assert_eq!((same.prefix_length(), same.tokens), (1, vec![7, 8, 8]));
+        let filled = batch.filled(10);
+        assert_eq!((filled.rows(), filled.texts(), &filled.tokens[..7]), (10, 4, &batch.tokens[..]));
+        assert_eq!(filled.layout.last_rows()[..3], batch.layout.last_rows());
         assert_eq!(TokenBatch::without_prefix(&[&[7, 8], &[7, 8]]).rows(), 4);
     }
 }

@@ -5,7 +5,7 @@ use crate::cache::KeyValueCache;
 use crate::linear::Linear;
 use crate::lora::Target;
 use crate::mlp::{Mlp, MlpActivations};
-use crate::pass::Pass;
+use crate::pass::{KeptRows, Pass};
 use lincah_kernels::{Kernels, NormShape};
 
 /// One decoder layer. The post-norms are Gemma 2's and 3's.
@@ -102,6 +102,11 @@ impl<K: Kernels> Block<K> {
         (y, r)
     }
 
+    /// For the backward, a norm's output where a LoRA reads it.
+    fn normed_again(&self, kernels: &K, rows: usize, (x, weight): (&K::Buffer, &K::Buffer), is_read: bool) -> K::Buffer {
+        if is_read { self.norm(kernels, rows, x, weight).0 } else { kernels.unset(0) }
+    }
+
     fn post_norm(
         &self,
         kernels: &K,
@@ -134,7 +139,7 @@ impl<K: Kernels> Block<K> {
         &self,
         pass: &Pass<K>,
         x: K::Buffer,
-        kept: Option<&[usize]>,
+        kept: Option<&KeptRows<K>>,
         cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, BlockActivations<K>) {
         let kernels = pass.kernels;
@@ -142,12 +147,12 @@ impl<K: Kernels> Block<K> {
         let (normed, attention_r) = self.norm(kernels, pass.rows, &x, &self.attention_norm);
         let (y, attention) = self.attention.forward(pass, &normed, kept, [key(0), key(1), key(2), key(3)], cache);
         drop(normed);
-        let rows = kept.map_or(pass.rows, <[usize]>::len);
+        let rows = kept.map_or(pass.rows, |kept| kept.count);
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
         match kept {
             Some(kept) => {
                 let mut residual = kernels.unset(rows * self.hidden_size);
-                kernels.gather_rows(self.hidden_size, kept, &x, &mut residual);
+                kernels.gather_rows(self.hidden_size, &kept.indices, &x, &mut residual);
                 kernels.add(&residual, &mut middle);
             }
             None => kernels.add(&x, &mut middle),
@@ -165,21 +170,22 @@ impl<K: Kernels> Block<K> {
         pass: &Pass<K>,
         saved: &BlockActivations<K>,
         mut dx: K::Buffer,
-        (kept, wants_input): (Option<&[usize]>, bool),
+        (kept, wants_input): (Option<&KeptRows<K>>, bool),
     ) -> Option<K::Buffer> {
         let kernels = pass.kernels;
-        let rows = kept.map_or(pass.rows, <[usize]>::len);
-        let (normed, _) = self.norm(kernels, rows, &saved.middle, &self.mlp_norm);
+        let rows = kept.map_or(pass.rows, |kept| kept.count);
+        let normed = self.normed_again(kernels, rows, (&saved.middle, &self.mlp_norm), self.mlp.reads_input());
         let d_mlp = self.post_norm_backward(kernels, rows, &self.mlp_post_norm, &saved.mlp_post, &dx);
         let d_normed = self.mlp.backward(kernels, rows, &normed, &saved.mlp, d_mlp.as_ref().unwrap_or(&dx));
         kernels.rms_norm_backward(self.norm_shape(rows), (&saved.middle, &self.mlp_norm, &saved.mlp_r), &d_normed, &mut dx);
-        let (normed, _) = self.norm(kernels, pass.rows, &saved.input, &self.attention_norm);
+        let input = (&saved.input, &self.attention_norm);
+        let normed = self.normed_again(kernels, pass.rows, input, self.attention.reads_input());
         let d_attention = self.post_norm_backward(kernels, rows, &self.attention_post_norm, &saved.attention_post, &dx);
         let dy = d_attention.as_ref().unwrap_or(&dx);
         let d_normed = self.attention.backward(pass, &normed, &saved.attention, dy, (kept, wants_input))?;
         if let Some(kept) = kept {
             let mut all = kernels.zeros(pass.rows * self.hidden_size);
-            kernels.scatter_add_rows(self.hidden_size, kept, &dx, &mut all);
+            kernels.scatter_add_rows(self.hidden_size, &kept.indices, &dx, &mut all);
             dx = all;
         }
         let norm = (&saved.input, &self.attention_norm, &saved.attention_r);

@@ -25,7 +25,7 @@ impl<K: Kernels> KeyValueCache<K> {
         rows: usize,
         (key, value): (&K::Buffer, &K::Buffer),
     ) -> (&K::Buffer, &K::Buffer) {
-        let places: Vec<usize> = (self.rows..self.rows + rows).collect();
+        let places = kernels.indices(&(self.rows..self.rows + rows).collect::<Vec<_>>());
         // The places are zero, so adding writes.
         kernels.scatter_add_rows(self.width, &places, key, &mut self.key);
         kernels.scatter_add_rows(self.width, &places, value, &mut self.value);

@@ -23,6 +23,30 @@ pub enum ModelError {
         /// Where.
         device: Device,
     },
+    /// A training step that the GPU has no memory for.
+    #[error(
+        "a training step of {rows} tokens needs about {:.1} GB of the GPU's memory, and {:.1} GB are free; lower --batch-size, or pass --recompute",
+        *needed as f64 / 1e9, *free as f64 / 1e9
+    )]
+    StepTooLarge {
+        /// N.
+        rows: usize,
+        /// Bytes.
+        needed: usize,
+        /// Bytes.
+        free: usize,
+    },
+    /// Weights that the GPU has no memory for.
+    #[error(
+        "the model's weights need {:.1} GB of the GPU's memory, and {:.1} GB are free; choose a smaller model, or leave --precision f32 out",
+        *needed as f64 / 1e9, *free as f64 / 1e9
+    )]
+    ModelTooLarge {
+        /// Bytes.
+        needed: usize,
+        /// Bytes.
+        free: usize,
+    },
     /// A token that the model has no embedding for.
     #[error("token {token} is outside the model's vocabulary of {vocabulary_size}; the tokenizer belongs to another model")]
     TokenOutOfVocabulary {

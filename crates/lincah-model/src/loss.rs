@@ -4,7 +4,7 @@ use crate::batch::TokenBatch;
 use serde::{Deserialize, Serialize};
 
 /// What the training minimizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// Cross-entropy of the label's token at each text's last position, over the whole vocabulary.

@@ -35,7 +35,12 @@ impl<K: Kernels> Mlp<K> {
         (y, MlpActivations { gate, up, projections: [gate_saved, up_saved, down_saved] })
     }
 
-    /// Gradient of the input, `[M, D]`; the activated rows are computed again rather than kept.
+    /// Whether the backward reads the input.
+    pub(crate) fn reads_input(&self) -> bool {
+        self.gate.lora.is_some() || self.up.lora.is_some()
+    }
+
+    /// Gradient of the input, `[M, D]`; the activated rows, where a LoRA reads them, are computed again rather than kept.
     pub(crate) fn backward(
         &mut self,
         kernels: &K,
@@ -46,7 +51,9 @@ impl<K: Kernels> Mlp<K> {
     ) -> K::Buffer {
         let width = self.gate.outputs;
         let mut activated = kernels.unset(rows * width);
-        kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
+        if self.down.lora.is_some() {
+            kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
+        }
         let mut d_activated = kernels.unset(rows * width);
         self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some((&mut d_activated, false)));
         let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));

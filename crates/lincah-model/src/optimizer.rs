@@ -33,11 +33,6 @@ impl Optimizer {
     pub(crate) fn epsilon_at(&self, step: u32) -> f64 {
         if self.epsilon_before_correction { self.epsilon / (1.0 - self.beta2.powf(step.into())).sqrt() } else { self.epsilon }
     }
-
-    /// `min(1, clip / (norm + 1e-6))`, as `torch.nn.utils.clip_grad_norm_` computes it.
-    pub(crate) fn clipping_factor(&self, norm: f64) -> f64 {
-        self.clip_norm.map_or(1.0, |clip| (clip / (norm + 1e-6)).min(1.0))
-    }
 }
 
 /// Adam's two moments of one array.

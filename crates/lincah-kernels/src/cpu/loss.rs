@@ -17,9 +17,9 @@ vectorized! {
     }
 }
 
-pub(super) fn cross_entropy(width: usize, targets: &[u32], weights: &[f32], logits: &mut [f32]) -> Vec<f32> {
+pub(super) fn cross_entropy(width: usize, (targets, weights): (&[usize], &[f32]), logits: &mut [f32], losses: &mut [f32]) {
     let rows = logits.par_chunks_mut(width).zip(targets.par_iter().zip(weights));
-    rows.map(|(row, (&target, &weight))| row_loss(row, target as usize, weight)).collect()
+    rows.zip(losses).for_each(|((row, (&target, &weight)), loss)| *loss = row_loss(row, target, weight));
 }
 
 vectorized! {

@@ -78,6 +78,8 @@ impl Kernels for Cpu {
     type Matrix = Matrix;
     type RopeTable = RopeTable;
     type Layout = RaggedLayout;
+    type Indices = Vec<usize>;
+    type Recording = ();
 
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         rayon::scope(|_| work())
@@ -125,6 +127,10 @@ impl Kernels for Cpu {
 
     fn layout(&self, layout: &RaggedLayout) -> RaggedLayout {
         layout.clone()
+    }
+
+    fn indices(&self, values: &[usize]) -> Vec<usize> {
+        values.to_vec()
     }
 
     fn linear(&self, rows: usize, x: &Buffer, weight: &Matrix, y: &mut Buffer) {
@@ -261,13 +267,13 @@ impl Kernels for Cpu {
         y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| y.iter_mut().zip(x).for_each(|(y, x)| *y += x));
     }
 
-    fn gather_rows(&self, width: usize, rows: &[usize], x: &Buffer, y: &mut Buffer) {
+    fn gather_rows(&self, width: usize, rows: &Vec<usize>, x: &Buffer, y: &mut Buffer) {
         for (y, &row) in y.chunks_exact_mut(width).zip(rows) {
             y.copy_from_slice(&x[row * width..][..width]);
         }
     }
 
-    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Buffer, dx: &mut Buffer) {
+    fn scatter_add_rows(&self, width: usize, rows: &Vec<usize>, dy: &Buffer, dx: &mut Buffer) {
         for (dy, &row) in dy.chunks_exact(width).zip(rows) {
             dx[row * width..][..width].iter_mut().zip(dy).for_each(|(dx, dy)| *dx += dy);
         }
@@ -281,8 +287,8 @@ impl Kernels for Cpu {
         loss::soft_cap_backward(cap, y, dx);
     }
 
-    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Buffer) -> Vec<f32> {
-        loss::cross_entropy(width, targets, weights, logits)
+    fn cross_entropy(&self, width: usize, targets: &Vec<usize>, weights: &Buffer, logits: &mut Buffer, losses: &mut Buffer) {
+        loss::cross_entropy(width, (targets, weights), logits, losses);
     }
 
     fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Buffer) {

@@ -35,11 +35,11 @@ __device__ int stride(int width) { return padded(width) + 4; }
 
 // Copies `count` rows of one head into shared memory, with zeros behind their channels and for rows that are not there.
 template <typename RowOf>
-__device__ void load(float* to, int stride, int rows, int count, RowOf row_of, const float* from, int heads, int head, int width) {
+__device__ void load(float* to, int stride, int rows, int count, RowOf row_of, View from, int heads, int head, int width) {
     for (int row = threadIdx.x / LANES; row < rows; row += WARPS) {
-        const float* source = from + ((u64)row_of(row) * heads + head) * width;
+        u64 source = ((u64)row_of(row) * heads + head) * width;
         for (int channel = threadIdx.x % LANES; channel < padded(width); channel += LANES)
-            to[row * stride + channel] = row < count && channel < width ? source[channel] : 0.0f;
+            to[row * stride + channel] = row < count && channel < width ? get(from, source + channel) : 0.0f;
     }
 }
 
@@ -76,13 +76,14 @@ __device__ int key_row_of(Segment segment, int position) {
 
 // CHANNELS is the head dimension over 32, rounded up.
 template <int CHANNELS>
-__device__ void forward(AttentionShape shape, const Segment* segments, const QueryTile* tiles, const float* query,
-                        const float* key, const float* value, float* output, float* log_sum) {
+__device__ void forward(AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query,
+                        View key, View value, View output, float* log_sum) {
     extern __shared__ float4 memory[];
     int width = shape.width, full = padded(width), wide = stride(width), lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     float* queries = (float*)memory;
     float* tile_rows = queries + WARPS * QUERIES * full;
     QueryTile tile = tiles[blockIdx.x];
+    if (tile.count == 0) return;
     Segment segment = segments[tile.segment];
     int head = blockIdx.y, key_head = head / (shape.heads / shape.key_value_heads);
     int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1;
@@ -138,30 +139,31 @@ __device__ void forward(AttentionShape shape, const Segment* segments, const Que
         u64 at = (u64)(tile.begin + warp * QUERIES + q) * shape.heads + head;
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++)
-            if (lane + c * LANES < width) output[at * width + lane + c * LANES] = rows[q][c] / sums[q];
+            if (lane + c * LANES < width) put(output, at * width + lane + c * LANES, rows[q][c] / sums[q]);
         if (lane == 0) log_sum[at] = highest[q] + logf(sums[q]);
     }
 }
 
 // `delta = d_output · output` of each row and head, in the order of `dots`.
-extern "C" __global__ void attention_delta(u64 n, int width, const float* d_output, const float* output, float* delta) {
+extern "C" __global__ void attention_delta(u64 n, int width, View d_output, View output, float* delta) {
     EACH(i, n) {
         float sum = 0.0f;
-        for (int c = 0; c < width; c++) sum = fmaf(output[i * width + c], d_output[i * width + c], sum);
+        for (int c = 0; c < width; c++) sum = fmaf(get(output, i * width + c), get(d_output, i * width + c), sum);
         delta[i] = sum;
     }
 }
 
 template <int CHANNELS>
-__device__ void d_query(AttentionShape shape, const Segment* segments, const QueryTile* tiles, const float* query,
-                        const float* key, const float* value, const float* log_sum, const float* delta, const float* d_output,
-                        float* gradient) {
+__device__ void d_query(AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query,
+                        View key, View value, const float* log_sum, const float* delta, View d_output,
+                        View gradient) {
     extern __shared__ float4 memory[];
     int width = shape.width, full = padded(width), wide = stride(width), lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     float* queries = (float*)memory;
     float* d_outputs = queries + WARPS * QUERIES * full;
     float* tile_rows = d_outputs + WARPS * QUERIES * full;
     QueryTile tile = tiles[blockIdx.x];
+    if (tile.count == 0) return;
     Segment segment = segments[tile.segment];
     int head = blockIdx.y, key_head = head / (shape.heads / shape.key_value_heads);
     int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1;
@@ -213,16 +215,16 @@ __device__ void d_query(AttentionShape shape, const Segment* segments, const Que
         u64 at = (u64)(tile.begin + warp * QUERIES + q) * shape.heads + head;
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++)
-            if (lane + c * LANES < width) gradient[at * width + lane + c * LANES] = rows[q][c];
+            if (lane + c * LANES < width) put(gradient, at * width + lane + c * LANES, rows[q][c]);
     }
 }
 
 // Gradients of a few keys and values from the queries of some segments: into the gradients themselves, or into slot
 // `[slot, P, K, C]` of the partial sums, which `attention_add_partial_sums` adds up.
 template <int CHANNELS>
-__device__ void d_key_value(AttentionShape shape, const Segment* segments, const KeyTile* tiles, int prefix, const float* query,
-                            const float* key, const float* value, const float* log_sum, const float* delta,
-                            const float* d_output, float* key_gradient, float* value_gradient, float* key_parts,
+__device__ void d_key_value(AttentionShape shape, const Segment* segments, const KeyTile* tiles, int prefix, View query,
+                            View key, View value, const float* log_sum, const float* delta,
+                            View d_output, View key_gradient, View value_gradient, float* key_parts,
                             float* value_parts) {
     extern __shared__ float4 memory[];
     int width = shape.width, full = padded(width), wide = stride(width), lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
@@ -231,6 +233,7 @@ __device__ void d_key_value(AttentionShape shape, const Segment* segments, const
     float* queries = values + WARPS * KEYS * full;
     float* d_outputs = queries + LANES * wide;
     KeyTile tile = tiles[blockIdx.x];
+    if (tile.count == 0) return;
     int key_head = blockIdx.y, group = shape.heads / shape.key_value_heads;
     auto key_row = [&](int i) { return tile.begin + i; };
     load(keys, full, WARPS * KEYS, tile.count, key_row, key, shape.key_value_heads, key_head, width);
@@ -285,8 +288,8 @@ __device__ void d_key_value(AttentionShape shape, const Segment* segments, const
         }
     }
     bool partial = tile.slot >= 0;
-    float* to_key = partial ? key_parts : key_gradient;
-    float* to_value = partial ? value_parts : value_gradient;
+    View to_key = partial ? View{key_parts, 0} : key_gradient;
+    View to_value = partial ? View{value_parts, 0} : value_gradient;
     int base = partial ? tile.slot * prefix : 0;
 #pragma unroll
     for (int k = 0; k < KEYS; k++) {
@@ -295,38 +298,39 @@ __device__ void d_key_value(AttentionShape shape, const Segment* segments, const
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++) {
             if (lane + c * LANES >= width) continue;
-            to_key[at + lane + c * LANES] = key_rows[k][c];
-            to_value[at + lane + c * LANES] = value_rows[k][c];
+            put(to_key, at + lane + c * LANES, key_rows[k][c]);
+            put(to_value, at + lane + c * LANES, value_rows[k][c]);
         }
     }
 }
 
-// Slots are added in order. n is P K C.
+// Slots are added in order, a thread for each number of the keys' and the values'. n is P K C.
 extern "C" __global__ void attention_add_partial_sums(u64 n, int slots, const float* key_parts, const float* value_parts,
-                                                      float* key_gradient, float* value_gradient) {
-    EACH(i, n) {
-        float key_sum = 0.0f, value_sum = 0.0f;
-        for (int slot = 0; slot < slots; slot++) key_sum += key_parts[slot * n + i], value_sum += value_parts[slot * n + i];
-        key_gradient[i] = key_sum;
-        value_gradient[i] = value_sum;
+                                                      View key_gradient, View value_gradient) {
+    EACH(i, 2 * n) {
+        const float* parts = (i < n ? key_parts : value_parts) + i % n;
+        float sum = 0.0f;
+#pragma unroll 8
+        for (int slot = 0; slot < slots; slot++) sum += parts[slot * n];
+        put(i < n ? key_gradient : value_gradient, i % n, sum);
     }
 }
 
 #define FOR_CHANNELS(CHANNELS)                                                                                                 \
     extern "C" __global__ void __launch_bounds__(WARPS* LANES) attention_##CHANNELS(                                           \
-        AttentionShape shape, const Segment* segments, const QueryTile* tiles, const float* query, const float* key,           \
-        const float* value, float* output, float* log_sum) {                                                                   \
+        AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query, View key,           \
+        View value, View output, float* log_sum) {                                                                   \
         forward<CHANNELS>(shape, segments, tiles, query, key, value, output, log_sum);                                         \
     }                                                                                                                          \
     extern "C" __global__ void __launch_bounds__(WARPS* LANES) attention_d_query_##CHANNELS(                                   \
-        AttentionShape shape, const Segment* segments, const QueryTile* tiles, const float* query, const float* key,           \
-        const float* value, const float* log_sum, const float* delta, const float* d_output, float* gradient) {                \
+        AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query, View key,           \
+        View value, const float* log_sum, const float* delta, View d_output, View gradient) {                \
         d_query<CHANNELS>(shape, segments, tiles, query, key, value, log_sum, delta, d_output, gradient);                      \
     }                                                                                                                          \
     extern "C" __global__ void __launch_bounds__(WARPS* LANES) attention_d_key_value_##CHANNELS(                               \
-        AttentionShape shape, const Segment* segments, const KeyTile* tiles, int prefix, const float* query, const float* key, \
-        const float* value, const float* log_sum, const float* delta, const float* d_output, float* key_gradient,              \
-        float* value_gradient, float* key_parts, float* value_parts) {                                                         \
+        AttentionShape shape, const Segment* segments, const KeyTile* tiles, int prefix, View query, View key, \
+        View value, const float* log_sum, const float* delta, View d_output, View key_gradient,              \
+        View value_gradient, float* key_parts, float* value_parts) {                                                         \
         d_key_value<CHANNELS>(shape, segments, tiles, prefix, query, key, value, log_sum, delta, d_output, key_gradient,       \
                               value_gradient, key_parts, value_parts);                                                         \
     }

@@ -1,21 +1,24 @@
 //! Attention on the device, and the tables that tell its blocks their rows.
 
-use super::device::{Buffer, Cuda, each, grid, launch};
+use super::device::{Cuda, each_one, grid, launch};
+use super::memory::{Block, Buffer, Element, View};
 use crate::kernels::{AttentionGradients, AttentionSaved, AttentionShape};
 use crate::layout::RaggedLayout;
-use cudarc::driver::{CudaSlice, CudaView, DeviceRepr};
+use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
 
 /// Queries, or keys, of a block: those of `WARPS` warps in attention.cu.
 const TILE: usize = 16;
 /// Rows of the tile that a block walks over.
 const LANES: usize = 32;
 const THREADS: usize = 128;
+/// Warps of a block on tensor cores, each 16 queries of a head.
+const TENSOR_WARPS: usize = 4;
 /// Most partial sums of the prefix's gradients.
-const MOST_SLOTS: usize = 32;
+const MOST_SLOTS: usize = 64;
 
-/// A batch's layout on the device.
+/// A batch's layout on the device. The numbers of tiles are the most that batches of its shape have; those that are not needed are empty.
 pub(super) struct Layout {
-    tables: CudaSlice<i32>,
+    tables: Block,
     rows: usize,
     key_rows: usize,
     prefix_length: usize,
@@ -26,48 +29,78 @@ pub(super) struct Layout {
     slots: usize,
 }
 
+/// Most tiles of `rows` rows in so many segments.
+fn most_tiles(rows: usize, segments: usize) -> usize {
+    rows / TILE + segments
+}
+
+/// Segments whose gradients of the prefix are summed in one slot, and slots.
+fn slots(layout: &RaggedLayout, segments: usize) -> (usize, usize) {
+    let chunk = segments.div_ceil(MOST_SLOTS).max(1);
+    (chunk, if layout.prefix_length() > 0 { segments.div_ceil(chunk) } else { 0 })
+}
+
+/// The positions, segments, query tiles and key tiles, one after the other.
+fn tables(layout: &RaggedLayout) -> Vec<i32> {
+    let number = |value: usize| i32::try_from(value).expect("a batch has fewer than 2^31 rows");
+    let segments = layout.segments();
+    let (mut query_tiles, mut key_tiles) = (Vec::new(), Vec::new());
+    let (chunk, slots) = slots(layout, segments.len());
+    let prefix_length = layout.prefix_length();
+    for begin in (0..prefix_length).step_by(TILE) {
+        let count = TILE.min(prefix_length - begin);
+        for slot in 0..slots {
+            let last = segments.len().min((slot + 1) * chunk);
+            key_tiles.extend([begin, count, begin, slot * chunk, last, slot].map(number));
+        }
+    }
+    let most = most_tiles(layout.rows(), segments.len());
+    let most_key_tiles = key_tiles.len() + 6 * most;
+    for (s, segment) in segments.iter().enumerate() {
+        for begin in segment.own.clone().step_by(TILE) {
+            let count = TILE.min(segment.own.end - begin);
+            query_tiles.extend([s, begin, count].map(number));
+            let is_prefix = segment.prefix_length < prefix_length;
+            if !is_prefix {
+                let position = prefix_length + begin - segment.own.start;
+                key_tiles.extend([segment.key_row(position), count, position, s, s + 1].map(number));
+                key_tiles.push(-1);
+            }
+        }
+    }
+    query_tiles.resize(3 * most, 0);
+    key_tiles.resize(most_key_tiles, 0);
+    let mut tables: Vec<i32> = layout.positions().into_iter().map(number).collect();
+    tables.extend(segments.iter().flat_map(|s| [s.prefix_length, s.own.start, s.own.end, s.first_key]).map(number));
+    tables.extend(&query_tiles);
+    tables.extend(&key_tiles);
+    tables
+}
+
 impl Layout {
     pub(super) fn new(cuda: &Cuda, layout: &RaggedLayout) -> Self {
-        let number = |value: usize| i32::try_from(value).expect("a batch has fewer than 2^31 rows");
-        let segments = layout.segments();
-        let (mut query_tiles, mut key_tiles) = (Vec::new(), Vec::new());
-        let chunk = segments.len().div_ceil(MOST_SLOTS).max(1);
-        let prefix_length = layout.prefix_length();
-        let slots = if prefix_length > 0 { segments.len().div_ceil(chunk) } else { 0 };
-        for begin in (0..prefix_length).step_by(TILE) {
-            let count = TILE.min(prefix_length - begin);
-            for slot in 0..slots {
-                let last = segments.len().min((slot + 1) * chunk);
-                key_tiles.extend([begin, count, begin, slot * chunk, last, slot].map(number));
-            }
-        }
-        for (s, segment) in segments.iter().enumerate() {
-            for begin in segment.own.clone().step_by(TILE) {
-                let count = TILE.min(segment.own.end - begin);
-                query_tiles.extend([s, begin, count].map(number));
-                let is_prefix = segment.prefix_length < prefix_length;
-                if !is_prefix {
-                    let position = prefix_length + begin - segment.own.start;
-                    key_tiles.extend([segment.key_row(position), count, position, s, s + 1].map(number));
-                    key_tiles.push(-1);
-                }
-            }
-        }
-        let mut tables: Vec<i32> = layout.positions().into_iter().map(number).collect();
-        tables.extend(segments.iter().flat_map(|s| [s.prefix_length, s.own.start, s.own.end, s.first_key]).map(number));
-        tables.extend(&query_tiles);
-        tables.extend(&key_tiles);
+        let segments = layout.segments().len();
+        let (_, slots) = slots(layout, segments);
+        let most = most_tiles(layout.rows(), segments);
         Self {
-            tables: cuda.send(&tables),
+            tables: cuda.send(&tables(layout)),
             rows: layout.rows(),
             key_rows: layout.key_rows(),
-            prefix_length,
+            prefix_length: layout.prefix_length(),
             longest: layout.longest(),
-            segments: segments.len(),
-            query_tiles: query_tiles.len() / 3,
-            key_tiles: key_tiles.len() / 6,
+            segments,
+            query_tiles: most,
+            key_tiles: layout.prefix_length().div_ceil(TILE) * slots + most,
             slots,
         }
+    }
+
+    /// Another layout with as many rows and segments and as long a prefix.
+    pub(super) fn replace(&mut self, cuda: &Cuda, layout: &RaggedLayout) {
+        let shape = (layout.rows(), layout.key_rows(), layout.prefix_length(), layout.segments().len());
+        assert_eq!(shape, (self.rows, self.key_rows, self.prefix_length, self.segments), "a layout of another shape");
+        cuda.send_to(&tables(layout), &self.tables);
+        self.longest = layout.longest();
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -79,21 +112,25 @@ impl Layout {
         self.longest
     }
 
+    fn table(&self, first: usize) -> CUdeviceptr {
+        self.tables.address + (first * size_of::<i32>()) as u64
+    }
+
     /// `[N]`.
-    pub(super) fn positions(&self) -> CudaView<'_, i32> {
-        self.tables.slice(..self.rows)
+    pub(super) fn positions(&self) -> CUdeviceptr {
+        self.table(0)
     }
 
-    fn segments(&self) -> CudaView<'_, i32> {
-        self.tables.slice(self.rows..)
+    fn segments(&self) -> CUdeviceptr {
+        self.table(self.rows)
     }
 
-    fn query_tiles(&self) -> CudaView<'_, i32> {
-        self.tables.slice(self.rows + 4 * self.segments..)
+    fn query_tiles(&self) -> CUdeviceptr {
+        self.table(self.rows + 4 * self.segments)
     }
 
-    fn key_tiles(&self) -> CudaView<'_, i32> {
-        self.tables.slice(self.rows + 4 * self.segments + 3 * self.query_tiles..)
+    fn key_tiles(&self) -> CUdeviceptr {
+        self.table(self.rows + 4 * self.segments + 3 * self.query_tiles)
     }
 }
 
@@ -132,6 +169,22 @@ fn channels(width: usize) -> usize {
     width.div_ceil(LANES).next_power_of_two()
 }
 
+/// Channels of the tensor cores' kernels for arrays all in bfloat16 (attention_bf16.cu); `None` where those for f32 are to be taken.
+fn tensor_channels(width: usize, arrays: &[View]) -> Option<usize> {
+    let all = arrays.iter().all(|array| array.element() == Element::Bf16);
+    (all && width % 16 == 0).then(|| width.next_power_of_two().max(16))
+}
+
+/// Bytes of shared memory for `rows` rows of so many channels in bfloat16, eight apart.
+fn tensor_bytes(channels: usize, rows: usize) -> usize {
+    rows * (channels + 8) * size_of::<u16>()
+}
+
+/// Blocks that the heads of a group are spread over, a head a warp.
+fn head_blocks(shape: AttentionShape) -> usize {
+    shape.key_value_heads * (shape.heads / shape.key_value_heads).div_ceil(TENSOR_WARPS)
+}
+
 /// Bytes of shared memory for rows that all lanes share and rows that are a lane's own.
 fn shared_bytes(width: usize, shared_rows: usize, own_rows: usize) -> usize {
     let full = width.next_multiple_of(4);
@@ -155,12 +208,24 @@ impl Cuda {
         log_sum: &mut Buffer,
     ) {
         let [queries, keys, sums] = lengths(shape, layout);
-        let name = format!("attention_{}", channels(shape.head_dimension));
-        let bytes = shared_bytes(shape.head_dimension, TILE, LANES);
+        let (query, key, value) = (self.view(query, queries), self.view(key, keys), self.view(value, keys));
+        let (output, log_sum) = (self.output(output, queries, query.element()), self.output(log_sum, sums, Element::F32));
+        let (name, blocks, bytes) = match tensor_channels(shape.head_dimension, &[query, key, value, output]) {
+            Some(channels) => {
+                let rows = TENSOR_WARPS * TILE + 2 * LANES;
+                (format!("tensor_attention_{channels}"), head_blocks(shape), tensor_bytes(channels, rows))
+            }
+            None => {
+                let bytes = shared_bytes(shape.head_dimension, TILE, LANES);
+                (format!("attention_{}", channels(shape.head_dimension)), shape.heads, bytes)
+            }
+        };
         self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.query_tiles, shape.heads), THREADS, bytes);
-            &DeviceShape::new(shape), &layout.segments(), &layout.query_tiles(), query.of(queries), key.of(keys), value.of(keys),
-            output.of_mut(queries), log_sum.of_mut(sums));
+        if layout.query_tiles > 0 {
+            launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
+                &DeviceShape::new(shape), &layout.segments(), &layout.query_tiles(), &query, &key, &value, &output,
+                &log_sum.address);
+        }
     }
 
     pub(super) fn attention_gradients(
@@ -173,32 +238,54 @@ impl Cuda {
     ) {
         let [queries, keys, sums] = lengths(shape, layout);
         let (width, device_shape) = (shape.head_dimension, DeviceShape::new(shape));
-        let [query, d_output] = [saved.query, d_output].map(|buffer| buffer.of(queries));
-        let [key, value] = [saved.key, saved.value].map(|buffer| buffer.of(keys));
-        let log_sum = saved.log_sum.of(sums);
+        let [query, output, d_output] = [saved.query, saved.output, d_output].map(|buffer| self.view(buffer, queries));
+        let [key, value] = [saved.key, saved.value].map(|buffer| self.view(buffer, keys));
+        let log_sum = self.numbers_of(saved.log_sum, sums);
+        let element = query.element();
+        let d_query = self.output(gradients.query, queries, element);
+        let [d_key, d_value] = [gradients.key, gradients.value].map(|buffer| self.output(buffer, keys, element));
+        if layout.query_tiles == 0 {
+            return;
+        }
+        let tensor = tensor_channels(width, &[query, key, value, output, d_output, d_query, d_key, d_value]);
         let mut delta = self.unset(sums);
-        launch!(self, "attention_delta", each(sums);
-            &(sums as u64), &(width as i32), d_output, saved.output.of(queries), &mut *delta.values);
+        let delta = self.output(&mut delta, sums, Element::F32).address;
+        let (name, blocks) = match tensor {
+            Some(_) => ("tensor_attention_delta", grid((sums.div_ceil(256 / LANES), 1), 256, 0)),
+            None => ("attention_delta", each_one(sums)),
+        };
+        launch!(self, name, blocks; &(sums as u64), &(width as i32), &d_output, &output, &delta);
 
-        let name = format!("attention_d_query_{}", channels(width));
-        let bytes = shared_bytes(width, 2 * TILE, LANES);
+        let (name, blocks, bytes) = match tensor {
+            Some(channels) => {
+                let rows = 2 * (TENSOR_WARPS * TILE + LANES);
+                (format!("tensor_attention_d_query_{channels}"), head_blocks(shape), tensor_bytes(channels, rows))
+            }
+            None => (format!("attention_d_query_{}", channels(width)), shape.heads, shared_bytes(width, 2 * TILE, LANES)),
+        };
         self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.query_tiles, shape.heads), THREADS, bytes);
-            &device_shape, &layout.segments(), &layout.query_tiles(), query, key, value, log_sum, &*delta.values, d_output,
-            gradients.query.of_mut(queries));
+        launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
+            &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output, &d_query);
 
         let prefix = layout.prefix_length * shape.key_value_heads * width;
-        let [mut key_parts, mut value_parts] = [(); 2].map(|()| self.unset(layout.slots * prefix));
-        let name = format!("attention_d_key_value_{}", channels(width));
-        let bytes = shared_bytes(width, 2 * TILE, 2 * LANES);
+        let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));
+        let [key_parts, value_parts] =
+            parts.each_mut().map(|part| self.output(part, layout.slots * prefix, Element::F32).address);
+        let (name, bytes) = match tensor {
+            Some(channels) => {
+                let rows = 2 * (TILE + LANES);
+                let bytes = tensor_bytes(channels, rows) + tensor_bytes(LANES, 2 * TILE);
+                (format!("tensor_attention_d_key_value_{channels}"), bytes)
+            }
+            None => (format!("attention_d_key_value_{}", channels(width)), shared_bytes(width, 2 * TILE, 2 * LANES)),
+        };
         self.allow_shared_memory(&name, bytes);
-        let (d_key, d_value) = (gradients.key.of_mut(keys), gradients.value.of_mut(keys));
         launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), THREADS, bytes);
-            &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), query, key, value, log_sum,
-            &*delta.values, d_output, &mut *d_key, &mut *d_value, &mut *key_parts.values, &mut *value_parts.values);
+            &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), &query, &key, &value, &log_sum,
+            &delta, &d_output, &d_key, &d_value, &key_parts, &value_parts);
         if prefix > 0 {
-            launch!(self, "attention_add_partial_sums", each(prefix);
-                &(prefix as u64), &(layout.slots as i32), &*key_parts.values, &*value_parts.values, d_key, d_value);
+            launch!(self, "attention_add_partial_sums", each_one(2 * prefix);
+                &(prefix as u64), &(layout.slots as i32), &key_parts, &value_parts, &d_key, &d_value);
         }
     }
 }

@@ -1,20 +1,19 @@
 //! The device itself: context, stream, compiled kernels, and the arrays on it.
 
+use super::kernel_cache::compiled;
+use super::memory::{Block, Buffer, Element, Pool};
 use super::product::Blas;
 use super::{CudaError, CudaPrecision};
-use cudarc::driver::{CudaContext, CudaFunction, CudaSlice, CudaStream, DeviceRepr, LaunchConfig, result, sys};
-use cudarc::nvrtc::{CompileOptions, Ptx, compile_ptx_with_opts};
+use cudarc::driver::{CudaContext, CudaFunction, CudaStream, LaunchConfig, sys};
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::mem::ManuallyDrop;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// The kernels' source, one translation unit.
-const SOURCE: &str = concat!(include_str!("elementwise.cu"), include_str!("rows.cu"), include_str!("attention.cu"));
-
-/// Every kernel of [`SOURCE`].
-const FUNCTIONS: [&str; 33] = [
+/// Every kernel of the source.
+const FUNCTIONS: &[&str] = &[
     "add",
+    "convert",
     "scale",
     "add_bias",
     "dropout",
@@ -32,7 +31,12 @@ const FUNCTIONS: [&str; 33] = [
     "rms_norm_backward",
     "cross_entropy",
     "squared_norms",
+    "gradient_factor",
     "adam_steps",
+    "lora_rows_2",
+    "lora_rows_8",
+    "lora_columns",
+    "lora_add_columns",
     "attention_delta",
     "attention_add_partial_sums",
     "attention_1",
@@ -47,6 +51,22 @@ const FUNCTIONS: [&str; 33] = [
     "attention_d_key_value_2",
     "attention_d_key_value_4",
     "attention_d_key_value_8",
+    "tensor_attention_delta",
+    "tensor_attention_16",
+    "tensor_attention_32",
+    "tensor_attention_64",
+    "tensor_attention_128",
+    "tensor_attention_256",
+    "tensor_attention_d_query_16",
+    "tensor_attention_d_query_32",
+    "tensor_attention_d_query_64",
+    "tensor_attention_d_query_128",
+    "tensor_attention_d_query_256",
+    "tensor_attention_d_key_value_16",
+    "tensor_attention_d_key_value_32",
+    "tensor_attention_d_key_value_64",
+    "tensor_attention_d_key_value_128",
+    "tensor_attention_d_key_value_256",
 ];
 
 /// Most shared memory of a block that every device grants without being asked.
@@ -55,56 +75,26 @@ const FREE_SHARED_MEMORY: usize = 48 << 10;
 /// An NVIDIA GPU. All work runs on one stream, in the order of the calls.
 pub(super) struct Cuda {
     pub(super) stream: Arc<CudaStream>,
-    pub(super) blas: Blas,
-    pool: Arc<Pool>,
-    functions: BTreeMap<&'static str, CudaFunction>,
+    pub(super) blas: Arc<Blas>,
+    pub(super) workspace: Block,
+    pub(super) pools: Pools,
+    /// Of the factors of products, and of what lies between two products.
+    pub(super) factors: Element,
+    recording: AtomicBool,
+    functions: Functions,
     pub(super) rope_tables: Mutex<Vec<Arc<super::operations::RopeTable>>>,
 }
 
-/// An array of f32, and somewhat more memory than it needs. An empty one still has an address.
-pub(super) struct Buffer {
-    pub(super) values: ManuallyDrop<CudaSlice<f32>>,
-    pub(super) length: usize,
-    pool: Arc<Pool>,
-}
+/// The kernels by name.
+type Functions = Arc<BTreeMap<&'static str, CudaFunction>>;
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: nothing touches the values after their buffer is dropped.
-        let values = unsafe { ManuallyDrop::take(&mut self.values) };
-        self.pool.free().entry(values.len()).or_default().push(values);
-    }
-}
+/// Held while a recording is made, and while memory is given back, which waits for the device and would break the recording.
+pub(super) static EXCLUSIVE: Mutex<()> = Mutex::new(());
 
-/// Memory of dropped buffers by size, for the next buffers: the stream orders their uses. It saves two calls of the driver
-/// an array.
-#[derive(Default)]
-pub(super) struct Pool(Mutex<BTreeMap<usize, Vec<CudaSlice<f32>>>>);
-
-impl Pool {
-    fn free(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<CudaSlice<f32>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Eight sizes an octave, 256 numbers at least.
-    fn size(length: usize) -> usize {
-        let step = (length.next_power_of_two() / 16).max(256);
-        length.next_multiple_of(step).max(step)
-    }
-}
-
-impl Buffer {
-    /// The array, known to have at least `length` numbers.
-    pub(super) fn of(&self, length: usize) -> &CudaSlice<f32> {
-        assert!(self.length >= length, "an array of {} numbers is shorter than its shape, {length}", self.length);
-        &self.values
-    }
-
-    /// The same, to be written.
-    pub(super) fn of_mut(&mut self, length: usize) -> &mut CudaSlice<f32> {
-        assert!(self.length >= length, "an array of {} numbers is shorter than its shape, {length}", self.length);
-        &mut self.values
-    }
+/// Memory of arrays that come and go, and of those that recordings write to.
+pub(super) struct Pools {
+    pub(super) arrays: Arc<Pool>,
+    pub(super) recordings: Arc<Pool>,
 }
 
 /// Unwraps what the driver answers once the device is open.
@@ -125,12 +115,17 @@ pub(super) fn grid(blocks: (usize, usize), threads: usize, shared_bytes: usize) 
     }
 }
 
-/// Blocks for one element a thread, or some where there are many.
+/// Blocks for eight elements a thread, or more where there are many.
 pub(super) fn each(length: usize) -> LaunchConfig {
-    grid((length.div_ceil(256).clamp(1, 2048), 1), 256, 0)
+    grid((length.div_ceil(8 * 256).clamp(1, 4096), 1), 256, 0)
 }
 
-/// Launches a kernel: `launch!(cuda, "name", configuration; argument, …)`. Scalars go by reference, with the types of the kernel.
+/// Blocks for one element a thread, or some where there are many.
+pub(super) fn each_one(length: usize) -> LaunchConfig {
+    grid((length.div_ceil(256).clamp(1, 4096), 1), 256, 0)
+}
+
+/// Launches a kernel: `launch!(cuda, "name", configuration; argument, …)`. Arguments go by reference, with the types of the kernel.
 macro_rules! launch {
     ($cuda:expr, $name:expr, $configuration:expr; $($argument:expr),* $(,)?) => {{
         use cudarc::driver::PushKernelArg;
@@ -142,24 +137,66 @@ macro_rules! launch {
 pub(super) use launch;
 
 impl Cuda {
-    /// Opens device `ordinal` and compiles the kernels for it.
-    pub(super) fn new(ordinal: usize, _precision: Option<CudaPrecision>) -> Result<Self, CudaError> {
+    /// Opens device `ordinal` and loads the kernels for it.
+    pub(super) fn new(ordinal: usize, precision: Option<CudaPrecision>) -> Result<Self, CudaError> {
         check_libraries()?;
         let failed = |action| move |source: Box<dyn Error + Send + Sync>| CudaError::Failed { ordinal, action, source };
         let context = CudaContext::new(ordinal).map_err(|error| failed("open it")(error.into()))?;
         // SAFETY: one stream does all work, so nothing has to wait for another stream.
         unsafe { context.disable_event_tracking() };
-        keep_freed_memory(&context).map_err(|error| failed("set up its memory")(error.into()))?;
         let stream = context.new_stream().map_err(|error| failed("open a stream")(error.into()))?;
-        let blas = Blas::new(&stream).map_err(|error| failed("open cuBLAS")(error.into()))?;
         let capability = context.compute_capability().map_err(|error| failed("ask its capability")(error.into()))?;
+        let factors = match precision {
+            Some(CudaPrecision::F32) => Element::F32,
+            None if capability.0 < 8 => Element::F32,
+            None => Element::Bf16,
+            Some(CudaPrecision::Bf16) if capability.0 < 8 => return Err(CudaError::NoBf16 { ordinal, capability }),
+            Some(CudaPrecision::Bf16) => Element::Bf16,
+        };
+        let (functions, blas) = Self::shared(ordinal, &context, capability)?;
+        let pools = Pools { arrays: Pool::new(&context), recordings: Pool::new(&context) };
+        let workspace =
+            Block::new(&pools.arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
+        let (recording, rope_tables) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self { stream, blas, workspace, pools, factors, recording, functions, rope_tables })
+    }
+
+    /// The kernels and cuBLASLt, which the process keeps: closing either would wait for the whole device, and break the recording of
+    /// another model.
+    fn shared(ordinal: usize, context: &Arc<CudaContext>, capability: (i32, i32)) -> Result<(Functions, Arc<Blas>), CudaError> {
+        static OPEN: Mutex<BTreeMap<usize, (Functions, Arc<Blas>)>> = Mutex::new(BTreeMap::new());
+        let failed = |action| move |source: Box<dyn Error + Send + Sync>| CudaError::Failed { ordinal, action, source };
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((functions, blas)) = open.get(&ordinal) {
+            return Ok((functions.clone(), blas.clone()));
+        }
+        let blas = Arc::new(Blas::new().map_err(|error| failed("open cuBLASLt")(error.into()))?);
         let module = compiled(capability).and_then(|ptx| Ok(context.load_module(ptx)?)).map_err(failed("compile the kernels"))?;
         let mut functions = BTreeMap::new();
-        for name in FUNCTIONS {
+        for &name in FUNCTIONS {
             let function = module.load_function(name).map_err(|error| failed("load the kernels")(error.into()))?;
             functions.insert(name, function);
         }
-        Ok(Self { stream, blas, pool: Arc::default(), functions, rope_tables: Mutex::default() })
+        let functions = Arc::new(functions);
+        open.insert(ordinal, (functions.clone(), blas.clone()));
+        Ok((functions, blas))
+    }
+
+    pub(super) fn is_recording(&self) -> bool {
+        self.recording.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_recording(&self, recording: bool) {
+        self.recording.store(recording, Ordering::Relaxed);
+    }
+
+    /// Where arrays have their memory from at present.
+    pub(super) fn pool(&self) -> Arc<Pool> {
+        if self.is_recording() { self.pools.recordings.clone() } else { self.pools.arrays.clone() }
+    }
+
+    pub(super) fn unset(&self, length: usize) -> Buffer {
+        Buffer::new(length)
     }
 
     pub(super) fn function(&self, name: &str) -> &CudaFunction {
@@ -173,72 +210,20 @@ impl Cuda {
             done(self.function(name).set_attribute(attribute, bytes as i32));
         }
     }
-
-    /// An array whose numbers are not set: each must be written before it is read.
-    pub(super) fn unset(&self, length: usize) -> Buffer {
-        let size = Pool::size(length);
-        let reused = self.pool.free().get_mut(&size).and_then(Vec::pop);
-        let values = reused.unwrap_or_else(|| {
-            // SAFETY: f32 has no invalid bits, and the callers write every number before one is read.
-            let allocate = || unsafe { self.stream.alloc(size) };
-            done(allocate().or_else(|_| {
-                // Out of memory, perhaps because of what is kept in other sizes.
-                std::mem::take(&mut *self.pool.free());
-                self.stream.synchronize()?;
-                allocate()
-            }))
-        });
-        Buffer { values: ManuallyDrop::new(values), length, pool: self.pool.clone() }
-    }
-
-    /// Copies numbers of any kind to the device.
-    pub(super) fn send<T: DeviceRepr>(&self, values: &[T]) -> CudaSlice<T> {
-        // SAFETY: the copy below, ordered before every use, writes all that is read; an empty array is not read.
-        let mut slice = done(unsafe { self.stream.alloc(values.len().max(1)) });
-        if !values.is_empty() {
-            done(self.stream.memcpy_htod(values, &mut slice));
-        }
-        slice
-    }
 }
 
 /// Fails in one line where the loader of cudarc would panic.
 fn check_libraries() -> Result<(), CudaError> {
     // SAFETY: these three only try to open shared libraries of NVIDIA's, whose initializers have no requirements.
     let present =
-        unsafe { [sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present(), cudarc::cublas::sys::is_culib_present()] };
+        unsafe { [sys::is_culib_present(), cudarc::nvrtc::sys::is_culib_present(), cudarc::cublaslt::sys::is_culib_present()] };
     let libraries = [
         ("the NVIDIA driver (libcuda)", "install it, or compute with --device cpu"),
         ("NVRTC (libnvrtc)", "install the CUDA toolkit 12 or 13, or put the library's folder in LD_LIBRARY_PATH"),
-        ("cuBLAS (libcublas)", "install the CUDA toolkit 12 or 13, or put the library's folder in LD_LIBRARY_PATH"),
+        ("cuBLASLt (libcublasLt)", "install the CUDA toolkit 12 or 13, or put the library's folder in LD_LIBRARY_PATH"),
     ];
     match present.iter().position(|present| !present) {
         Some(missing) => Err(CudaError::NoLibrary { library: libraries[missing].0, hint: libraries[missing].1 }),
         None => Ok(()),
     }
-}
-
-/// Makes the device's pool keep freed memory for the next array, not give it back whenever the host waits.
-fn keep_freed_memory(context: &CudaContext) -> Result<(), cudarc::driver::DriverError> {
-    let mut threshold = u64::MAX;
-    // SAFETY: the device is that of an open context, and the attribute is a u64.
-    unsafe {
-        let pool = result::device::get_default_mem_pool(context.cu_device())?;
-        let attribute = sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-        result::mem_pool::set_attribute(pool, attribute, (&raw mut threshold).cast())
-    }
-}
-
-/// The kernels for a compute capability, compiled once a process.
-fn compiled((major, minor): (i32, i32)) -> Result<Ptx, Box<dyn Error + Send + Sync>> {
-    static COMPILED: Mutex<BTreeMap<(i32, i32), Ptx>> = Mutex::new(BTreeMap::new());
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(ptx) = compiled.get(&(major, minor)) {
-        return Ok(ptx.clone());
-    }
-    let architecture = format!("--gpu-architecture=compute_{major}{minor}");
-    let options = CompileOptions { options: vec![architecture, String::from("--std=c++17")], ..CompileOptions::default() };
-    let ptx = compile_ptx_with_opts(SOURCE, options)?;
-    compiled.insert((major, minor), ptx.clone());
-    Ok(ptx)
 }

@@ -1,15 +1,23 @@
-//! The CUDA device: NVIDIA GPUs, through the driver, cuBLAS and NVRTC, all loaded when the first model asks for them.
+//! The CUDA device: NVIDIA GPUs, through the driver, cuBLASLt and NVRTC, all loaded when the first model asks for them.
 
 #[cfg(feature = "cuda")]
 mod attention;
 #[cfg(feature = "cuda")]
 mod device;
 #[cfg(feature = "cuda")]
+mod kernel_cache;
+#[cfg(feature = "cuda")]
+mod lora;
+#[cfg(feature = "cuda")]
+mod memory;
+#[cfg(feature = "cuda")]
 mod operations;
 #[cfg(feature = "cuda")]
 mod optimizer;
 #[cfg(feature = "cuda")]
 mod product;
+#[cfg(feature = "cuda")]
+mod recording;
 
 use crate::Kernels;
 use std::error::Error;
@@ -59,7 +67,14 @@ pub enum CudaError {
         /// How to get it.
         hint: &'static str,
     },
-    /// What the driver, cuBLAS or NVRTC refused.
+    /// bfloat16 on a GPU that has no units for it.
+    NoBf16 {
+        /// The device that was asked for.
+        ordinal: usize,
+        /// Its compute capability.
+        capability: (i32, i32),
+    },
+    /// What the driver, cuBLASLt or NVRTC refused.
     Failed {
         /// The device that was asked for.
         ordinal: usize,
@@ -77,6 +92,12 @@ impl fmt::Display for CudaError {
                 write!(formatter, "no CUDA device {ordinal}: this lincah was built without CUDA; build it with --features cuda")
             }
             Self::NoLibrary { library, hint } => write!(formatter, "no CUDA device: {library} is not on this machine; {hint}"),
+            Self::NoBf16 { ordinal, capability: (major, minor) } => {
+                write!(
+                    formatter,
+                    "CUDA device {ordinal} has no bf16: its compute capability is {major}.{minor}, not 8.0 or more; pass --precision f32"
+                )
+            }
             Self::Failed { ordinal, action, source } => {
                 write!(formatter, "CUDA device {ordinal} can't be used: to {action} failed: {source}; see what nvidia-smi says")
             }
@@ -88,7 +109,7 @@ impl Error for CudaError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed { source, .. } => Some(&**source),
-            Self::NotBuilt { .. } | Self::NoLibrary { .. } => None,
+            Self::NotBuilt { .. } | Self::NoLibrary { .. } | Self::NoBf16 { .. } => None,
         }
     }
 }

@@ -1,19 +1,26 @@
 //! The table of operations: each checks its arrays' lengths and launches a kernel or a product.
 
 use super::attention::Layout;
-use super::device::{Buffer, Cuda, done, each, grid, launch};
+use super::device::{Cuda, each, each_one, grid, launch};
+use super::memory::{Block, Buffer, Element, View};
 use super::product::{plain, transposed};
+use super::recording::Recording;
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
-use cudarc::driver::CudaSlice;
+use cudarc::driver::sys::CUdeviceptr;
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
+/// Numbers that go to the device at once, where they are converted there.
+const STAGED: usize = 1 << 24;
+
 /// A frozen `[O, I]` matrix, row-major.
 pub(super) struct Matrix {
-    values: CudaSlice<f32>,
+    values: Buffer,
     outputs: usize,
     inputs: usize,
+    /// Of what the forward product writes.
+    product: Element,
 }
 
 /// Cosines and sines, `[positions, C / 2]` each.
@@ -24,13 +31,35 @@ pub(super) struct RopeTable {
     sines: Buffer,
 }
 
-/// Threads of a block that reduces over `width` numbers.
+/// Numbers of rows or classes.
+pub(super) struct Indices {
+    block: Block,
+    length: usize,
+    /// One more than the highest.
+    end: usize,
+    /// Whether no number comes twice.
+    apart: bool,
+}
+
+impl Indices {
+    /// The numbers, known to be below `end`.
+    fn below(&self, end: usize) -> CUdeviceptr {
+        assert!(self.end <= end, "{} lies behind an array of {end}", self.end - 1);
+        self.block.address
+    }
+}
+
+/// Threads of a block that reduces over `width` numbers, eight or more a thread.
 fn reducing_threads(width: usize) -> usize {
-    width.div_ceil(2).next_multiple_of(32).clamp(32, 512)
+    width.div_ceil(8).next_multiple_of(32).clamp(32, 512)
 }
 
 fn is_gelu(activation: Activation) -> i32 {
     i32::from(activation == Activation::GeluTanh)
+}
+
+fn small_numbers(values: &[usize]) -> Vec<i32> {
+    values.iter().map(|&value| i32::try_from(value).expect("rows and classes are fewer than 2^31")).collect()
 }
 
 impl Cuda {
@@ -38,15 +67,51 @@ impl Cuda {
         assert!(layout.longest() <= table.positions, "{} positions, but the table has {}", layout.longest(), table.positions);
         let half = table.inverse_frequencies.len();
         let pairs = layout.rows() * heads * half;
-        launch!(self, "rope", each(pairs);
-            &(pairs as u64), &(heads as u32), &(half as u32), &sign, &*table.cosines.values, &*table.sines.values,
-            &layout.positions(), x.of_mut(2 * pairs));
+        let [cosines, sines] = [&table.cosines, &table.sines].map(|angles| self.numbers_of(angles, table.positions * half));
+        let x = self.settled(x, 2 * pairs, self.factors);
+        launch!(self, "rope", each_one(pairs);
+            &(pairs as u64), &(heads as u32), &(half as u32), &sign, &cosines, &sines, &layout.positions(), &x);
     }
 
-    /// The rows as the kernels take them, known to lie within an array of `length` numbers.
-    fn rows(&self, width: usize, rows: &[usize], length: usize) -> CudaSlice<i32> {
-        assert!(rows.iter().all(|row| (row + 1) * width <= length), "a row lies behind its array");
-        self.send(&rows.iter().map(|&row| i32::try_from(row).expect("a batch has fewer than 2^31 rows")).collect::<Vec<_>>())
+    /// Numbers in the device's element for factors.
+    fn kept(&self, values: &[f32]) -> Buffer {
+        if self.factors == Element::F32 {
+            return self.upload(values);
+        }
+        let mut buffer = self.unset(values.len());
+        let whole = self.output(&mut buffer, values.len(), self.factors);
+        let mut place = whole;
+        for part in values.chunks(STAGED) {
+            let staged = self.upload(part);
+            launch!(self, "convert", each(part.len()); &(part.len() as u64), &self.view(&staged, part.len()), &place);
+            place.address += (part.len() * self.factors.bytes()) as u64;
+        }
+        buffer
+    }
+
+    fn frozen(&self, values: &[f32], (outputs, inputs): (usize, usize), product: Element) -> Matrix {
+        assert_eq!(values.len(), outputs * inputs);
+        Matrix { values: self.kept(values), outputs, inputs, product }
+    }
+
+    /// A factor of a product, rounded if it has to be; the buffer, if any, holds it.
+    fn factor(&self, buffer: &Buffer, length: usize) -> (View, Option<Buffer>) {
+        let view = self.view(buffer, length);
+        if view.element() == self.factors {
+            return (view, None);
+        }
+        let rounded = self.converted(view, length, self.factors);
+        (self.view(&rounded, length), Some(rounded))
+    }
+
+    fn moved(&self, width: usize, rows: &Indices, factor: f32, x: &Buffer, (y, element): (&mut Buffer, Element)) {
+        let n = rows.length * width;
+        let x_view = self.view(x, rows.end * width);
+        let y = self.output(y, n, element);
+        if n > 0 {
+            launch!(self, "gather_rows", each_one(n);
+                &(n as u64), &(width as u32), &rows.below(x.length / width), &factor, &x_view, &y);
+        }
     }
 }
 
@@ -55,32 +120,39 @@ impl Kernels for Cuda {
     type Matrix = Matrix;
     type RopeTable = Arc<RopeTable>;
     type Layout = Layout;
+    type Indices = Indices;
+    type Recording = Recording;
 
     fn gpu(&self) -> Option<usize> {
         Some(self.stream.context().ordinal())
     }
 
+    fn free_memory(&self) -> Option<usize> {
+        let (free, _) = self.stream.context().mem_get_info().ok()?;
+        Some(free + self.pools.arrays.free_bytes())
+    }
+
+    fn product_bytes(&self) -> usize {
+        self.factors.bytes()
+    }
+
     fn upload(&self, values: &[f32]) -> Buffer {
-        let mut buffer = Cuda::unset(self, values.len());
-        if !values.is_empty() {
-            done(self.stream.memcpy_htod(values, &mut *buffer.values));
-        }
+        let mut buffer = self.unset(values.len());
+        self.output(&mut buffer, values.len(), Element::F32);
+        self.replace(values, &mut buffer);
         buffer
     }
 
     fn download(&self, buffer: &Buffer) -> Vec<f32> {
-        if buffer.length == 0 {
-            return Vec::new();
+        match buffer.written() {
+            None => vec![0.0; buffer.length],
+            Some(Element::F32) => self.receive(self.view(buffer, buffer.length).address, buffer.length),
+            Some(Element::Bf16) => self.download(&self.converted(self.view(buffer, buffer.length), buffer.length, Element::F32)),
         }
-        let values = done(self.stream.clone_dtoh(&buffer.values.slice(..buffer.length)));
-        done(self.stream.synchronize());
-        values
     }
 
     fn zeros(&self, length: usize) -> Buffer {
-        let mut buffer = Cuda::unset(self, length);
-        self.clear(&mut buffer);
-        buffer
+        self.zeroed(length)
     }
 
     fn unset(&self, length: usize) -> Buffer {
@@ -88,24 +160,38 @@ impl Kernels for Cuda {
     }
 
     fn clear(&self, buffer: &mut Buffer) {
-        done(self.stream.memset_zeros(&mut *buffer.values));
+        buffer.forget();
     }
 
     fn copy(&self, source: &Buffer, target: &mut Buffer) {
         assert_eq!(source.length, target.length, "arrays of different lengths");
-        let length = source.length;
-        if length > 0 {
-            done(self.stream.memcpy_dtod(&source.values.slice(..length), &mut target.values.slice_mut(..length)));
+        let Some(element) = source.written() else { return target.forget() };
+        if target.written().is_some_and(|kept| kept != element) {
+            *target = Cuda::unset(self, target.length);
         }
+        let length = source.length;
+        let to = self.output(target, length, element);
+        self.copy_on_device(self.view(source, length).address, to.address, length * element.bytes());
     }
 
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        assert_eq!(values.len(), outputs * inputs);
-        Matrix { values: self.send(&values), outputs, inputs }
+        self.frozen(&values, (outputs, inputs), self.factors)
     }
 
     fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        self.matrix(values, outputs, inputs)
+        self.frozen(&values, (outputs, inputs), Element::F32)
+    }
+
+    fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
+        self.frozen(&values, (outputs, inputs), Element::F32)
+    }
+
+    fn keeps_embedding(&self) -> bool {
+        true
+    }
+
+    fn embedding(&self, values: &[f32]) -> Buffer {
+        self.kept(values)
     }
 
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Arc<RopeTable> {
@@ -134,69 +220,106 @@ impl Kernels for Cuda {
         Layout::new(self, layout)
     }
 
+    fn replace_layout(&self, layout: &RaggedLayout, on_device: &mut Layout) {
+        on_device.replace(self, layout);
+    }
+
+    fn indices(&self, values: &[usize]) -> Indices {
+        let apart = values.iter().collect::<BTreeSet<_>>().len() == values.len();
+        let end = values.iter().max().map_or(0, |highest| highest + 1);
+        Indices { block: self.send(&small_numbers(values)), length: values.len(), end, apart }
+    }
+
+    fn replace_indices(&self, values: &[usize], on_device: &mut Indices) {
+        assert_eq!(values.len(), on_device.length, "as many indices as there were");
+        self.send_to(&small_numbers(values), &on_device.block);
+        on_device.end = values.iter().max().map_or(0, |highest| highest + 1);
+    }
+
+    fn replace(&self, values: &[f32], buffer: &mut Buffer) {
+        assert_eq!(values.len(), buffer.length, "as many numbers as there were");
+        self.set_numbers(values, buffer);
+    }
+
+    fn records(&self) -> bool {
+        true
+    }
+
+    fn record(&self, work: &mut dyn FnMut()) -> Option<Recording> {
+        Some(self.recorded(work))
+    }
+
+    fn replay(&self, recording: &Recording) {
+        self.replayed(recording);
+    }
+
+    fn embed(&self, width: usize, tokens: &Indices, table: &Buffer, factor: f32, y: &mut Buffer) {
+        self.moved(width, tokens, factor, table, (y, Element::F32));
+    }
+
     fn linear(&self, rows: usize, x: &Buffer, weight: &Matrix, y: &mut Buffer) {
-        let Matrix { values, outputs, inputs } = weight;
-        let operands = (plain(x.of(rows * inputs)), transposed(values));
-        self.blas.product([rows, *outputs, *inputs], operands, (1.0, 0.0), y.of_mut(rows * outputs));
+        let Matrix { values, outputs, inputs, product } = weight;
+        let (x, _rounded) = self.factor(x, rows * inputs);
+        let operands = (plain(x), transposed(self.view(values, outputs * inputs)));
+        let y = self.output(y, rows * outputs, *product);
+        self.product([rows, *outputs, *inputs], operands, false, y);
     }
 
     fn linear_backward(&self, rows: usize, dy: &Buffer, weight: &Matrix, dx: &mut Buffer) {
-        let Matrix { values, outputs, inputs } = weight;
-        let operands = (plain(dy.of(rows * outputs)), plain(values));
-        self.blas.product([rows, *inputs, *outputs], operands, (1.0, 1.0), dx.of_mut(rows * inputs));
+        let Matrix { values, outputs, inputs, .. } = weight;
+        let (dy, _rounded) = self.factor(dy, rows * outputs);
+        let operands = (plain(dy), plain(self.view(values, outputs * inputs)));
+        let (dx, adds) = self.sum(dx, rows * inputs, self.factors);
+        self.product([rows, *inputs, *outputs], operands, adds, dx);
     }
 
     fn add_bias(&self, bias: &Buffer, y: &mut Buffer) {
-        let n = y.length;
-        launch!(self, "add_bias", each(n); &(n as u64), &(bias.length as u32), &*bias.values, &mut *y.values);
+        let (n, width) = (y.length, bias.length);
+        let y = self.settled(y, n, self.factors);
+        launch!(self, "add_bias", each_one(n); &(n as u64), &(width as u32), &self.numbers_of(bias, width), &y);
     }
 
-    fn lora(&self, shape: LoraShape, x: &Buffer, (a, b): (&Buffer, &Buffer), h: &mut Buffer, y: &mut Buffer) {
-        let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        let down = (plain(x.of(rows * inputs)), transposed(a.of(rank * inputs)));
-        self.blas.product([rows, rank, inputs], down, (1.0, 0.0), h.of_mut(rows * rank));
-        let up = (plain(&h.values), transposed(b.of(outputs * rank)));
-        self.blas.product([rows, outputs, rank], up, (scale, 1.0), y.of_mut(rows * outputs));
+    fn lora(&self, shape: LoraShape, x: &Buffer, factors: (&Buffer, &Buffer), h: &mut Buffer, y: &mut Buffer) {
+        self.lora_forward(shape, x, factors, h, y);
     }
 
     fn lora_backward(&self, shape: LoraShape, saved: LoraSaved<Buffer>, dy: &Buffer, gradients: LoraGradients<Buffer>) {
-        let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        let (x, hidden, dy) = (saved.input.of(rows * inputs), saved.hidden.of(rows * rank), dy.of(rows * outputs));
-        let (a, b) = (saved.a.of(rank * inputs), saved.b.of(outputs * rank));
-        let mut d_hidden = Cuda::unset(self, rows * rank);
-        self.blas.product([rows, rank, outputs], (plain(dy), plain(b)), (scale, 0.0), &mut d_hidden.values);
-        let d_hidden = &*d_hidden.values;
-        let b_gradient = gradients.b.of_mut(outputs * rank);
-        self.blas.product([outputs, rank, rows], (transposed(dy), plain(hidden)), (scale, 1.0), b_gradient);
-        let a_gradient = gradients.a.of_mut(rank * inputs);
-        self.blas.product([rank, inputs, rows], (transposed(d_hidden), plain(x)), (1.0, 1.0), a_gradient);
-        self.blas.product([rows, inputs, rank], (plain(d_hidden), plain(a)), (1.0, 1.0), gradients.input.of_mut(rows * inputs));
+        self.lora_gradients(shape, saved, dy, gradients);
     }
 
     fn dropout(&self, x: &Buffer, probability: f32, key: u64, y: &mut Buffer) {
         let (n, keep) = (y.length, 1.0 / (1.0 - probability));
-        launch!(self, "dropout", each(n); &(n as u64), x.of(n), &probability, &keep, &key, &mut *y.values);
+        let x = self.view(x, n);
+        let y = self.output(y, n, x.element());
+        launch!(self, "dropout", each(n); &(n as u64), &x, &probability, &keep, &key, &y);
     }
 
     fn dropout_backward(&self, dy: &Buffer, probability: f32, key: u64, dx: &mut Buffer) {
         let (n, keep) = (dx.length, 1.0 / (1.0 - probability));
-        launch!(self, "dropout_backward", each(n); &(n as u64), dy.of(n), &probability, &keep, &key, &mut *dx.values);
+        let dy = self.view(dy, n);
+        let (dx, adds) = self.sum(dx, n, dy.element());
+        launch!(self, "dropout_backward", each(n); &(n as u64), &dy, &probability, &keep, &key, &dx, &i32::from(adds));
     }
 
     fn rms_norm(&self, shape: NormShape, x: &Buffer, weight: &Buffer, y: &mut Buffer, r: &mut Buffer) {
         let (rows, width) = (shape.rows, shape.width);
+        let (x, weight) = (self.view(x, rows * width), self.view(weight, width));
+        let (y, r) = (self.output(y, rows * width, self.factors), self.output(r, rows, Element::F32));
         if rows > 0 {
             launch!(self, "rms_norm", grid((rows, 1), reducing_threads(width), 0);
-                &(width as u32), &shape.epsilon, x.of(rows * width), weight.of(width), y.of_mut(rows * width), r.of_mut(rows));
+                &(width as u32), &shape.epsilon, &x, &weight, &y, &r.address);
         }
     }
 
     fn rms_norm_backward(&self, shape: NormShape, saved: (&Buffer, &Buffer, &Buffer), dy: &Buffer, dx: &mut Buffer) {
         let (rows, width) = (shape.rows, shape.width);
-        let (x, weight, r) = (saved.0.of(rows * width), saved.1.of(width), saved.2.of(rows));
+        let (x, weight, r) = (self.view(saved.0, rows * width), self.view(saved.1, width), self.numbers_of(saved.2, rows));
+        let dy = self.view(dy, rows * width);
+        // What is normed in f32 is the residual stream, whose gradient is kept as it is.
+        let (dx, adds) = self.sum(dx, rows * width, x.element());
         if rows > 0 {
             launch!(self, "rms_norm_backward", grid((rows, 1), reducing_threads(width), 0);
-                &(width as u32), x, weight, r, dy.of(rows * width), dx.of_mut(rows * width));
+                &(width as u32), &x, &weight, &r, &dy, &dx, &i32::from(adds));
         }
     }
 
@@ -232,8 +355,9 @@ impl Kernels for Cuda {
 
     fn gated_activation(&self, activation: Activation, gate: &Buffer, up: &Buffer, y: &mut Buffer) {
         let n = y.length;
-        launch!(self, "gated_activation", each(n);
-            &(n as u64), &is_gelu(activation), gate.of(n), up.of(n), &mut *y.values);
+        let [gate, up] = [gate, up].map(|buffer| self.view(buffer, n));
+        let y = self.output(y, n, self.factors);
+        launch!(self, "gated_activation", each(n); &(n as u64), &is_gelu(activation), &gate, &up, &y);
     }
 
     fn gated_activation_backward(
@@ -245,54 +369,71 @@ impl Kernels for Cuda {
         d_up: &mut Buffer,
     ) {
         let n = dy.length;
+        let [gate, up, dy] = [gate, up, dy].map(|buffer| self.view(buffer, n));
+        let [d_gate, d_up] = [d_gate, d_up].map(|buffer| self.output(buffer, n, self.factors));
         launch!(self, "gated_activation_backward", each(n);
-            &(n as u64), &is_gelu(activation), gate.of(n), up.of(n), &*dy.values, d_gate.of_mut(n), d_up.of_mut(n));
+            &(n as u64), &is_gelu(activation), &gate, &up, &dy, &d_gate, &d_up);
     }
 
     fn add(&self, x: &Buffer, y: &mut Buffer) {
         let n = y.length;
-        launch!(self, "add", each(n); &(n as u64), x.of(n), &mut *y.values);
+        let x = self.view(x, n);
+        let Some(element) = y.written() else {
+            *y = self.converted(x, n, x.element());
+            return;
+        };
+        let of_y = self.view(y, n);
+        if element.bytes() >= x.element().bytes() {
+            launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_y);
+            return;
+        }
+        let mut sum = Cuda::unset(self, n);
+        let of_sum = self.output(&mut sum, n, x.element());
+        launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_sum);
+        *y = sum;
     }
 
-    fn gather_rows(&self, width: usize, rows: &[usize], x: &Buffer, y: &mut Buffer) {
-        let n = rows.len() * width;
-        let rows = self.rows(width, rows, x.length);
-        launch!(self, "gather_rows", each(n); &(n as u64), &(width as u32), &rows, &*x.values, y.of_mut(n));
+    fn gather_rows(&self, width: usize, rows: &Indices, x: &Buffer, y: &mut Buffer) {
+        let element = x.written().unwrap_or(Element::F32);
+        self.moved(width, rows, 1.0, x, (y, element));
     }
 
-    fn scatter_add_rows(&self, width: usize, rows: &[usize], dy: &Buffer, dx: &mut Buffer) {
-        let (count, n) = (rows.len(), rows.len() * width);
-        let apart = rows.iter().collect::<BTreeSet<_>>().len() == count;
-        let rows = self.rows(width, rows, dx.length);
-        if apart {
-            launch!(self, "scatter_add_rows", each(n); &(n as u64), &(width as u32), &rows, dy.of(n), &mut *dx.values);
+    fn scatter_add_rows(&self, width: usize, rows: &Indices, dy: &Buffer, dx: &mut Buffer) {
+        let n = rows.length * width;
+        if n == 0 {
+            return;
+        }
+        let (dy, below) = (self.view(dy, n), rows.below(dx.length / width));
+        let whole = dx.length;
+        let dx = self.settled(dx, whole, dy.element());
+        if rows.apart {
+            launch!(self, "scatter_add_rows", each_one(n); &(n as u64), &(width as u32), &below, &dy, &dx);
         } else {
-            launch!(self, "scatter_add_repeated_rows", each(width);
-                &(count as u32), &(width as u32), &rows, dy.of(n), &mut *dx.values);
+            launch!(self, "scatter_add_repeated_rows", each_one(width); &(rows.length as u32), &(width as u32), &below, &dy, &dx);
         }
     }
 
     fn soft_cap(&self, cap: f32, x: &mut Buffer) {
         let n = x.length;
-        launch!(self, "soft_cap", each(n); &(n as u64), &cap, &mut *x.values);
+        let x = self.view(x, n);
+        launch!(self, "soft_cap", each_one(n); &(n as u64), &cap, &x);
     }
 
     fn soft_cap_backward(&self, cap: f32, y: &Buffer, dx: &mut Buffer) {
         let n = dx.length;
-        launch!(self, "soft_cap_backward", each(n); &(n as u64), &cap, y.of(n), &mut *dx.values);
+        let (y, dx) = (self.view(y, n), self.view(dx, n));
+        launch!(self, "soft_cap_backward", each_one(n); &(n as u64), &cap, &y, &dx);
     }
 
-    fn cross_entropy(&self, width: usize, targets: &[u32], weights: &[f32], logits: &mut Buffer) -> Vec<f32> {
-        let rows = targets.len();
-        assert!(weights.len() >= rows && targets.iter().all(|&target| (target as usize) < width), "a target has no logit");
+    fn cross_entropy(&self, width: usize, targets: &Indices, weights: &Buffer, logits: &mut Buffer, losses: &mut Buffer) {
+        let rows = targets.length;
         if rows == 0 {
-            return Vec::new();
+            return;
         }
-        let (targets, weights) = (self.send(targets), self.send(weights));
-        let mut losses = Cuda::unset(self, rows);
-        launch!(self, "cross_entropy", grid((rows, 1), reducing_threads(width), 0);
-            &(width as u32), &targets, &weights, logits.of_mut(rows * width), &mut *losses.values);
-        self.download(&losses)
+        let (weights, logits) = (self.numbers_of(weights, rows), self.numbers(logits, rows * width));
+        let losses = self.output(losses, rows, Element::F32);
+        launch!(self, "cross_entropy", grid((rows, 1), width.div_ceil(2).next_multiple_of(32).clamp(32, 512), 0);
+            &(width as u32), &targets.below(width), &weights, &logits, &losses.address);
     }
 
     fn tie_diagonal_blocks(&self, blocks: DiagonalBlocks, dx: &mut Buffer) {
@@ -300,8 +441,8 @@ impl Kernels for Cuda {
         let n = count * rows * width;
         assert!(count * columns <= width, "the blocks are wider than their matrix");
         let sizes = [count, rows, columns, width].map(|size| size as u32);
-        launch!(self, "tie_diagonal_blocks", each(n);
-            &(n as u64), &sizes[0], &sizes[1], &sizes[2], &sizes[3], dx.of_mut(n));
+        launch!(self, "tie_diagonal_blocks", each_one(n);
+            &(n as u64), &sizes[0], &sizes[1], &sizes[2], &sizes[3], &self.numbers(dx, n));
     }
 
     fn squared_norm(&self, x: &Buffer) -> f64 {
@@ -314,7 +455,10 @@ impl Kernels for Cuda {
 
     fn scale(&self, factor: f32, y: &mut Buffer) {
         let n = y.length;
-        launch!(self, "scale", each(n); &(n as u64), &factor, &mut *y.values);
+        if y.written().is_some() {
+            let y = self.view(y, n);
+            launch!(self, "scale", each(n); &(n as u64), &factor, &y);
+        }
     }
 
     fn adam_step(&self, step: AdamStep, gradient: &Buffer, moments: (&mut Buffer, &mut Buffer), parameter: &mut Buffer) {
@@ -323,5 +467,9 @@ impl Kernels for Cuda {
 
     fn adam_steps(&self, step: AdamStep, arrays: &mut [AdamArrays<Buffer>]) {
         self.adam(step, arrays);
+    }
+
+    fn clipped_adam_steps(&self, step: AdamStep, clip_norm: Option<f64>, arrays: &mut [AdamArrays<Buffer>]) -> f64 {
+        self.clipped_adam(step, clip_norm, arrays)
     }
 }

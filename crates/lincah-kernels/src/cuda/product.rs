@@ -1,80 +1,171 @@
-//! Matrix products, by cuBLAS.
+//! Matrix products, by cuBLASLt, whose algorithms are asked for once a shape.
 
-use super::device::done;
-use cudarc::cublas::sys::{cublasMath_t, cublasOperation_t, cublasSetMathMode};
-use cudarc::cublas::{CudaBlas, Gemm, GemmConfig, result::CublasError};
-use cudarc::driver::{CudaSlice, CudaStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use super::device::{Cuda, done};
+use super::memory::{Block, Element, View};
+use cudarc::cublaslt::{result, sys};
+use std::collections::BTreeMap;
+use std::ffi::c_void;
+use std::sync::{Mutex, PoisonError};
 
-/// A handle, used by one thread at a time.
-pub(super) struct Blas {
-    handle: Mutex<CudaBlas>,
-    stream: Arc<CudaStream>,
-}
+/// Memory for sums that are split over the inner dimension.
+const WORKSPACE: usize = 32 << 20;
 
 /// A row-major matrix on the device, or its transpose.
 #[derive(Clone, Copy)]
-pub(super) struct Operand<'a> {
-    values: &'a CudaSlice<f32>,
-    transposed: bool,
+pub(super) struct Operand {
+    pub(super) view: View,
+    pub(super) transposed: bool,
 }
 
 /// The matrix as it lies in memory.
-pub(super) fn plain(values: &CudaSlice<f32>) -> Operand<'_> {
-    Operand { values, transposed: false }
+pub(super) fn plain(view: View) -> Operand {
+    Operand { view, transposed: false }
 }
 
 /// The transpose of what lies in memory.
-pub(super) fn transposed(values: &CudaSlice<f32>) -> Operand<'_> {
-    Operand { values, transposed: true }
+pub(super) fn transposed(view: View) -> Operand {
+    Operand { view, transposed: true }
+}
+
+/// What cuBLASLt's choice depends on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    sizes: [usize; 3],
+    transposed: [bool; 2],
+    factors: Element,
+    out: Element,
+    adds: bool,
+}
+
+/// Descriptors of one shape and the algorithm for it. They live as long as the process: there are few, and they are small.
+#[derive(Clone, Copy)]
+struct Plan {
+    product: sys::cublasLtMatmulDesc_t,
+    left: sys::cublasLtMatrixLayout_t,
+    right: sys::cublasLtMatrixLayout_t,
+    out: sys::cublasLtMatrixLayout_t,
+    algorithm: sys::cublasLtMatmulAlgo_t,
+}
+
+/// cuBLASLt, its workspace and its plans.
+pub(super) struct Blas {
+    handle: sys::cublasLtHandle_t,
+    plans: Mutex<BTreeMap<Shape, Plan>>,
+}
+
+// SAFETY: cuBLASLt's handle may be used from any thread, and descriptors are not changed after they were made.
+unsafe impl Send for Blas {}
+// SAFETY: as above.
+unsafe impl Sync for Blas {}
+
+impl Drop for Blas {
+    fn drop(&mut self) {
+        // SAFETY: the handle is open, and nobody has it any more.
+        let _ = unsafe { result::destroy_handle(self.handle) };
+    }
+}
+
+fn data_type(element: Element) -> sys::cudaDataType {
+    match element {
+        Element::F32 => sys::cudaDataType::CUDA_R_32F,
+        Element::Bf16 => sys::cudaDataType::CUDA_R_16BF,
+    }
 }
 
 impl Blas {
-    pub(super) fn new(stream: &Arc<CudaStream>) -> Result<Self, CublasError> {
-        let handle = CudaBlas::new(stream.clone())?;
-        let mode = match std::env::var("LINCAH_CUDA_PRODUCTS").as_deref() {
-            Ok("tf32") => cublasMath_t::CUBLAS_TF32_TENSOR_OP_MATH,
-            _ => cublasMath_t::CUBLAS_DEFAULT_MATH,
-        };
-        // SAFETY: the handle is open.
-        unsafe { cublasSetMathMode(*handle.handle(), mode).result()? };
-        Ok(Self { handle: Mutex::new(handle), stream: stream.clone() })
+    /// The context must be bound.
+    pub(super) fn new() -> Result<Self, result::CublasError> {
+        Ok(Self { handle: result::create_handle()?, plans: Mutex::default() })
     }
 
-    /// `out = alpha left right + beta out`; with `beta` 0, `out` is not read. # Shapes: left `[m, k]`, right `[k, n]`, out `[m, n]`, as
-    /// `[m, n, k]`.
-    pub(super) fn product(
-        &self,
-        [m, n, k]: [usize; 3],
-        (left, right): (Operand, Operand),
-        (alpha, beta): (f32, f32),
-        out: &mut CudaSlice<f32>,
-    ) {
-        if m == 0 || n == 0 {
+    fn plan(&self, shape: Shape) -> Result<Plan, result::CublasError> {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(&shape) {
+            return Ok(*plan);
+        }
+        let plan = self.new_plan(shape)?;
+        plans.insert(shape, plan);
+        Ok(plan)
+    }
+
+    /// cuBLASLt is column-major, where our arrays are their transposes: outᵀ = rightᵀ leftᵀ.
+    fn new_plan(&self, shape: Shape) -> Result<Plan, result::CublasError> {
+        let [m, n, k] = shape.sizes;
+        let layout = |transposed: bool, rows: usize, columns: usize, element| {
+            let (rows, columns) = if transposed { (columns, rows) } else { (rows, columns) };
+            result::create_matrix_layout(data_type(element), rows as u64, columns as u64, rows as i64)
+        };
+        let compute = sys::cublasComputeType_t::CUBLAS_COMPUTE_32F;
+        let product = result::create_matmul_desc(compute, sys::cudaDataType::CUDA_R_32F)?;
+        let [left, right] =
+            [layout(shape.transposed[0], k, m, shape.factors)?, layout(shape.transposed[1], n, k, shape.factors)?];
+        let out = layout(false, n, m, shape.out)?;
+        let preference = result::create_matmul_pref()?;
+        use sys::cublasLtMatmulDescAttributes_t::{CUBLASLT_MATMUL_DESC_TRANSA, CUBLASLT_MATMUL_DESC_TRANSB};
+        let most = sys::cublasLtMatmulPreferenceAttributes_t::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+        // SAFETY: all descriptors were made above; every attribute gets a value of its type and size.
+        let found = unsafe {
+            for (attribute, transposed) in
+                [(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposed[1]), (CUBLASLT_MATMUL_DESC_TRANSB, shape.transposed[0])]
+            {
+                let operation = i32::from(transposed);
+                result::set_matmul_desc_attribute(product, attribute, (&raw const operation).cast(), size_of::<i32>())?;
+            }
+            let bytes = WORKSPACE;
+            result::set_matmul_pref_attribute(preference, most, (&raw const bytes).cast(), size_of::<usize>())?;
+            let found = result::get_matmul_algo_heuristic(self.handle, product, right, left, out, out, preference);
+            result::destroy_matmul_pref(preference)?;
+            found?
+        };
+        Ok(Plan { product, left, right, out, algorithm: found.algo })
+    }
+}
+
+impl Cuda {
+    /// `out = alpha left right`, or `+=` with `adds`. # Shapes: left `[m, k]`, right `[k, n]`, out `[m, n]`, as `[m, n, k]`. The callers
+    /// have checked that the arrays are as long as that.
+    pub(super) fn product(&self, sizes: [usize; 3], (left, right): (Operand, Operand), adds: bool, out: View) {
+        if sizes[0] == 0 || sizes[1] == 0 {
             return;
         }
-        assert!(
-            left.values.len() >= m * k && right.values.len() >= k * n && out.len() >= m * n,
-            "an array is shorter than its shape"
-        );
-        let number = |value: usize| i32::try_from(value).expect("a matrix has fewer than 2^31 rows and columns");
-        let operation = |transposed| if transposed { cublasOperation_t::CUBLAS_OP_T } else { cublasOperation_t::CUBLAS_OP_N };
-        // cuBLAS is column-major, where our arrays are their transposes: outᵀ = rightᵀ leftᵀ.
-        let configuration = GemmConfig {
-            transa: operation(right.transposed),
-            transb: operation(left.transposed),
-            m: number(n),
-            n: number(m),
-            k: number(k),
-            alpha,
-            lda: number(if right.transposed { k } else { n }),
-            ldb: number(if left.transposed { m } else { k }),
-            beta,
-            ldc: number(n),
+        assert_eq!(left.view.element(), right.view.element(), "the factors of a product are of one kind");
+        let shape = Shape {
+            sizes,
+            transposed: [left.transposed, right.transposed],
+            factors: left.view.element(),
+            out: out.element(),
+            adds,
         };
         done(self.stream.context().bind_to_thread());
-        let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the assertion holds the arrays to the shape.
-        done(unsafe { handle.gemm(configuration, right.values, left.values, out) });
+        let plan = done(self.blas.plan(shape));
+        let (alpha, beta) = (1.0f32, if adds { 1.0f32 } else { 0.0f32 });
+        let workspace: &Block = &self.workspace;
+        let place = |view: View| view.address as *const c_void;
+        // SAFETY: the plan belongs to the shape, the arrays are as long as it says, and the workspace as long as the plan may use.
+        let answer = unsafe {
+            result::matmul(
+                self.blas.handle,
+                plan.product,
+                (&raw const alpha).cast(),
+                (&raw const beta).cast(),
+                place(right.view),
+                plan.right,
+                place(left.view),
+                plan.left,
+                place(out),
+                plan.out,
+                place(out).cast_mut(),
+                plan.out,
+                &raw const plan.algorithm,
+                workspace.address as *mut c_void,
+                WORKSPACE,
+                self.stream.cu_stream().cast(),
+            )
+        };
+        done(answer);
+    }
+
+    pub(super) const fn workspace_bytes() -> usize {
+        WORKSPACE
     }
 }

@@ -33,22 +33,65 @@ __device__ float block_max(float value) {
     return highest;
 }
 
-extern "C" __global__ void rms_norm(u32 width, float epsilon, const float* x, const float* weight, float* y, float* r) {
-    x += (u64)blockIdx.x * width, y += (u64)blockIdx.x * width;
+// Element `i` of a row that begins at `row`, eight at a time where the width allows.
+#define ROW_WIDE(i, count, width)                                                                                   \
+    for (u32 i = threadIdx.x * WIDE, count = 0; i < (width) && (count = min((u32)WIDE, (width) - i)); i += blockDim.x * WIDE)
+
+// Rows whose width is no multiple of 8 are not aligned, and are read one by one.
+__device__ void get_row(View view, u64 row, u32 i, int count, u32 width, float* values) {
+    if (width % WIDE == 0)
+        get_wide(view, row + i, count, values);
+    else
+        for (int j = 0; j < WIDE; j++) values[j] = j < count ? get(view, row + i + j) : 0.0f;
+}
+
+__device__ void put_row(View view, u64 row, u32 i, int count, u32 width, const float* values) {
+    if (width % WIDE == 0)
+        put_wide(view, row + i, count, values);
+    else
+        for (int j = 0; j < count; j++) put(view, row + i + j, values[j]);
+}
+
+extern "C" __global__ void rms_norm(u32 width, float epsilon, View x, View weight, View y, float* r) {
+    u64 row = (u64)blockIdx.x * width;
     float sum = 0.0f;
-    for (u32 i = threadIdx.x; i < width; i += blockDim.x) sum += x[i] * x[i];
+    ROW_WIDE(i, count, width) {
+        float a[WIDE];
+        get_row(x, row, i, count, width, a);
+        WIDE_EACH(j) sum += a[j] * a[j];
+    }
     float factor = 1.0f / sqrtf(block_sum(sum) / width + epsilon);
-    for (u32 i = threadIdx.x; i < width; i += blockDim.x) y[i] = x[i] * factor * weight[i];
+    ROW_WIDE(i, count, width) {
+        float a[WIDE], w[WIDE];
+        get_row(x, row, i, count, width, a);
+        get_row(weight, 0, i, count, width, w);
+        WIDE_EACH(j) a[j] = a[j] * factor * w[j];
+        put_row(y, row, i, count, width, a);
+    }
     if (threadIdx.x == 0) r[blockIdx.x] = factor;
 }
 
-extern "C" __global__ void rms_norm_backward(u32 width, const float* x, const float* weight, const float* r, const float* dy,
-                                             float* dx) {
-    x += (u64)blockIdx.x * width, dy += (u64)blockIdx.x * width, dx += (u64)blockIdx.x * width;
+// `adds` 0: dx is written, not added to.
+extern "C" __global__ void rms_norm_backward(u32 width, View x, View weight, const float* r, View dy, View dx, int adds) {
+    u64 row = (u64)blockIdx.x * width;
     float sum = 0.0f, factor = r[blockIdx.x];
-    for (u32 i = threadIdx.x; i < width; i += blockDim.x) sum += dy[i] * weight[i] * x[i];
+    ROW_WIDE(i, count, width) {
+        float a[WIDE], g[WIDE], w[WIDE];
+        get_row(x, row, i, count, width, a);
+        get_row(dy, row, i, count, width, g);
+        get_row(weight, 0, i, count, width, w);
+        WIDE_EACH(j) sum += g[j] * w[j] * a[j];
+    }
     float mean = block_sum(sum) / width, shrink = factor * factor * factor * mean;
-    for (u32 i = threadIdx.x; i < width; i += blockDim.x) dx[i] += factor * dy[i] * weight[i] - x[i] * shrink;
+    ROW_WIDE(i, count, width) {
+        float a[WIDE], g[WIDE], w[WIDE], d[WIDE] = {};
+        get_row(x, row, i, count, width, a);
+        get_row(dy, row, i, count, width, g);
+        get_row(weight, 0, i, count, width, w);
+        if (adds) get_row(dx, row, i, count, width, d);
+        WIDE_EACH(j) d[j] += factor * g[j] * w[j] - a[j] * shrink;
+        put_row(dx, row, i, count, width, d);
+    }
 }
 
 extern "C" __global__ void cross_entropy(u32 width, const int* targets, const float* weights, float* logits, float* losses) {
@@ -88,9 +131,19 @@ struct AdamFactors {
     float gradient, beta1, rest1, beta2, rest2, rate, root, epsilon, keep;
 };
 
-// A column of blocks an array. `clears` says whether the gradients are set to 0.
-extern "C" __global__ void adam_steps(const Array* arrays, AdamFactors f, int clears) {
+// Factor of gradient clipping: `min(1, clip / (norm + 1e-6))`, or 1 where `clip` is 0. One block; sums in the order of the arrays.
+extern "C" __global__ void gradient_factor(int arrays, double clip, const double* norms, double* total, float* factor) {
+    if (threadIdx.x > 0) return;
+    double sum = 0.0;
+    for (int i = 0; i < arrays; i++) sum += norms[i];
+    *total = sum;
+    *factor = clip > 0.0 ? (float)fmin(1.0, clip / (sqrt(sum) + 1e-6)) : 1.0f;
+}
+
+// A column of blocks an array. `clears` says whether the gradients are set to 0; `factor`, where it is, scales them too.
+extern "C" __global__ void adam_steps(const Array* arrays, AdamFactors f, const float* factor, int clears) {
     Array array = arrays[blockIdx.y];
+    if (factor) f.gradient *= *factor;
     EACH(i, array.length) {
         float g = array.gradient[i] * f.gradient;
         float m = f.beta1 * array.first[i] + f.rest1 * g;

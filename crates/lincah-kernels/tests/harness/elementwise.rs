@@ -128,7 +128,7 @@ pub fn gather_rows<K: Kernels>(device: &K) -> Outputs {
     for (width, rows) in [(1, &[0][..]), (20, &[16, 3, 3, 0]), (577, &[2, 1])] {
         let x = device.upload(&noise.take(17 * width));
         let mut y = poisoned(device, rows.len() * width);
-        device.gather_rows(width, rows, &x, &mut y);
+        device.gather_rows(width, &device.indices(rows), &x, &mut y);
         outputs.push(device, ROUNDING, rows.len() * width, format!("gather_rows {rows:?} width {width}"), &y);
     }
     outputs
@@ -140,7 +140,7 @@ pub fn scatter_add_rows<K: Kernels>(device: &K) -> Outputs {
     for (width, rows) in [(1, &[0][..]), (20, &[16, 3, 3, 0]), (577, &[2, 1])] {
         let dy = device.upload(&noise.take(rows.len() * width));
         let mut dx = device.upload(&noise.take(17 * width));
-        device.scatter_add_rows(width, rows, &dy, &mut dx);
+        device.scatter_add_rows(width, &device.indices(rows), &dy, &mut dx);
         outputs.push(device, ROUNDING, 17 * width, format!("scatter_add_rows {rows:?} width {width}"), &dx);
     }
     outputs

@@ -1,6 +1,6 @@
 //! Soft cap, cross-entropy, and what the optimizer needs.
 
-use super::{FORMULA, GUARD, Outputs, PROBABILITY, SUM};
+use super::{FORMULA, GUARD, Outputs, PROBABILITY, SUM, poisoned};
 use crate::noise::Noise;
 use lincah_kernels::{AdamStep, DiagonalBlocks, Kernels};
 
@@ -27,12 +27,13 @@ pub fn cross_entropy<K: Kernels>(device: &K) -> Outputs {
     let mut noise = Noise::new(20);
     for (rows, width) in [(1, 1), (1, 2), (3, 5), (17, 61), (3, 5003)] {
         for largest in [1.0, 60.0] {
-            let targets: Vec<u32> = (0..rows as u32).map(|m| (m * 7 + 3) % width as u32).collect();
+            let targets: Vec<usize> = (0..rows).map(|m| (m * 7 + 3) % width).collect();
             let weights: Vec<f32> = (0..rows).map(|m| [0.5, 0.0, 2.0][m % 3]).collect();
             let mut logits = device.upload(&noise.take(rows * width));
             device.scale(largest, &mut logits);
-            let losses = device.cross_entropy(width, &targets, &weights, &mut logits);
-            outputs.push_values(PROBABILITY, format!("cross_entropy losses {rows}×{width} up to {largest}"), losses);
+            let mut losses = poisoned(device, rows);
+            device.cross_entropy(width, &device.indices(&targets), &device.upload(&weights), &mut logits, &mut losses);
+            outputs.push(device, PROBABILITY, rows, format!("cross_entropy losses {rows}×{width} up to {largest}"), &losses);
             let name = format!("cross_entropy gradient {rows}×{width} up to {largest}");
             outputs.push(device, PROBABILITY, rows * width, name, &logits);
         }

@@ -5,7 +5,7 @@ use crate::batch::TokenBatch;
 use crate::cache::KeyValueCache;
 use crate::error::ModelError;
 use crate::language_model::Decoding;
-use crate::pass::Pass;
+use crate::pass::{DeviceBatch, KeptRows};
 use lincah_kernels::Kernels;
 use std::sync::Arc;
 
@@ -49,12 +49,14 @@ impl<K: Kernels> CachedDecoding<'_, K> {
         if length > self.positions {
             return Err(ModelError::TextTooLong { length, most: self.positions });
         }
-        let pass = Pass::new(&model.kernels, &batch, self.rope_tables.clone(), None);
-        let last = batch.layout.last_rows();
+        let on_device = DeviceBatch::new(&model.kernels, &batch, self.rope_tables.clone());
+        let last = KeptRows::new(&model.kernels, &batch.layout.last_rows());
         let head = model.whole_head()?;
-        let (normed, _) = model.normed(last.len(), &model.forward(&pass, &batch, Some(&last), &mut self.caches)?);
+        let embedded = model.embed(&batch, &on_device)?;
+        let x = model.forward(&on_device.pass(&model.kernels, None), embedded, Some(&last), &mut self.caches);
+        let (normed, _) = model.normed(last.count, &x);
         self.read = length;
-        let logits = model.logits(last.len(), &normed, head, model.config().vocabulary_size);
+        let logits = model.logits(last.count, &normed, &head, model.config().vocabulary_size);
         Ok(model.kernels.download(&logits))
     }
 }

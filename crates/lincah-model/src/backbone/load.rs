@@ -1,6 +1,6 @@
 //! Building the backbone from its weights.
 
-use super::Backbone;
+use super::{Backbone, EMBEDDING};
 use crate::attention::Attention;
 use crate::block::Block;
 use crate::config::{BackboneConfig, RopeConfig};
@@ -9,7 +9,8 @@ use crate::linear::Linear;
 use crate::mlp::Mlp;
 use crate::weights::{ModelFiles, Weights};
 use lincah_kernels::{AttentionShape, Kernels};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Reads arrays onto a device.
 struct Loader<'a, K: Kernels> {
@@ -32,6 +33,11 @@ impl<K: Kernels> Loader<'_, K> {
 
     fn optional_norm(&self, wanted: bool, name: &str, length: usize) -> Result<Option<K::Buffer>, ModelError> {
         if wanted { self.norm(name, length).map(Some) } else { Ok(None) }
+    }
+
+    fn embedding(&self) -> Result<K::Buffer, ModelError> {
+        let shape = [self.config.vocabulary_size, self.config.hidden_size];
+        Ok(self.kernels.embedding(&self.weights.read(EMBEDDING, &shape)?))
     }
 
     fn linear(&self, module: &str, outputs: usize, inputs: usize, bias: bool) -> Result<Linear<K>, ModelError> {
@@ -91,12 +97,19 @@ impl<K: Kernels> Loader<'_, K> {
 }
 
 impl<K: Kernels> Backbone<K> {
-    /// Reads every weight onto the device, but the embedding, whose rows are read as texts ask for them.
+    /// Reads every weight onto the device, but on the processor the embedding, whose rows are read as texts ask for them.
     ///
     /// # Errors
     /// A tensor that cannot be read or holds a number that is not finite.
     pub fn load(kernels: K, files: Arc<ModelFiles>) -> Result<Self, ModelError> {
         let config = files.config();
+        if let Some(free) = kernels.free_memory() {
+            let numbers: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+            let needed = numbers * kernels.product_bytes();
+            if needed > free {
+                return Err(ModelError::ModelTooLarge { needed, free });
+            }
+        }
         let mut ropes: Vec<RopeConfig> = Vec::new();
         for rope in config.layers.iter().filter_map(|layer| layer.rope.as_ref()) {
             if !ropes.contains(rope) {
@@ -106,6 +119,7 @@ impl<K: Kernels> Backbone<K> {
         let loader = Loader { kernels: &kernels, config, weights: files.weights() };
         let blocks = (0..config.layers.len()).map(|layer| loader.block(layer, &ropes)).collect::<Result<_, _>>()?;
         let final_norm = loader.norm("model.norm.weight", config.hidden_size)?;
+        let embedding = if kernels.keeps_embedding() { Some(loader.embedding()?) } else { None };
         Ok(Self {
             kernels,
             files,
@@ -113,9 +127,13 @@ impl<K: Kernels> Backbone<K> {
             blocks,
             final_norm,
             head: OnceLock::new(),
+            candidate_head: Mutex::new(None),
+            embedding,
+            recorded: BTreeMap::new(),
             lora: None,
             optimizer_steps: 0,
             recompute: false,
+            largest_step: 0,
         })
     }
 }

@@ -1,18 +1,16 @@
 //! Gradients and optimizer steps of the LoRA.
 
 use super::Backbone;
+use super::step::{DeviceTerms, StepInputs, StepRequest};
 use crate::batch::TokenBatch;
 use crate::block::{Block, BlockActivations};
 use crate::error::ModelError;
 use crate::linear::{Lora, Parameter};
 use crate::lora::{Adapter, AdapterError, AdapterTensor, Initializer, LoraConfig, LoraLayout, Target, tensor_key};
-use crate::loss::{Loss, LossTerm, Targets};
+use crate::loss::{Loss, Targets};
 use crate::optimizer::{Moments, Optimizer, OptimizerState};
 use lincah_kernels::{AdamArrays, AdamStep, Kernels};
 use std::collections::BTreeMap;
-
-/// Most logits that are held at once.
-const MOST_LOGITS: usize = 1 << 24;
 
 impl<K: Kernels> Backbone<K> {
     /// Every projection that `config` adapts, with PEFT's keys and shapes of its two factors.
@@ -59,6 +57,7 @@ impl<K: Kernels> Backbone<K> {
     /// Gives the adapter gradients and fresh optimizer moments.
     pub fn make_trainable(&mut self) {
         self.optimizer_steps = 0;
+        self.recorded.clear();
         let kernels = &self.kernels;
         for block in &mut self.blocks {
             for target in Target::ALL {
@@ -72,6 +71,7 @@ impl<K: Kernels> Backbone<K> {
 
     /// Frees gradients and moments, and the whole head, which only a training loss needs.
     pub fn end_training(&mut self) {
+        self.recorded.clear();
         for_each_parameter_mut(&mut self.blocks, |_, parameter| parameter.training = None);
         self.head.take();
     }
@@ -106,6 +106,7 @@ impl<K: Kernels> Backbone<K> {
     /// Back to the frozen model alone.
     pub fn remove_adapter(&mut self) {
         self.lora = None;
+        self.recorded.clear();
         for block in &mut self.blocks {
             Target::ALL.into_iter().for_each(|target| block.projection_mut(target).lora = None);
         }
@@ -161,24 +162,27 @@ impl<K: Kernels> Backbone<K> {
         self.check(batch, candidates)?;
         let lowest = self.blocks.iter().position(Block::is_trained);
         let lowest = lowest.ok_or(ModelError::NothingToTrain)?;
+        let terms = loss.terms(batch, targets);
+        let classes = terms.iter().map(|term| class_of(term.target, loss, candidates)).collect::<Result<Vec<_>, _>>()?;
+        let request = StepRequest { loss, candidates, terms: &terms, classes: &classes, lowest, dropout_seed };
         // The blocks are taken out so that the pass may borrow the kernels while their gradients change.
         let mut blocks = std::mem::take(&mut self.blocks);
-        let result = self.backpropagate(&mut blocks, batch, (targets, loss, candidates), (lowest, dropout_seed));
+        let result = self.step(&mut blocks, batch, request);
         self.blocks = blocks;
         result
     }
 
-    fn backpropagate(
+    /// Forward from the embedded tokens, and backward. Nothing is read back from the device.
+    pub(super) fn backpropagate(
         &self,
         blocks: &mut [Block<K>],
-        batch: &TokenBatch,
-        (targets, loss, candidates): (&Targets, Loss, &[u32]),
+        inputs: &mut StepInputs<K>,
+        embedded: K::Buffer,
         (lowest, dropout_seed): (usize, u64),
-    ) -> Result<f64, ModelError> {
-        let kept = (loss != Loss::AllTokens).then(|| batch.layout.last_rows());
-        let kept = kept.as_deref();
-        let pass = self.pass(batch, Some(dropout_seed));
-        let mut x = self.embed(batch)?;
+    ) {
+        let pass = inputs.on_device.pass(&self.kernels, Some(dropout_seed));
+        let kept = inputs.kept.as_ref();
+        let mut x = embedded;
         let last = blocks.len() - 1;
         let kept_at = |layer: usize| if layer == last { kept } else { None };
         let mut activations: Vec<Option<Kept<K>>> = Vec::with_capacity(blocks.len());
@@ -190,8 +194,8 @@ impl<K: Kernels> Backbone<K> {
             }));
             x = y;
         }
-        let (value, mut dx) =
-            self.head_gradient(&x, kept.map_or(batch.rows(), <[usize]>::len), &loss.terms(batch, targets), loss, candidates)?;
+        let rows = kept.map_or(pass.rows, |kept| kept.count);
+        let mut dx = self.head_gradient(&x, rows, &mut inputs.terms, (&inputs.head, inputs.width));
         for (layer, block) in blocks.iter_mut().enumerate().skip(lowest).rev() {
             let saved = match activations[layer].take().expect("the forward kept what the backward needs") {
                 Kept::Whole(saved) => saved,
@@ -202,62 +206,45 @@ impl<K: Kernels> Backbone<K> {
                 None => break,
             }
         }
-        Ok(value)
     }
 
-    /// The loss and its gradient at the residual stream behind the last block, `[M, D]`.
+    /// The losses, and their gradient at the residual stream behind the last block, `[M, D]`.
     fn head_gradient(
         &self,
         x: &K::Buffer,
         rows: usize,
-        terms: &[LossTerm],
-        loss: Loss,
-        candidates: &[u32],
-    ) -> Result<(f64, K::Buffer), ModelError> {
+        terms: &mut [DeviceTerms<K>],
+        (head, width): (&K::Matrix, usize),
+    ) -> K::Buffer {
         let (kernels, hidden) = (&self.kernels, self.config().hidden_size);
         let (normed, r) = self.normed(rows, x);
-        let restricted;
-        let (head, width) = if loss == Loss::RestrictedLabel {
-            restricted = self.candidate_head(candidates)?;
-            (&restricted, candidates.len())
-        } else {
-            (self.whole_head()?, self.config().vocabulary_size)
-        };
         let mut d_normed = kernels.zeros(rows * hidden);
-        let mut value = 0.0;
-        for chunk in terms.chunks((MOST_LOGITS / width).max(1)) {
-            let chunk_rows: Vec<usize> = chunk.iter().map(|term| term.row).collect();
-            let weights: Vec<f32> = chunk.iter().map(|term| term.weight).collect();
-            let targets = chunk.iter().map(|term| class_of(term.target, loss, candidates)).collect::<Result<Vec<u32>, _>>()?;
-            let mut gathered = kernels.unset(chunk.len() * hidden);
-            kernels.gather_rows(hidden, &chunk_rows, &normed, &mut gathered);
-            let mut logits = self.logits(chunk.len(), &gathered, head, width);
+        for terms in terms {
+            let mut gathered = kernels.unset(terms.count * hidden);
+            kernels.gather_rows(hidden, &terms.rows, &normed, &mut gathered);
+            let mut logits = self.logits(terms.count, &gathered, head, width);
             let capped = self.config().final_soft_cap.map(|cap| {
-                let mut capped = kernels.unset(chunk.len() * width);
+                let mut capped = kernels.unset(terms.count * width);
                 kernels.copy(&logits, &mut capped);
                 (cap, capped)
             });
-            let losses = kernels.cross_entropy(width, &targets, &weights, &mut logits);
-            value += losses.iter().zip(&weights).map(|(&loss, &weight)| f64::from(loss) * f64::from(weight)).sum::<f64>();
+            kernels.cross_entropy(width, &terms.classes, &terms.weights, &mut logits, &mut terms.losses);
             if let Some((cap, capped)) = &capped {
                 kernels.soft_cap_backward(*cap, capped, &mut logits);
             }
-            kernels.clear(&mut gathered);
-            kernels.linear_backward(chunk.len(), &logits, head, &mut gathered);
-            kernels.scatter_add_rows(hidden, &chunk_rows, &gathered, &mut d_normed);
+            let mut d_gathered = kernels.zeros(terms.count * hidden);
+            kernels.linear_backward(terms.count, &logits, head, &mut d_gathered);
+            kernels.scatter_add_rows(hidden, &terms.rows, &d_gathered, &mut d_normed);
         }
         let mut dx = kernels.zeros(rows * hidden);
         kernels.rms_norm_backward(self.final_norm_shape(rows), (x, &self.final_norm, &r), &d_normed, &mut dx);
-        Ok((value, dx))
+        dx
     }
 
     /// One optimizer step with the accumulated gradients, which are cleared; returns their norm before clipping (in the layout
     /// [`LoraLayout::PerHead`] it counts the shared B once a head).
     pub fn apply_gradients(&mut self, optimizer: &Optimizer, learning_rate: f64) -> f64 {
         self.tie_gradients();
-        let mut gradients = Vec::new();
-        self.for_each_parameter(|_, parameter| gradients.extend(parameter.training.as_ref().map(|training| &training.gradient)));
-        let norm = self.kernels.squared_norm_of_all(&gradients).sqrt();
         self.optimizer_steps += 1;
         let step = AdamStep {
             learning_rate,
@@ -266,7 +253,7 @@ impl<K: Kernels> Backbone<K> {
             epsilon: optimizer.epsilon_at(self.optimizer_steps),
             weight_decay: optimizer.weight_decay,
             step: self.optimizer_steps,
-            gradient_scale: optimizer.clipping_factor(norm),
+            gradient_scale: 1.0,
         };
         let mut arrays = Vec::new();
         for_each_parameter_mut(&mut self.blocks, |_, Parameter { value, training, .. }| {
@@ -277,8 +264,7 @@ impl<K: Kernels> Backbone<K> {
                 parameter: value,
             }));
         });
-        self.kernels.adam_steps(step, &mut arrays);
-        norm
+        self.kernels.clipped_adam_steps(step, optimizer.clip_norm, &mut arrays)
     }
 
     /// Gives every copy of a shared B the sum of the copies' gradients, so that they stay alike.
@@ -360,10 +346,9 @@ struct AdaptedProjection {
 }
 
 /// Column of the logits that stands for a target token.
-fn class_of(target: u32, loss: Loss, candidates: &[u32]) -> Result<u32, ModelError> {
+fn class_of(target: u32, loss: Loss, candidates: &[u32]) -> Result<usize, ModelError> {
     if loss != Loss::RestrictedLabel {
-        return Ok(target);
+        return Ok(target as usize);
     }
-    let class = candidates.iter().position(|&candidate| candidate == target).ok_or(ModelError::NoCandidate { token: target })?;
-    Ok(class as u32)
+    candidates.iter().position(|&candidate| candidate == target).ok_or(ModelError::NoCandidate { token: target })
 }
