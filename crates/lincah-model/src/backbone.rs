@@ -1,10 +1,12 @@
 //! The whole transformer: embedding, blocks, final norm, head; and the steps of training its LoRA.
 
 mod decode;
+mod frozen;
 mod load;
 mod step;
 mod train;
 
+use self::frozen::FrozenStates;
 use crate::batch::TokenBatch;
 use crate::block::Block;
 use crate::cache::KeyValueCache;
@@ -39,6 +41,8 @@ pub struct Backbone<K: Kernels> {
     recorded: BTreeMap<StepShape, RecordedStep<K>>,
     lora: Option<LoraConfig>,
     optimizer_steps: u32,
+    /// What the layers below the lowest adapted one made of the training texts.
+    frozen: FrozenStates,
     recompute: bool,
     /// Rows of the largest training step that was found to fit.
     largest_step: usize,

@@ -12,6 +12,15 @@ use std::sync::Arc;
 /// Most rows that are scored in one batch; a longer text is a batch of its own.
 const ROWS_PER_BATCH: usize = 1024;
 
+/// What the choice of a recipe looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelSizes {
+    /// Numbers of a token's hidden state.
+    pub hidden_size: usize,
+    /// Decoder layers.
+    pub layers: usize,
+}
+
 /// A language model and its tokenizer, ready to score and to train.
 pub struct BaseModel {
     /// As the user named it: a catalogue name or a path.
@@ -44,12 +53,13 @@ impl BaseModel {
         Ok(Self { name: name.to_string(), path, files, tokenizer, model })
     }
 
-    /// The length of a token's hidden state in a model named as in [`BaseModel::open`], whose weights are not read for it.
+    /// The sizes of a model named as in [`BaseModel::open`], whose weights are not read for it.
     ///
     /// # Errors
     /// As [`BaseModel::open`].
-    pub fn hidden_size_of(name: &str) -> Result<usize, Error> {
-        Ok(ModelFiles::open(&hub::resolve(name)?)?.config().hidden_size())
+    pub fn sizes_of(name: &str) -> Result<ModelSizes, Error> {
+        let files = ModelFiles::open(&hub::resolve(name)?)?;
+        Ok(ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() })
     }
 
     /// As the user named it.

@@ -48,7 +48,7 @@ pub mod sweep;
 pub mod tokenizer;
 mod trainer;
 
-pub use base_model::BaseModel;
+pub use base_model::{BaseModel, ModelSizes};
 pub use classifier::{
     AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier,
     predict, write_atomically,

@@ -1,5 +1,6 @@
 //! Everything that decides a training, apart from model, prompt and data.
 
+use crate::base_model::ModelSizes;
 use crate::error::Error;
 use lincah_model::{LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 use serde::{Deserialize, Serialize};
@@ -134,6 +135,15 @@ impl Recipe {
         }
     }
 
+    /// The suggested recipe made cheaper: only the upper two thirds of the layers are adapted, so that what the others make of a text is
+    /// computed once and the gradient stops above them, and one adapter is trained. What it costs in quality is measured in
+    /// `docs/benchmarks/2026-11-25-cpu.md`.
+    pub fn fast(rows: usize, model: ModelSizes) -> Self {
+        let mut recipe = Self { members: 1, ..Self::suggested(rows, model.hidden_size) };
+        recipe.lora.layers = Some((model.layers / 3..model.layers).collect());
+        recipe
+    }
+
     /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value as Keras lays it out, batch 2, a
     /// constant rate, no shuffling, Keras' Adam. Its prompt is cut as [`Cut::Prompt`](crate::prompt::Cut::Prompt) says.
     pub fn codelab() -> Self {
@@ -246,5 +256,8 @@ mod tests {
         assert_eq!(suggested(400, 640), (4, 3, 5e-4));
         assert_eq!(suggested(501, 640), (4, 1, 5e-4));
         assert_eq!(Recipe::suggested(800, 576), Recipe::default());
+        let fast = Recipe::fast(400, ModelSizes { hidden_size: 576, layers: 30 });
+        fast.check().unwrap();
+        assert_eq!((fast.members, fast.epochs, fast.lora.layers), (1, 4, Some((10..30).collect())));
     }
 }

@@ -6,7 +6,7 @@ use crate::interrupt::stop_on_interrupt;
 use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
 use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
 use lincah::statistics::mean_deviation;
-use lincah::{BaseModel, Compute, Error, Evaluation, LabelSet, Recipe};
+use lincah::{BaseModel, Compute, Error, Evaluation, LabelSet};
 
 pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result<()> {
     if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
@@ -18,10 +18,9 @@ pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result
     let data = data.subset(&rows);
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);
-    let suggested = Recipe::suggested(rows, BaseModel::hidden_size_of(&arguments.model)?);
     let validation = CrossValidation {
         prompt: arguments.recipe.prompt(labels).map_err(Error::from)?,
-        recipe: arguments.recipe.recipe(suggested),
+        recipe: arguments.recipe.recipe(rows, BaseModel::sizes_of(&arguments.model)?),
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),

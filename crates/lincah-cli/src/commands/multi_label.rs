@@ -7,6 +7,7 @@ use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
 use crate::multi_label_printer::{print_multi_label_evaluation, print_multi_label_report, print_multi_label_tfidf};
 use crate::printer::{TrainingProgress, print_device};
+use crate::recipe_args::RecipeArguments;
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
@@ -16,9 +17,9 @@ use lincah::{BaseModel, Compute, Error, LabelSet, Recipe};
 use std::path::Path;
 use std::time::Instant;
 
-/// Each row is as many questions as there are labels.
-fn suggested(model: &str, train: &MultiLabelDataset) -> Result<Recipe, Error> {
-    Ok(Recipe::suggested(train.len() * train.label_names.len(), BaseModel::hidden_size_of(model)?))
+/// The recipe is chosen by the number of questions: each row is as many as there are labels.
+fn recipe(arguments: &RecipeArguments, model: &str, train: &MultiLabelDataset) -> Result<Recipe, Error> {
+    Ok(arguments.recipe(train.len() * train.label_names.len(), BaseModel::sizes_of(model)?))
 }
 
 /// `lincah train --multi-label`.
@@ -26,7 +27,7 @@ pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> a
     let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
     train.check_answers()?;
-    let recipe = arguments.recipe.recipe(suggested(&arguments.model, &train)?);
+    let recipe = recipe(&arguments.recipe, &arguments.model, &train)?;
     recipe.check()?;
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let prompt = arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?;
@@ -86,7 +87,7 @@ pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let validation = CrossValidation {
         prompt: arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?,
-        recipe: arguments.recipe.recipe(suggested(&arguments.model, &data)?),
+        recipe: recipe(&arguments.recipe, &arguments.model, &data)?,
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),

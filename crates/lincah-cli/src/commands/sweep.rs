@@ -9,7 +9,7 @@ use lincah::data::dataset::LabelledDataset;
 use lincah::data::split::{holdout, validation_split};
 use lincah::statistics::mean_deviation;
 use lincah::sweep::{PlannedRun, RunResult, Sweep, SweepEvent, varied_settings};
-use lincah::{BaseModel, Compute, Error, LabelSet, Recipe};
+use lincah::{BaseModel, Compute, Error, LabelSet};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn plan(arguments: &SweepArguments, data: &LabelledDataset) -> anyhow::Result<Ve
     let mut splits = BTreeMap::new();
     let mut runs = Vec::new();
     for model in &arguments.model {
-        let hidden_size = BaseModel::hidden_size_of(model)?;
+        let model_sizes = BaseModel::sizes_of(model)?;
         for &split_seed in &arguments.split_seed {
             for &size in &sizes {
                 for arguments_of_run in &recipes {
@@ -71,7 +71,7 @@ fn plan(arguments: &SweepArguments, data: &LabelledDataset) -> anyhow::Result<Ve
                             place.insert(split(data, arguments.holdout, (split_seed, size, fraction))?)
                         }
                     };
-                    let recipe = arguments_of_run.recipe_scored_apart(Recipe::suggested(train.len(), hidden_size));
+                    let recipe = arguments_of_run.recipe_scored_apart(train.len(), model_sizes);
                     if recipe.patience.is_some() {
                         bail!("--patience does not go with sweep: every run is trained to its end; give --epochs a list");
                     }

@@ -27,8 +27,7 @@ pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
     let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
     let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
-    let suggested = Recipe::suggested(train.len(), BaseModel::hidden_size_of(&arguments.model)?);
-    let recipe = arguments.recipe.recipe(suggested);
+    let recipe = arguments.recipe.recipe(train.len(), BaseModel::sizes_of(&arguments.model)?);
     recipe.check()?;
     let prompt = arguments.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
     run.check_folder()?;

@@ -1,5 +1,6 @@
 //! Building the backbone from its weights.
 
+use super::frozen::FrozenStates;
 use super::{Backbone, EMBEDDING};
 use crate::attention::Attention;
 use crate::block::Block;
@@ -132,6 +133,7 @@ impl<K: Kernels> Backbone<K> {
             recorded: BTreeMap::new(),
             lora: None,
             optimizer_steps: 0,
+            frozen: FrozenStates::default(),
             recompute: false,
             largest_step: 0,
         })

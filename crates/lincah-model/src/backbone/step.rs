@@ -75,8 +75,8 @@ impl<K: Kernels> Backbone<K> {
         self.check_memory(batch.rows())?;
         if !self.is_recordable(blocks, batch, &request) {
             let mut inputs = self.inputs(batch, batch.texts(), &request)?;
-            let embedded = self.embed(batch, &inputs.on_device)?;
-            self.backpropagate(blocks, &mut inputs, embedded, (request.lowest, request.dropout_seed));
+            let entry = self.entry(blocks, batch, &inputs, request.lowest)?;
+            self.backpropagate(blocks, &mut inputs, entry, (request.lowest, request.dropout_seed));
             return Ok(self.loss(&inputs, &request));
         }
         let texts = batch.texts();
@@ -97,7 +97,7 @@ impl<K: Kernels> Backbone<K> {
             None => {
                 let mut inputs = self.inputs(&batch, texts, &request)?;
                 let embedded = self.embed(&batch, &inputs.on_device)?;
-                self.backpropagate(blocks, &mut inputs, embedded, (request.lowest, request.dropout_seed));
+                self.backpropagate(blocks, &mut inputs, (embedded, 0), (request.lowest, request.dropout_seed));
                 RecordedStep { inputs, recording: None }
             }
             Some(step) => self.again(blocks, &batch, step, &request),
@@ -105,6 +105,30 @@ impl<K: Kernels> Backbone<K> {
         let value = self.loss(&step.inputs, &request);
         self.recorded.insert(shape, step);
         Ok(value)
+    }
+
+    /// The residual stream `[N, D]` before the first layer to compute, and that layer: the lowest adapted one where what enters it is
+    /// known from an earlier step. Such states are kept in the processor's memory only.
+    fn entry(
+        &mut self,
+        blocks: &[Block<K>],
+        batch: &TokenBatch,
+        inputs: &StepInputs<K>,
+        lowest: usize,
+    ) -> Result<(K::Buffer, usize), ModelError> {
+        let hidden_size = self.config().hidden_size;
+        if lowest == 0 || self.kernels.gpu().is_some() {
+            return Ok((self.embed(batch, &inputs.on_device)?, 0));
+        }
+        if let Some(rows) = self.frozen.before(lowest, hidden_size).rows(batch) {
+            return Ok((self.kernels.upload(&rows), lowest));
+        }
+        let embedded = self.embed(batch, &inputs.on_device)?;
+        let pass = inputs.on_device.pass(&self.kernels, None);
+        let states = blocks[..lowest].iter().fold(embedded, |x, block| block.forward(&pass, x, None, None).0);
+        let rows = self.kernels.download(&states);
+        self.frozen.keep(batch, &rows);
+        Ok((states, lowest))
     }
 
     /// Puts the batch in the place of the one before, records the step if that is still to be done, and runs it.
@@ -127,7 +151,7 @@ impl<K: Kernels> Backbone<K> {
         if recording.is_none() {
             recording = self.kernels.record(&mut || {
                 let embedded = self.look_up(table, batch.rows(), &inputs.on_device);
-                self.backpropagate(blocks, &mut inputs, embedded, (request.lowest, request.dropout_seed));
+                self.backpropagate(blocks, &mut inputs, (embedded, 0), (request.lowest, request.dropout_seed));
             });
         }
         self.kernels.replay(recording.as_ref().expect("a device that records has a recording"));

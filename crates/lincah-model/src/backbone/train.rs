@@ -1,6 +1,7 @@
 //! Gradients and optimizer steps of the LoRA.
 
 use super::Backbone;
+use super::frozen::FrozenStates;
 use super::step::{DeviceTerms, StepInputs, StepRequest};
 use crate::batch::TokenBatch;
 use crate::block::{Block, BlockActivations};
@@ -73,6 +74,7 @@ impl<K: Kernels> Backbone<K> {
     pub fn end_training(&mut self) {
         self.recorded.clear();
         for_each_parameter_mut(&mut self.blocks, |_, parameter| parameter.training = None);
+        self.frozen = FrozenStates::default();
         self.head.take();
     }
 
@@ -172,21 +174,21 @@ impl<K: Kernels> Backbone<K> {
         result
     }
 
-    /// Forward from the embedded tokens, and backward. Nothing is read back from the device.
+    /// Forward from what enters layer `first`, and backward. Nothing is read back from the device.
     pub(super) fn backpropagate(
         &self,
         blocks: &mut [Block<K>],
         inputs: &mut StepInputs<K>,
-        embedded: K::Buffer,
+        (entry, first): (K::Buffer, usize),
         (lowest, dropout_seed): (usize, u64),
     ) {
         let pass = inputs.on_device.pass(&self.kernels, Some(dropout_seed));
         let kept = inputs.kept.as_ref();
-        let mut x = embedded;
+        let mut x = entry;
         let last = blocks.len() - 1;
         let kept_at = |layer: usize| if layer == last { kept } else { None };
-        let mut activations: Vec<Option<Kept<K>>> = Vec::with_capacity(blocks.len());
-        for (layer, block) in blocks.iter().enumerate() {
+        let mut activations: Vec<Option<Kept<K>>> = (0..first).map(|_| None).collect();
+        for (layer, block) in blocks.iter().enumerate().skip(first) {
             let (y, saved) = block.forward(&pass, x, kept_at(layer), None);
             activations.push((layer >= lowest).then(|| match self.recompute {
                 true => Kept::Input(saved.into_input()),
