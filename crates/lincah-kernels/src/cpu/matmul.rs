@@ -2,6 +2,7 @@
 //! blocking and the threads: a text's scores do not depend on the batch it is in.
 
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// Numbers to be packed that are worth a task of their own.
@@ -60,6 +61,9 @@ pub(super) enum Right<'a> {
     RowMajor(&'a [f32], usize),
     /// Panels of [`PANEL`] columns, each `[inner, PANEL]`, the last padded with zeros.
     Panels(&'a [f32]),
+    /// The transpose of what lies in panels, `[columns, inner]`: turned a panel at a time, so that a frozen weight is kept once for both
+    /// directions.
+    TransposedPanels(&'a [f32]),
 }
 
 /// Packs the transpose of row-major `[columns, inner]` into panels.
@@ -73,15 +77,28 @@ pub(super) fn pack_transposed(values: &[f32], columns: usize, inner: usize, fact
     panels
 }
 
-/// The row-major `[columns, inner]` that [`pack_transposed`] packed with a factor of 1.
-pub(super) fn unpack_transposed(panels: &[f32], columns: usize, inner: usize) -> Vec<f32> {
-    let mut values = vec![0.0; columns * inner];
-    values.par_chunks_mut(PANEL * inner).zip(panels.par_chunks(PANEL * inner)).for_each(|(rows, panel)| {
-        for (column, row) in rows.chunks_exact_mut(inner).enumerate() {
-            row.iter_mut().zip(panel.chunks_exact(PANEL)).for_each(|(value, strip)| *value = strip[column]);
+/// Panel `panel_index` of the transpose of what lies in `panels` of a `[columns, inner]` factor, whose transpose is `[inner, columns]`.
+fn transpose_panel(panels: &[f32], panel_index: usize, (inner, columns): (usize, usize), panel: &mut [f32]) {
+    let width = PANEL.min(columns - panel_index * PANEL);
+    for (block, target) in panel.chunks_exact_mut(PANEL * PANEL).take(inner.div_ceil(PANEL)).enumerate() {
+        let source = &panels[(block * columns + panel_index * PANEL) * PANEL..][..width * PANEL];
+        transpose_block(source, target);
+    }
+}
+
+/// `target[o, c] = source[c, o]`. # Shapes: source `[at most PANEL, PANEL]`, target `[PANEL, PANEL]`, whose other columns are left.
+fn transpose_block(source: &[f32], target: &mut [f32]) {
+    assert!(source.len() <= PANEL * PANEL && target.len() == PANEL * PANEL);
+    #[cfg(target_arch = "x86_64")]
+    if source.len() == PANEL * PANEL && super::simd::instruction_set() != super::simd::InstructionSet::Portable {
+        // SAFETY: both blocks are whole, and the instruction set was detected.
+        return unsafe { x86::transpose_block(source.as_ptr(), target.as_mut_ptr()) };
+    }
+    for (c, row) in source.chunks_exact(PANEL).enumerate() {
+        for (o, &value) in row.iter().enumerate() {
+            target[o * PANEL + c] = value;
         }
-    });
-    values
+    }
 }
 
 /// Packs one panel in tiles that stay in the first cache.
@@ -226,13 +243,28 @@ impl Product<'_> {
         }
     }
 
-    /// The packed panel that comes next, empty where there is none.
-    fn panel_after(&self, panel: usize) -> &[f32] {
+    /// What the call for block `block` of `blocks` fetches of panel `panel`, the next one.
+    fn ahead(&self, panel: usize, block: usize, blocks: usize) -> &[f32] {
+        if panel * PANEL >= self.columns {
+            return &[];
+        }
         match self.right {
-            Right::Panels(values) if (panel + 1) * PANEL < self.columns => {
-                &values[(panel + 1) * PANEL * self.inner..][..PANEL * self.inner]
+            Right::RowMajor(..) => &[],
+            Right::Panels(values) => {
+                let share = (PANEL * self.inner).div_ceil(blocks).next_multiple_of(LINE);
+                let values = &values[panel * PANEL * self.inner..][..PANEL * self.inner];
+                &values[(block * share).min(values.len())..((block + 1) * share).min(values.len())]
             }
-            _ => &[],
+            Right::TransposedPanels(values) => {
+                // A tile of the panel lies in one piece; some calls fetch one.
+                let tiles = self.inner.div_ceil(PANEL);
+                let (tile, next) = (block * tiles / blocks, (block + 1) * tiles / blocks);
+                if tile == next {
+                    return &[];
+                }
+                let width = PANEL.min(self.columns - panel * PANEL);
+                &values[(tile * self.columns + panel * PANEL) * PANEL..][..width * PANEL]
+            }
         }
     }
 
@@ -253,6 +285,7 @@ impl Product<'_> {
         match self.right {
             Right::RowMajor(values, stride) => assert!(values.len() >= (inner - 1) * stride + columns),
             Right::Panels(values) => assert!(values.len() >= columns.div_ceil(PANEL) * PANEL * inner),
+            Right::TransposedPanels(values) => assert!(values.len() >= inner.div_ceil(PANEL) * PANEL * columns),
         }
     }
 
@@ -261,16 +294,36 @@ impl Product<'_> {
     /// # Safety
     /// [`check`](Self::check) passed, and these rows of this panel are writable in `result`, with nothing else using them.
     unsafe fn panel(&self, panel: usize, rows: Range<usize>, result: *mut f32, result_stride: usize) {
+        thread_local! {
+            static TURNED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+        }
+        let Right::TransposedPanels(panels) = self.right else {
+            // SAFETY: the caller's promise.
+            return unsafe { self.blocks(panel, rows, (result, result_stride), &[]) };
+        };
+        TURNED.with_borrow_mut(|turned| {
+            turned.resize(self.inner.next_multiple_of(PANEL) * PANEL, 0.0);
+            transpose_panel(panels, panel, (self.inner, self.columns), turned);
+            // SAFETY: the caller's promise.
+            unsafe { self.blocks(panel, rows, (result, result_stride), turned) };
+        });
+    }
+
+    /// [`panel`](Self::panel), with the panel of a factor that had to be turned.
+    ///
+    /// # Safety
+    /// As there; `turned` is the panel where the right factor is [`Right::TransposedPanels`].
+    unsafe fn blocks(&self, panel: usize, rows: Range<usize>, (result, result_stride): (*mut f32, usize), turned: &[f32]) {
         let (inner, left) = (self.inner, self.left);
         let width = PANEL.min(self.columns - panel * PANEL);
         let (right, right_stride, padded): (&[f32], usize, bool) = match self.right {
             Right::RowMajor(values, stride) => (&values[panel * PANEL..], stride, false),
             Right::Panels(values) => (&values[panel * PANEL * inner..], PANEL, true),
+            Right::TransposedPanels(_) => (turned, PANEL, true),
         };
         let functions = block_functions(width);
         let blocks = rows.len().div_ceil(functions.len());
-        let mut ahead = self.panel_after(panel).chunks((PANEL * inner).div_ceil(blocks).next_multiple_of(LINE));
-        let mut row = rows.start;
+        let (mut block_index, mut row) = (0, rows.start);
         while row < rows.end {
             let rest = rows.end - row;
             // Blocks of nearly equal size run better than full blocks and a thin rest.
@@ -293,7 +346,7 @@ impl Product<'_> {
             });
             let block = Block {
                 segments: [main, tail],
-                ahead: ahead.next().unwrap_or_default(),
+                ahead: self.ahead(panel + 1, block_index, blocks),
                 padded,
                 // SAFETY: row and panel lie inside the result, by the caller's promise.
                 result: unsafe { result.add(row * result_stride + panel * PANEL) },
@@ -305,6 +358,7 @@ impl Product<'_> {
             // columns of the same rows of result, by the caller's promise; the instruction set was detected.
             unsafe { (functions[count - 1])(&block) };
             row += count;
+            block_index += 1;
         }
     }
 }
@@ -413,14 +467,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_back() {
-        for (columns, inner) in [(1, 1), (5, 7), (32, 16), (40, 33), (100, 64)] {
-            let values = noise(columns * inner, 3);
-            assert_eq!(unpack_transposed(&pack_transposed(&values, columns, inner, 1.0), columns, inner), values);
-        }
-    }
-
-    #[test]
     fn every_form_of_the_right_factor_gives_the_same_bits_for_any_number_of_rows() {
         for (rows, inner, columns) in
             [(1, 1, 1), (3, 7, 5), (14, 16, 32), (15, 33, 40), (29, 64, 100), (61, 129, 31), (9, 1024, 40)]
@@ -436,7 +482,10 @@ pub(super) mod tests {
             };
             let left = Left::row_major(&x, rows, inner);
             let expected = run(left, Right::Panels(&packed));
-            for right in [Right::RowMajor(&transposed, columns), Right::Panels(&packed_row_major)] {
+            let turned = pack_row_major(&w, columns, inner);
+            for right in
+                [Right::RowMajor(&transposed, columns), Right::Panels(&packed_row_major), Right::TransposedPanels(&turned)]
+            {
                 assert_eq!(expected, run(left, right));
             }
             let (mut overwritten, mut unpacked) = (vec![f32::NAN; rows * columns], vec![f32::NAN; rows * columns]);

@@ -15,11 +15,10 @@ mod simd;
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
 pub use buffer::Buffer;
-use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product, product_unpacked, unpack_transposed};
+use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product, product_unpacked};
 use rayon::prelude::*;
 pub use rope::RopeTable;
 use simd::InstructionSet;
-use std::sync::OnceLock;
 
 /// The processor, with as many threads as the current rayon pool.
 #[derive(Debug, Default, Clone, Copy)]
@@ -46,8 +45,8 @@ pub struct Matrix {
 
 #[derive(Debug)]
 enum Storage {
-    /// Packed for `x Wᵀ` and, from the first `dy W` on, for that too: fastest, in training twice the memory.
-    Packed { forward: Vec<f32>, backward: OnceLock<Vec<f32>> },
+    /// Packed for `x Wᵀ`; `dy W` turns a panel at a time.
+    Packed(Vec<f32>),
     /// Row-major, never packed.
     RowMajor(Vec<f32>),
 }
@@ -56,10 +55,7 @@ impl Matrix {
     /// W as a right factor, `[O, I]`.
     fn backward(&self) -> Right<'_> {
         match &self.storage {
-            Storage::Packed { forward, backward } => Right::Panels(backward.get_or_init(|| {
-                let values = unpack_transposed(forward, self.outputs, self.inputs);
-                pack_row_major(&values, self.outputs, self.inputs)
-            })),
+            Storage::Packed(panels) => Right::TransposedPanels(panels),
             Storage::RowMajor(values) => Right::RowMajor(values, self.inputs),
         }
     }
@@ -112,8 +108,7 @@ impl Kernels for Cpu {
     }
 
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        let storage = Storage::Packed { forward: pack_transposed(&values, outputs, inputs, 1.0), backward: OnceLock::new() };
-        Matrix { outputs, inputs, storage }
+        Matrix { outputs, inputs, storage: Storage::Packed(pack_transposed(&values, outputs, inputs, 1.0)) }
     }
 
     fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
@@ -135,8 +130,8 @@ impl Kernels for Cpu {
 
     fn linear(&self, rows: usize, x: &Buffer, weight: &Matrix, y: &mut Buffer) {
         match &weight.storage {
-            Storage::Packed { forward, .. } => {
-                product(Left::row_major(x, rows, weight.inputs), Right::Panels(forward), weight.inputs, weight.outputs, false, y);
+            Storage::Packed(panels) => {
+                product(Left::row_major(x, rows, weight.inputs), Right::Panels(panels), weight.inputs, weight.outputs, false, y);
             }
             Storage::RowMajor(values) => product_unpacked(x, rows, values, weight.inputs, y),
         }
@@ -174,14 +169,14 @@ impl Kernels for Cpu {
         y: &mut Buffer,
     ) {
         let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        let Storage::Packed { forward, .. } = &weight.storage else {
+        let Storage::Packed(weights) = &weight.storage else {
             self.linear(rows, x, weight, y);
             return self.lora(shape, z, (a, b), h, y);
         };
         lora::hidden(shape, z, a, h);
         let panels = pack_transposed(b, outputs, rank, scale);
         let tail = Tail { left: Left::row_major(h, rows, rank), panels: &panels, inner: rank };
-        let (left, right) = (Left::row_major(x, rows, inputs), Right::Panels(forward));
+        let (left, right) = (Left::row_major(x, rows, inputs), Right::Panels(weights));
         Product { left, right, inner: inputs, columns: outputs, accumulate: false, tail: Some(tail) }.run_on_all_threads(y);
     }
 

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::ops::Range;
 
 /// Most tokens whose activations are held at once, unless a single text has more.
-const MOST_TOKENS_AT_ONCE: usize = 640;
+const MOST_TOKENS_AT_ONCE: usize = 512;
 
 /// What should follow a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

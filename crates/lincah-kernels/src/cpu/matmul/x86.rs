@@ -1,6 +1,6 @@
 //! The micro-kernels of AVX2 and AVX-512. Every element is the same chain of fused multiply-adds in all of them.
 
-use super::{Block, BlockFunction, LINE, MOST_ROWS};
+use super::{Block, BlockFunction, LINE, MOST_ROWS, PANEL};
 use std::arch::x86_64::*;
 
 /// Panels of 17 to 32 columns.
@@ -122,7 +122,7 @@ unsafe fn avx512<const ROWS: usize, const REGISTERS: usize>(block: &Block) {
                     for _ in 0..steps {
                         let strips: [_; REGISTERS] = std::array::from_fn(|i| _mm512_loadu_ps(right.add(16 * i)));
                         multiply_add_512(left, segment.row_stride, &strips, &mut sums);
-                        right = right.wrapping_add(super::PANEL);
+                        right = right.wrapping_add(PANEL);
                         left = left.wrapping_add(segment.inner_stride);
                     }
                 }
@@ -254,5 +254,44 @@ unsafe fn load_256<const REGISTERS: usize, const WHOLE: bool>(
         unsafe {
             if WHOLE { _mm256_loadu_ps(source.add(8 * i)) } else { _mm256_maskload_ps(source.wrapping_add(8 * i), masks[i]) }
         }
+    })
+}
+
+/// `target[o, c] = source[c, o]` for whole blocks of a panel's width, by squares of eight.
+///
+/// # Safety
+/// Both hold `PANEL * PANEL` numbers, on a processor with AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn transpose_block(source: *const f32, target: *mut f32) {
+    for row in (0..PANEL).step_by(8) {
+        for column in (0..PANEL).step_by(8) {
+            // SAFETY: the square lies inside both blocks.
+            unsafe {
+                let rows: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(source.add((row + i) * PANEL + column)));
+                for (i, turned) in transpose_square(rows).into_iter().enumerate() {
+                    _mm256_storeu_ps(target.add((column + i) * PANEL + row), turned);
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn transpose_square(rows: [__m256; 8]) -> [__m256; 8] {
+    let pairs: [__m256; 8] = std::array::from_fn(|i| match i % 2 {
+        0 => _mm256_unpacklo_ps(rows[i], rows[i + 1]),
+        _ => _mm256_unpackhi_ps(rows[i - 1], rows[i]),
+    });
+    let fours: [__m256; 8] = std::array::from_fn(|i| {
+        let (first, second) = (pairs[i / 4 * 4 + i % 4 / 2], pairs[i / 4 * 4 + i % 4 / 2 + 2]);
+        match i % 2 {
+            0 => _mm256_shuffle_ps::<0x44>(first, second),
+            _ => _mm256_shuffle_ps::<0xEE>(first, second),
+        }
+    });
+    std::array::from_fn(|i| match i / 4 {
+        0 => _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]),
+        _ => _mm256_permute2f128_ps::<0x31>(fours[i - 4], fours[i]),
     })
 }
