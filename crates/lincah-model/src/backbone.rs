@@ -3,10 +3,12 @@
 mod decode;
 mod frozen;
 mod load;
+mod remembered;
 mod step;
 mod train;
 
 use self::frozen::FrozenStates;
+use self::remembered::Remembered;
 use crate::batch::TokenBatch;
 use crate::block::Block;
 use crate::cache::KeyValueCache;
@@ -41,6 +43,7 @@ pub struct Backbone<K: Kernels> {
     recorded: BTreeMap<StepShape, RecordedStep<K>>,
     lora: Option<LoraConfig>,
     optimizer_steps: u32,
+    remembered: Remembered<K>,
     /// What the layers below the lowest adapted one made of the training texts.
     frozen: FrozenStates,
     recompute: bool,
@@ -154,15 +157,32 @@ impl<K: Kernels> Backbone<K> {
 
     /// Logits of the tokens `candidates` at each text's last position. # Shapes: result `[S, candidates]`.
     ///
+    /// What a text begins with as the one before is not computed again on the processor, with the same bits.
+    ///
     /// # Errors
     /// Tokens outside the vocabulary, texts longer than the model's positions, weights that cannot be read.
     pub fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.check(batch, candidates)?;
+        if self.kernels.gpu().is_some() {
+            return self.score_with(batch, candidates, &mut []);
+        }
+        let (rest, mut caches) = self.behind_remembered(batch);
+        let logits = self.score_with(&rest, candidates, &mut caches)?;
+        self.remember(batch, &caches);
+        Ok(logits)
+    }
+
+    fn score_with(
+        &self,
+        batch: &TokenBatch,
+        candidates: &[u32],
+        caches: &mut [KeyValueCache<K>],
+    ) -> Result<Vec<f32>, ModelError> {
         let on_device = self.on_device(batch);
         let kept = KeptRows::new(&self.kernels, &batch.layout.last_rows());
         let head = self.candidate_head(candidates)?;
         let embedded = self.embed(batch, &on_device)?;
-        let x = self.forward(&on_device.pass(&self.kernels, None), embedded, Some(&kept), &mut []);
+        let x = self.forward(&on_device.pass(&self.kernels, None), embedded, Some(&kept), caches);
         let (normed, _) = self.normed(kept.count, &x);
         Ok(self.kernels.download(&self.logits(kept.count, &normed, &head, candidates.len())))
     }

@@ -40,6 +40,16 @@ impl TokenBatch {
         Self { tokens, layout: RaggedLayout::new(self.prefix_length(), &own_lengths) }
     }
 
+    /// The same texts without their first `read` tokens, which all of them share and which were computed in an earlier pass.
+    pub(crate) fn behind(&self, read: usize) -> Self {
+        let prefix = self.prefix_length();
+        let skipped = read - prefix;
+        let own = |text: usize| &self.tokens[self.layout.own_rows(text)][skipped..];
+        let texts = 0..self.texts();
+        let lengths: Vec<usize> = texts.clone().map(|text| own(text).len()).collect();
+        Self { tokens: texts.flat_map(own).copied().collect(), layout: RaggedLayout::continuing(read, &lengths) }
+    }
+
     fn with_prefix(texts: &[&[u32]], prefix: usize) -> Self {
         assert!(!texts.is_empty() && texts.iter().all(|text| !text.is_empty()), "a batch needs texts, and each text a token");
         let own_lengths: Vec<usize> = texts.iter().map(|text| text.len() - prefix).collect();

@@ -18,6 +18,17 @@ impl<K: Kernels> KeyValueCache<K> {
         Self { key: kernels.zeros(positions * width), value: kernels.zeros(positions * width), width, rows: 0 }
     }
 
+    /// A copy of the first `rows` of them, with room for so many positions.
+    pub(crate) fn first(&self, kernels: &K, rows: usize, positions: usize) -> Self {
+        let places = kernels.indices(&(0..rows).collect::<Vec<_>>());
+        let copy = |from: &K::Buffer| {
+            let mut to = kernels.zeros(positions * self.width);
+            kernels.scatter_add_rows(self.width, &places, from, &mut to);
+            to
+        };
+        Self { key: copy(&self.key), value: copy(&self.value), width: self.width, rows }
+    }
+
     /// Puts `rows` more keys and values behind those that are there; gives all.
     pub(crate) fn append(
         &mut self,

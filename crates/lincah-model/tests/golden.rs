@@ -202,6 +202,35 @@ fn recomputation_gives_the_same_bits() {
     }
 }
 
+#[test]
+fn texts_that_begin_like_the_one_before_get_the_same_bits() {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let texts = golden.texts();
+        let longer: Vec<Vec<u32>> = texts.iter().map(|text| [text, &text[..2]].concat()).collect();
+        let texts: Vec<&[u32]> = texts.iter().copied().chain(longer.iter().map(Vec::as_slice)).collect();
+        let fresh = |adapter: bool| {
+            let mut model = golden.model(Cpu);
+            if adapter {
+                model.set_adapter(&golden.adapter()).unwrap();
+            }
+            model
+        };
+        let scores = |model: &Backbone<Cpu>, texts: &[&[u32]]| -> Vec<u32> {
+            model.score(&TokenBatch::new(texts), &[1, 2, 3]).unwrap().iter().map(|logit| logit.to_bits()).collect()
+        };
+        let mut used = fresh(false);
+        for adapter in [false, true] {
+            if adapter {
+                used.set_adapter(&golden.adapter()).unwrap();
+            }
+            for batch in [&texts[..1], &texts[..1], &texts[texts.len() / 2..][..1], &texts[..], &texts[1..], &texts[..3]] {
+                assert_eq!(scores(&used, batch), scores(&fresh(adapter), batch), "{family}");
+            }
+        }
+    }
+}
+
 /// With LoRA in the last layer alone, a second epoch, in other batches, finds what the layers below made of its texts; a model that goes
 /// on from the first epoch's state has to compute it again.
 #[test]

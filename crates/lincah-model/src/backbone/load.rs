@@ -133,6 +133,7 @@ impl<K: Kernels> Backbone<K> {
             recorded: BTreeMap::new(),
             lora: None,
             optimizer_steps: 0,
+            remembered: Mutex::default(),
             frozen: FrozenStates::default(),
             recompute: false,
             largest_step: 0,

@@ -107,6 +107,7 @@ impl<K: Kernels> Backbone<K> {
 
     /// Back to the frozen model alone.
     pub fn remove_adapter(&mut self) {
+        self.forget();
         self.lora = None;
         self.recorded.clear();
         for block in &mut self.blocks {
@@ -246,6 +247,7 @@ impl<K: Kernels> Backbone<K> {
     /// One optimizer step with the accumulated gradients, which are cleared; returns their norm before clipping (in the layout
     /// [`LoraLayout::PerHead`] it counts the shared B once a head).
     pub fn apply_gradients(&mut self, optimizer: &Optimizer, learning_rate: f64) -> f64 {
+        self.forget();
         self.tie_gradients();
         self.optimizer_steps += 1;
         let step = AdamStep {
