@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, OperationTime, Recipe, TrainEvent};
+use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, OperationTime, Prediction, Recipe, TrainEvent};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -32,6 +32,28 @@ pub(crate) fn print_device(asked: Compute, base: &BaseModel) {
         Device::Cpu => eprintln!("computing on the processor, as no GPU can be used (--device cuda says why)"),
         device => eprintln!("computing on {device}"),
     }
+}
+
+/// Prints what rounded weights cost, beside the same texts scored exactly.
+pub(crate) fn print_rounding(
+    (rounded, evaluation): (&[Prediction], &Evaluation),
+    (exact, exact_evaluation): (&[Prediction], &Evaluation),
+) {
+    let pairs = || rounded.iter().zip(exact);
+    let change = |(a, b): (&Prediction, &Prediction)| {
+        a.probabilities.iter().zip(&b.probabilities).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()))
+    };
+    let most = pairs().map(change).fold(0.0, f64::max);
+    let other = pairs().filter(|(a, b)| a.label != b.label).count();
+    let roc_auc = |evaluation: &Evaluation| evaluation.roc_auc.map_or(String::from("none"), |value| format!("{value:.4}"));
+    println!(
+        "\nint8 beside f32: F1 {:.4} ({:.4}), ROC-AUC {} ({}); {other} of {} labels differ, a probability by at most {most:.4}",
+        evaluation.f1,
+        exact_evaluation.f1,
+        roc_auc(evaluation),
+        roc_auc(exact_evaluation),
+        exact.len(),
+    );
 }
 
 /// Prints what the operations of a training took, the longest first.

@@ -2,6 +2,7 @@
 
 use crate::RaggedLayout;
 use crate::profile::OperationTime;
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// The gate's activation in the MLP.
@@ -189,6 +190,20 @@ pub struct AdamArrays<'a, B> {
     pub parameter: &'a mut B,
 }
 
+/// Rows rounded to multiples of a 127th of their largest number: the multiples, and what one stands for. # Shapes: values and result
+/// `[rows, width]`, `[rows]`.
+pub(crate) fn int8_rows(values: &[f32], rows: usize, width: usize) -> (Vec<i8>, Vec<f32>) {
+    assert_eq!(values.len(), rows * width);
+    let (mut rounded, mut scales) = (vec![0; values.len()], vec![0.0; rows]);
+    let all = rounded.par_chunks_exact_mut(width).zip(&mut scales).zip(values.par_chunks_exact(width));
+    all.with_min_len(16).for_each(|((rounded, scale), row): ((&mut [i8], &mut f32), &[f32])| {
+        let highest = row.iter().fold(0.0f32, |highest, value| highest.max(value.abs()));
+        *scale = if highest == 0.0 { 1.0 } else { highest / 127.0 };
+        rounded.iter_mut().zip(row).for_each(|(rounded, value)| *rounded = (value / *scale).round_ties_even() as i8);
+    });
+    (rounded, scales)
+}
+
 /// A device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
 ///
 /// Lengths are the caller's duty: an operation panics where an array is shorter than its shape says.
@@ -248,6 +263,12 @@ pub trait Kernels: Send + Sync + 'static {
     /// The same for rows of the output head, whose products keep f32 whatever the device rounds others to.
     fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix {
         self.matrix(values, outputs, inputs)
+    }
+    /// The same in 8 bits, for [`linear`](Self::linear) alone: each row is multiples of a 127th of its largest number. `None` if the device has no
+    /// such products.
+    fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Self::Matrix> {
+        let _ = (values, outputs, inputs);
+        None
     }
     /// Whether [`embed`](Self::embed)'s table is to be kept on the device.
     fn keeps_embedding(&self) -> bool {

@@ -101,6 +101,10 @@ impl<K: Kernels> Kernels for Profiled<K> {
         Self::sized(self.device.head_matrix(values, outputs, inputs), outputs, inputs)
     }
 
+    fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Self::Matrix> {
+        Some(Self::sized(self.device.int8_matrix(values, outputs, inputs)?, outputs, inputs))
+    }
+
     fn keeps_embedding(&self) -> bool {
         self.device.keeps_embedding()
     }

@@ -155,6 +155,12 @@ impl<T: Number> Kernels for Reference<T> {
         self.matrix(values, outputs, inputs)
     }
 
+    fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Matrix<T>> {
+        let (rounded, scales) = int8_rows(&values, outputs, inputs);
+        let values = rounded.iter().enumerate().map(|(i, &value)| number::<T>(f32::from(value)) * number(scales[i / inputs]));
+        Some(Matrix { values: values.collect(), outputs, inputs })
+    }
+
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> RopeTable<T> {
         let angles: Vec<f32> = (0..positions).flat_map(|p| inverse_frequencies.iter().map(move |f| p as f32 * f)).collect();
         RopeTable {

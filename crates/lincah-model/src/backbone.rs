@@ -47,6 +47,8 @@ pub struct Backbone<K: Kernels> {
     /// What the layers below the lowest adapted one made of the training texts.
     frozen: FrozenStates,
     recompute: bool,
+    /// The layers' weights are in 8 bits.
+    int8: bool,
     /// Rows of the largest training step that was found to fit.
     largest_step: usize,
 }

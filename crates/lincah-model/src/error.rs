@@ -23,6 +23,12 @@ pub enum ModelError {
         /// Where.
         device: Device,
     },
+    /// A device without products of 8 bits.
+    #[error("int8 is the processor's alone; leave --precision out, or choose another")]
+    NoInt8,
+    /// A training with weights of 8 bits.
+    #[error("a model in int8 scores but does not train; train without --precision int8, and score with it")]
+    Int8Training,
     /// A training step that the GPU has no memory for.
     #[error(
         "a training step of {rows} tokens needs about {:.1} GB of the GPU's memory, and {:.1} GB are free; lower --batch-size, or pass --recompute",

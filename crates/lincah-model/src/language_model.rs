@@ -75,10 +75,12 @@ pub enum Precision {
     F32,
     /// bfloat16 factors, summed in f32: a GPU's own.
     Bf16,
+    /// Weights of 8 bits, a scale a row: the processor's fast way to score, which cannot train.
+    Int8,
 }
 
 impl Precision {
-    const ALL: [Self; 2] = [Self::F32, Self::Bf16];
+    const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
 }
 
 impl fmt::Display for Precision {
@@ -86,6 +88,7 @@ impl fmt::Display for Precision {
         formatter.write_str(match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         })
     }
 }
@@ -101,7 +104,7 @@ impl FromStr for Precision {
 
 /// A name that is no [`Precision`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no precision; it is f32 or bf16")]
+#[error("`{name}` is no precision; it is f32, bf16 or int8")]
 pub struct UnknownPrecision {
     /// The name.
     pub name: String,
@@ -195,18 +198,23 @@ pub trait Decoding: Send {
 /// # Errors
 /// Weights that cannot be read or are damaged; a device that was asked for by name and cannot be used; a precision that it does not have.
 pub fn load(files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn LanguageModel>, ModelError> {
-    let precision = compute.precision.map(|precision| match precision {
-        Precision::F32 => CudaPrecision::F32,
-        Precision::Bf16 => CudaPrecision::Bf16,
-    });
+    let on_cuda = |ordinal: usize| {
+        let precision = match compute.precision {
+            None => None,
+            Some(Precision::F32) => Some(CudaPrecision::F32),
+            Some(Precision::Bf16) => Some(CudaPrecision::Bf16),
+            Some(precision) => return Err(ModelError::Precision { precision, device: Device::Cuda(ordinal) }),
+        };
+        Ok(cuda(ordinal, precision)?)
+    };
     match compute.device {
         Device::Cpu => match compute.precision {
-            None | Some(Precision::F32) if compute.profile => Cpu::within(|| load_on(Profiled::new(Cpu), files, compute)),
-            None | Some(Precision::F32) => Cpu::within(|| load_on(Cpu, files, compute)),
-            Some(precision) => Err(ModelError::Precision { precision, device: compute.device }),
+            Some(precision @ Precision::Bf16) => Err(ModelError::Precision { precision, device: compute.device }),
+            _ if compute.profile => Cpu::within(|| load_on(Profiled::new(Cpu), files, compute)),
+            _ => Cpu::within(|| load_on(Cpu, files, compute)),
         },
-        Device::Cuda(ordinal) => load_on(cuda(ordinal, precision)?, files, compute),
-        Device::Auto => match cuda(0, precision) {
+        Device::Cuda(ordinal) => load_on(on_cuda(ordinal)?, files, compute),
+        Device::Auto => match on_cuda(0) {
             Ok(kernels) => load_on(kernels, files, compute),
             Err(_) => load(files, Compute { device: Device::Cpu, ..compute }),
         },
@@ -214,7 +222,9 @@ pub fn load(files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn Language
 }
 
 fn load_on<K: Kernels>(kernels: K, files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn LanguageModel>, ModelError> {
-    Ok(Box::new(Backbone::load(kernels, files)?.with_recomputation(compute.recompute)))
+    let int8 = compute.precision == Some(Precision::Int8);
+    let model = if int8 { Backbone::load_int8(kernels, files)? } else { Backbone::load(kernels, files)? };
+    Ok(Box::new(model.with_recomputation(compute.recompute)))
 }
 
 impl<K: Kernels> LanguageModel for Backbone<K> {

@@ -202,6 +202,28 @@ fn recomputation_gives_the_same_bits() {
     }
 }
 
+/// Weights of 8 bits are a hundredth off, and the layers add that up.
+#[test]
+fn scores_in_int8_are_near_those_in_f32_and_the_same_for_any_batch() {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let texts = golden.texts();
+        let files = || Arc::new(ModelFiles::open(&golden.folder).unwrap());
+        let mut rounded = Backbone::load_int8(Cpu, files()).unwrap();
+        let mut exact = golden.model(Cpu);
+        rounded.set_adapter(&golden.adapter()).unwrap();
+        exact.set_adapter(&golden.adapter()).unwrap();
+        let score = |model: &Backbone<Cpu>, texts: &[&[u32]]| model.score(&TokenBatch::new(texts), &[1, 2, 3]).unwrap();
+        let (found, expected) = (score(&rounded, &texts), score(&exact, &texts));
+        let largest = expected.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
+        let error = found.iter().zip(&expected).fold(0.0f32, |error, (a, b)| error.max((a - b).abs()));
+        assert!(error > 0.0 && error < 0.1 * largest, "{family}: {error} of {largest}");
+        let alone: Vec<f32> = texts.iter().flat_map(|text| score(&rounded, &[text])).collect();
+        assert_eq!(alone, found, "{family}");
+        assert!(matches!(rounded.begin_training(&golden.adapter().config, 1), Err(ModelError::Int8Training)));
+    }
+}
+
 #[test]
 fn texts_that_begin_like_the_one_before_get_the_same_bits() {
     for family in FAMILIES {

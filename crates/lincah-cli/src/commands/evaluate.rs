@@ -4,11 +4,11 @@ use crate::args::Evaluate;
 use crate::classifier_args::Classifier;
 use crate::commands::multi_label;
 use crate::data_args::DataArguments;
-use crate::printer::{print_evaluation, print_tfidf};
+use crate::printer::{print_evaluation, print_rounding, print_tfidf};
 use lincah::baseline::TfidfBaseline;
 use lincah::data::DataError;
 use lincah::data::dataset::{LabelledDataset, PositiveAt};
-use lincah::{ClassifierRecord, Compute, Error, Evaluation, Task};
+use lincah::{ClassifierRecord, Compute, Error, Evaluation, Precision, Task};
 use std::time::Instant;
 
 pub(crate) fn run(arguments: &Evaluate, compute: Compute) -> anyhow::Result<()> {
@@ -37,6 +37,11 @@ pub(crate) fn run(arguments: &Evaluate, compute: Compute) -> anyhow::Result<()> 
         return Ok(());
     }
     print_evaluation(&evaluation);
+    if compute.precision == Some(Precision::Int8) {
+        let exact = arguments.zero_shot.load(folder, Compute { precision: None, ..compute })?.predict(&data.texts)?;
+        let exact_evaluation = Evaluation::of(&exact, &data.labels, classifier.labels(), 0.0)?;
+        print_rounding((&predictions, &evaluation), (&exact, &exact_evaluation));
+    }
     if let (Classifier::ZeroShot(_), Some(others)) = (&classifier, &others) {
         // What the other rows' labels are worth, where the model has seen none.
         print_tfidf(&TfidfBaseline::evaluate(others, &data)?.1);

@@ -16,51 +16,58 @@ pub struct Buffer {
     length: usize,
 }
 
-/// Memory of dropped buffers, by size.
+/// Memory of dropped buffers, by size, and what is counted of the live ones.
 struct Pool {
     free: BTreeMap<usize, Vec<Vec<f32>>>,
-    free_numbers: usize,
-    live_numbers: usize,
-    /// The most that was ever live: no more than this is held in all.
+    /// Numbers that memory is held for, in use or not.
+    held: usize,
+    /// Numbers of the live arrays, and the most that these ever were: no more is held if that can be helped.
+    live: usize,
     most_live: usize,
 }
 
-static POOL: Mutex<Pool> = Mutex::new(Pool { free: BTreeMap::new(), free_numbers: 0, live_numbers: 0, most_live: 0 });
+static POOL: Mutex<Pool> = Mutex::new(Pool::new());
 
 fn pool() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Pool {
-    /// The smallest free array that fits and wastes at most half of it: batches of other sizes use each other's arrays.
+    const fn new() -> Self {
+        Self { free: BTreeMap::new(), held: 0, live: 0, most_live: 0 }
+    }
+
+    /// Counts an array, and gives it the smallest free memory that fits and of which it wastes at most half: batches of other sizes use
+    /// each other's memory.
     fn take(&mut self, length: usize) -> Option<Vec<f32>> {
-        let (&capacity, arrays) = self.free.range_mut(length..=2 * length).next()?;
+        self.live += length;
+        self.most_live = self.most_live.max(self.live);
+        let (&size, arrays) = self.free.range_mut(length..=2 * length).next()?;
         let values = arrays.pop();
         if arrays.is_empty() {
-            self.free.remove(&capacity);
+            self.free.remove(&size);
         }
-        self.free_numbers -= capacity;
-        self.live(capacity);
         values
     }
 
-    fn live(&mut self, capacity: usize) {
-        self.live_numbers += capacity;
-        self.most_live = self.most_live.max(self.live_numbers);
-    }
-
-    /// Gives memory back to the system until `length` more numbers make no new record, the smallest arrays first: large ones can serve
-    /// for small.
-    fn make_room(&mut self, length: usize) {
-        while self.live_numbers + self.free_numbers + length > self.most_live
-            && let Some((capacity, mut arrays)) = self.free.pop_first()
+    /// Counts `size` numbers of new memory, and gives as much back to the system, the smallest arrays first, as is needed to hold no
+    /// more than was ever live. Large arrays can serve for small.
+    fn hold(&mut self, size: usize) {
+        while self.held + size > self.most_live
+            && let Some((size, mut arrays)) = self.free.pop_first()
         {
             arrays.pop();
-            self.free_numbers -= capacity;
+            self.held -= size;
             if !arrays.is_empty() {
-                self.free.insert(capacity, arrays);
+                self.free.insert(size, arrays);
             }
         }
+        self.held += size;
+    }
+
+    fn give(&mut self, values: Vec<f32>, length: usize) {
+        self.live -= length;
+        self.free.entry(values.len()).or_default().push(values);
     }
 }
 
@@ -75,11 +82,10 @@ impl Buffer {
             return Self { values, length };
         }
         // Eight sizes an octave, so that arrays of nearly equal length can take each other's place.
-        let capacity = length.next_multiple_of(length.next_power_of_two() / 16);
-        pool.make_room(capacity);
-        pool.live(capacity);
+        let size = length.next_multiple_of(length.next_power_of_two() / 16);
+        pool.hold(size);
         drop(pool);
-        Self { values: vec![0.0; capacity], length }
+        Self { values: vec![0.0; size], length }
     }
 
     /// An array of zeros.
@@ -93,14 +99,9 @@ impl Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let values = std::mem::take(&mut self.values);
-        let capacity = values.len();
-        if capacity < SHORTEST_POOLED {
-            return;
+        if self.length >= SHORTEST_POOLED {
+            pool().give(values, self.length);
         }
-        let mut pool = pool();
-        pool.live_numbers -= capacity;
-        pool.free_numbers += capacity;
-        pool.free.entry(capacity).or_default().push(values);
     }
 }
 
@@ -108,7 +109,10 @@ impl From<Vec<f32>> for Buffer {
     fn from(values: Vec<f32>) -> Self {
         let length = values.len();
         if length >= SHORTEST_POOLED {
-            pool().live(length);
+            let mut pool = pool();
+            pool.live += length;
+            pool.held += length;
+            pool.most_live = pool.most_live.max(pool.live);
         }
         Self { values, length }
     }
@@ -150,22 +154,21 @@ mod tests {
 
     #[test]
     fn the_pool_holds_no_more_than_was_ever_live() {
-        let mut pool = Pool { free: BTreeMap::new(), free_numbers: 0, live_numbers: 0, most_live: 0 };
-        pool.live(100);
-        pool.live(50);
-        for capacity in [100, 50] {
-            pool.live_numbers -= capacity;
-            pool.free_numbers += capacity;
-            pool.free.entry(capacity).or_default().push(vec![0.0; capacity]);
+        let mut pool = Pool::new();
+        for length in [100, 50] {
+            assert!(pool.take(length).is_none());
+            pool.hold(length);
         }
-        assert!(pool.take(110).is_none() && pool.take(24).is_none());
+        [100, 50].into_iter().for_each(|length| pool.give(vec![0.0; length], length));
+        assert_eq!((pool.held, pool.live, pool.most_live), (150, 0, 150));
         assert_eq!(pool.take(51).map(|values| values.len()), Some(100));
-        pool.live_numbers -= 100;
-        pool.free_numbers += 100;
-        pool.free.entry(100).or_default().push(vec![0.0; 100]);
-        pool.make_room(120);
-        assert_eq!((pool.free_numbers, pool.live_numbers, pool.most_live), (0, 0, 150));
-        pool.live(120);
-        assert_eq!(pool.most_live, 150);
+        assert_eq!(pool.take(24), None);
+        pool.hold(24);
+        // The array of 50 had to go, and that of 100 is in use.
+        assert_eq!((pool.held, pool.live, pool.most_live, pool.free.len()), (124, 75, 150, 0));
+        pool.give(vec![0.0; 100], 51);
+        assert_eq!(pool.take(110), None);
+        pool.hold(110);
+        assert_eq!((pool.held, pool.live, pool.most_live), (134, 134, 150));
     }
 }

@@ -197,6 +197,13 @@ pub(super) fn product_unpacked(x: &[f32], rows: usize, weight: &[f32], inner: us
     );
 }
 
+impl<'a> Product<'a> {
+    /// `result += tail` alone.
+    pub(super) fn tail_alone(tail: Tail<'a>, columns: usize) -> Self {
+        Self { left: tail.left, right: Right::Panels(tail.panels), inner: tail.inner, columns, accumulate: true, tail: None }
+    }
+}
+
 impl Product<'_> {
     /// The product into row-major `[M, columns]`, on all threads.
     pub(super) fn run_on_all_threads(&self, result: &mut [f32]) {
@@ -293,7 +300,7 @@ impl Product<'_> {
     ///
     /// # Safety
     /// [`check`](Self::check) passed, and these rows of this panel are writable in `result`, with nothing else using them.
-    unsafe fn panel(&self, panel: usize, rows: Range<usize>, result: *mut f32, result_stride: usize) {
+    pub(super) unsafe fn panel(&self, panel: usize, rows: Range<usize>, result: *mut f32, result_stride: usize) {
         thread_local! {
             static TURNED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
         }

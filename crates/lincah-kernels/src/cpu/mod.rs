@@ -4,6 +4,7 @@ mod activation;
 mod attention;
 mod buffer;
 mod dropout;
+mod int8;
 mod lora;
 mod loss;
 mod matmul;
@@ -15,6 +16,7 @@ mod simd;
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
 pub use buffer::Buffer;
+use int8::Int8Panels;
 use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product, product_unpacked};
 use rayon::prelude::*;
 pub use rope::RopeTable;
@@ -49,6 +51,8 @@ enum Storage {
     Packed(Vec<f32>),
     /// Row-major, never packed.
     RowMajor(Vec<f32>),
+    /// Rounded, for `x Wᵀ` only.
+    Int8(Int8Panels),
 }
 
 impl Matrix {
@@ -57,6 +61,7 @@ impl Matrix {
         match &self.storage {
             Storage::Packed(panels) => Right::TransposedPanels(panels),
             Storage::RowMajor(values) => Right::RowMajor(values, self.inputs),
+            Storage::Int8(_) => panic!("rounded weights have no backward"),
         }
     }
 }
@@ -116,6 +121,10 @@ impl Kernels for Cpu {
         Matrix { outputs, inputs, storage: Storage::RowMajor(values) }
     }
 
+    fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Matrix> {
+        Some(Matrix { outputs, inputs, storage: Storage::Int8(Int8Panels::new(&values, outputs, inputs)) })
+    }
+
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> RopeTable {
         RopeTable::new(inverse_frequencies, positions)
     }
@@ -134,6 +143,7 @@ impl Kernels for Cpu {
                 product(Left::row_major(x, rows, weight.inputs), Right::Panels(panels), weight.inputs, weight.outputs, false, y);
             }
             Storage::RowMajor(values) => product_unpacked(x, rows, values, weight.inputs, y),
+            Storage::Int8(panels) => panels.product(x, rows, None, y),
         }
     }
 
@@ -169,15 +179,20 @@ impl Kernels for Cpu {
         y: &mut Buffer,
     ) {
         let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        let Storage::Packed(weights) = &weight.storage else {
+        if let Storage::RowMajor(_) = &weight.storage {
             self.linear(rows, x, weight, y);
             return self.lora(shape, z, (a, b), h, y);
-        };
+        }
         lora::hidden(shape, z, a, h);
         let panels = pack_transposed(b, outputs, rank, scale);
-        let tail = Tail { left: Left::row_major(h, rows, rank), panels: &panels, inner: rank };
-        let (left, right) = (Left::row_major(x, rows, inputs), Right::Panels(weights));
-        Product { left, right, inner: inputs, columns: outputs, accumulate: false, tail: Some(tail) }.run_on_all_threads(y);
+        let tail = Some(Tail { left: Left::row_major(h, rows, rank), panels: &panels, inner: rank });
+        match &weight.storage {
+            Storage::Int8(weights) => weights.product(x, rows, tail, y),
+            Storage::Packed(weights) | Storage::RowMajor(weights) => {
+                let (left, right) = (Left::row_major(x, rows, inputs), Right::Panels(weights));
+                Product { left, right, inner: inputs, columns: outputs, accumulate: false, tail }.run_on_all_threads(y);
+            }
+        }
     }
 
     fn adapted_linear_backward(

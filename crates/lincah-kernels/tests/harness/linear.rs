@@ -1,6 +1,6 @@
 //! Linear layers and LoRA.
 
-use super::{GUARD, Outputs, ROUNDING, SUM, poisoned};
+use super::{GUARD, INPUT_ROUNDING, Outputs, ROUNDING, SUM, poisoned};
 use crate::noise::Noise;
 use lincah_kernels::{Kernels, LoraGradients, LoraSaved, LoraShape};
 
@@ -22,6 +22,25 @@ pub fn linear<K: Kernels>(device: &K) -> Outputs {
                 outputs.push(device, SUM, rows * o, format!("linear {form} rows {rows} {i}→{o}"), &y);
             }
         }
+    }
+    outputs
+}
+
+/// With weights in 8 bits, and LoRA on top; devices without them have nothing to show.
+pub fn int8_linear<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(8);
+    for (shape, weight) in lora_shapes().map(|shape| (shape, noise.take(shape.outputs * shape.inputs))).collect::<Vec<_>>() {
+        let Some(weight) = device.int8_matrix(weight, shape.outputs, shape.inputs) else { return outputs };
+        let [x, a, b] = [shape.rows * shape.inputs, shape.rank * shape.inputs, shape.outputs * shape.rank]
+            .map(|length| device.upload(&noise.take(length)));
+        let length = shape.rows * shape.outputs;
+        let (mut hidden, mut y, mut adapted) =
+            (poisoned(device, shape.rows * shape.rank), poisoned(device, length), poisoned(device, length));
+        device.linear(shape.rows, &x, &weight, &mut y);
+        device.adapted_linear(shape, (&x, &weight), (&x, &a, &b), &mut hidden, &mut adapted);
+        outputs.push(device, INPUT_ROUNDING, length, format!("int8 linear {}", lora_name(shape)), &y);
+        outputs.push(device, INPUT_ROUNDING, length, format!("int8 adapted_linear {}", lora_name(shape)), &adapted);
     }
     outputs
 }

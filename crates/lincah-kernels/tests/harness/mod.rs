@@ -20,6 +20,8 @@ pub struct Tolerance {
 
 /// Sums over many products: rounding grows with their number, and cancellation makes small results less exact.
 pub const SUM: Tolerance = Tolerance { of_largest: 1e-5, relative: 2e-4, always: 0.0 };
+/// Sums over inputs that were rounded to fifteen bits or somewhat fewer.
+pub const INPUT_ROUNDING: Tolerance = Tolerance { of_largest: 1e-4, relative: 5e-3, always: 0.0 };
 /// Differences from 1 of probabilities that are nearly 1.
 pub const PROBABILITY: Tolerance = Tolerance { of_largest: 1e-5, relative: 2e-4, always: 2e-7 };
 /// A formula in a few elements.
@@ -71,6 +73,7 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("buffers", elementwise::buffers),
         ("linear", linear::linear),
         ("linear_backward", linear::linear_backward),
+        ("int8_linear", linear::int8_linear),
         ("add_bias", linear::add_bias),
         ("lora", linear::lora),
         ("lora_backward", linear::lora_backward),

@@ -18,6 +18,7 @@ struct Loader<'a, K: Kernels> {
     kernels: &'a K,
     config: &'a BackboneConfig,
     weights: &'a Weights,
+    int8: bool,
 }
 
 impl<K: Kernels> Loader<'_, K> {
@@ -44,7 +45,11 @@ impl<K: Kernels> Loader<'_, K> {
     fn linear(&self, module: &str, outputs: usize, inputs: usize, bias: bool) -> Result<Linear<K>, ModelError> {
         let values = self.weights.read(&format!("{module}.weight"), &[outputs, inputs])?;
         let bias = if bias { Some(self.vector(&format!("{module}.bias"), outputs)?) } else { None };
-        Ok(Linear { inputs, outputs, weight: self.kernels.matrix(values, outputs, inputs), bias, lora: None })
+        let weight = match self.int8 {
+            true => self.kernels.int8_matrix(values, outputs, inputs).ok_or(ModelError::NoInt8)?,
+            false => self.kernels.matrix(values, outputs, inputs),
+        };
+        Ok(Linear { inputs, outputs, weight, bias, lora: None })
     }
 
     fn attention(&self, layer: usize, ropes: &[RopeConfig]) -> Result<Attention<K>, ModelError> {
@@ -103,6 +108,18 @@ impl<K: Kernels> Backbone<K> {
     /// # Errors
     /// A tensor that cannot be read or holds a number that is not finite.
     pub fn load(kernels: K, files: Arc<ModelFiles>) -> Result<Self, ModelError> {
+        Self::load_as(kernels, files, false)
+    }
+
+    /// The same with the layers' weights in 8 bits: to score with, not to train.
+    ///
+    /// # Errors
+    /// As [`Backbone::load`]; a device without such products.
+    pub fn load_int8(kernels: K, files: Arc<ModelFiles>) -> Result<Self, ModelError> {
+        Self::load_as(kernels, files, true)
+    }
+
+    fn load_as(kernels: K, files: Arc<ModelFiles>, int8: bool) -> Result<Self, ModelError> {
         let config = files.config();
         if let Some(free) = kernels.free_memory() {
             let numbers: usize = config.tensors().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
@@ -117,7 +134,7 @@ impl<K: Kernels> Backbone<K> {
                 ropes.push(rope.clone());
             }
         }
-        let loader = Loader { kernels: &kernels, config, weights: files.weights() };
+        let loader = Loader { kernels: &kernels, config, weights: files.weights(), int8 };
         let blocks = (0..config.layers.len()).map(|layer| loader.block(layer, &ropes)).collect::<Result<_, _>>()?;
         let final_norm = loader.norm("model.norm.weight", config.hidden_size)?;
         let embedding = if kernels.keeps_embedding() { Some(loader.embedding()?) } else { None };
@@ -136,6 +153,7 @@ impl<K: Kernels> Backbone<K> {
             remembered: Mutex::default(),
             frozen: FrozenStates::default(),
             recompute: false,
+            int8,
             largest_step: 0,
         })
     }

@@ -35,6 +35,9 @@ impl<K: Kernels> Backbone<K> {
     /// A configuration that this model cannot have.
     pub fn begin_training(&mut self, config: &LoraConfig, seed: u64) -> Result<(), ModelError> {
         config.check(self.blocks.len())?;
+        if self.int8 {
+            return Err(ModelError::Int8Training);
+        }
         let mut initializer = Initializer::new(seed);
         let mut tensors = BTreeMap::new();
         for projection in self.adapted(config) {
@@ -298,6 +301,9 @@ impl<K: Kernels> Backbone<K> {
     /// # Errors
     /// An adapter that does not fit, or a state of another adapter.
     pub fn resume_training(&mut self, adapter: &Adapter, state: &OptimizerState) -> Result<(), ModelError> {
+        if self.int8 {
+            return Err(ModelError::Int8Training);
+        }
         self.set_adapter(adapter)?;
         self.make_trainable();
         let mut missing = None;
