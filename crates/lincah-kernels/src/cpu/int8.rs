@@ -113,10 +113,9 @@ impl Int8Panels {
                 let count = rest.div_ceil(rest.div_ceil(ROWS));
                 let sums = sums(&x.values[row * x.pairs * 2..][..count * x.pairs * 2], count, weights);
                 for (sums, row) in sums[..count].iter().zip(row..) {
-                    for (o, (&sum, &scale)) in sums.iter().zip(scales).enumerate() {
-                        // SAFETY: row and column lie inside y, by the caller's promise.
-                        unsafe { *y.add(row * self.columns + start + o) = sum as f32 * (x.scales[row] * scale) };
-                    }
+                    // SAFETY: these columns of the row are writable and this call's own, by the caller's promise.
+                    let y = unsafe { std::slice::from_raw_parts_mut(y.add(row * self.columns + start), scales.len()) };
+                    scale_sums(sums, x.scales[row], scales, y);
                 }
                 row += count;
             }
@@ -139,11 +138,22 @@ super::simd::vectorized! {
             values.fill(0);
             return 0.0;
         }
+        // Adding 1.5 · 2^23 rounds to whole numbers, and leaves them in the lowest bits.
+        const ROUND: f32 = 12_582_912.0;
         let factor = largest / highest;
         for (value, &x) in values.iter_mut().zip(x) {
-            *value = (x * factor).round_ties_even() as i16;
+            *value = (x * factor + ROUND).to_bits() as i16;
         }
         highest / largest
+    }
+}
+
+super::simd::vectorized! {
+    /// What a row's sums stand for.
+    fn scale_sums(sums: &[i32; HALF], row_scale: f32, scales: &[f32], y: &mut [f32]) {
+        for ((y, &sum), &scale) in y.iter_mut().zip(sums).zip(scales) {
+            *y = sum as f32 * (row_scale * scale);
+        }
     }
 }
 
