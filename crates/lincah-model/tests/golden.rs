@@ -12,8 +12,12 @@ use std::sync::Arc;
 
 /// Largest difference, relative to the largest number of the array.
 const TOLERANCE: f32 = 5e-5;
-/// The same where products are in bfloat16, whose numbers have 8 bits: rounding at every product adds up over the layers.
-const BF16_TOLERANCE: f32 = 2e-1;
+/// Largest norm of the difference, relative to the array's norm, where products are in bfloat16, whose numbers have 8 bits: rounding at
+/// every product adds up over the layers.
+const BF16_TOLERANCE: f32 = 6e-2;
+/// The same for gradients. Their size follows the small difference between a probability and 1, and those of queries and keys are small
+/// differences of large numbers; a gradient with a part missing would differ by its own norm.
+const BF16_GRADIENT_TOLERANCE: f32 = 4e-1;
 /// The same after ten optimizer steps, which divide small gradients by their own size.
 const TRAINED_TOLERANCE: f32 = 1e-4;
 
@@ -60,6 +64,9 @@ impl Golden {
     }
 
     fn close(&self, name: &str, found: &[f32], tolerance: f32) {
+        if tolerance >= BF16_TOLERANCE {
+            return self.close_in_norm(name, found, tolerance);
+        }
         let expected = &self.arrays[name];
         assert_eq!(expected.len(), found.len(), "{name} has another length");
         let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
@@ -68,14 +75,24 @@ impl Golden {
             .zip(found)
             .map(|(a, b)| if b.is_finite() { (a - b).abs() } else { f32::INFINITY })
             .fold(0.0, f32::max);
-        if tolerance > 100.0 * TOLERANCE {
-            println!("{name} {:.4}", worst / largest);
-        }
         assert!(
             worst <= tolerance * largest,
             "{name} differs by {worst:e} where the largest is {largest:e}, in {}",
             self.folder.display()
         );
+    }
+}
+
+impl Golden {
+    fn close_in_norm(&self, name: &str, found: &[f32], tolerance: f32) {
+        let expected = &self.arrays[name];
+        assert_eq!(expected.len(), found.len(), "{name} has another length");
+        let norm = |values: &mut dyn Iterator<Item = f32>| values.map(|value| value * value).sum::<f32>().sqrt();
+        let difference = norm(&mut expected.iter().zip(found).map(|(a, b)| a - b));
+        let whole = norm(&mut expected.iter().copied());
+        // Written so that a NaN fails.
+        let near = difference <= tolerance * whole;
+        assert!(near, "{name} differs by {difference:e}, its norm is {whole:e}, in {}", self.folder.display());
     }
 }
 
@@ -181,7 +198,7 @@ fn losses_and_gradients_on_cuda() {
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn losses_and_gradients_on_cuda_in_bf16() {
-    losses_and_gradients(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"), BF16_TOLERANCE);
+    losses_and_gradients(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"), BF16_GRADIENT_TOLERANCE);
 }
 
 #[test]

@@ -13,6 +13,10 @@ const LANES: usize = 32;
 const THREADS: usize = 128;
 /// Warps of a block on tensor cores, each 16 queries of a head.
 const TENSOR_WARPS: usize = 4;
+/// Teams of such warps in a block whose keys are a tile.
+const TEAMS: usize = 2;
+/// Segments whose gradients of the prefix one block sums, without partial sums.
+const FEW_SEGMENTS: usize = 4;
 /// Most partial sums of the prefix's gradients.
 const MOST_SLOTS: usize = 64;
 
@@ -36,7 +40,7 @@ fn most_tiles(rows: usize, segments: usize) -> usize {
 
 /// Segments whose gradients of the prefix are summed in one slot, and slots.
 fn slots(layout: &RaggedLayout, segments: usize) -> (usize, usize) {
-    let chunk = segments.div_ceil(MOST_SLOTS).max(1);
+    let chunk = if segments <= FEW_SEGMENTS { segments.max(1) } else { segments.div_ceil(MOST_SLOTS) };
     (chunk, if layout.prefix_length() > 0 { segments.div_ceil(chunk) } else { 0 })
 }
 
@@ -51,7 +55,8 @@ fn tables(layout: &RaggedLayout) -> Vec<i32> {
         let count = TILE.min(prefix_length - begin);
         for slot in 0..slots {
             let last = segments.len().min((slot + 1) * chunk);
-            key_tiles.extend([begin, count, begin, slot * chunk, last, slot].map(number));
+            key_tiles.extend([begin, count, begin, slot * chunk, last].map(number));
+            key_tiles.push(if slots > 1 { number(slot) } else { -1 });
         }
     }
     let most = most_tiles(layout.rows(), segments.len());
@@ -250,40 +255,46 @@ impl Cuda {
         let tensor = tensor_channels(width, &[query, key, value, output, d_output, d_query, d_key, d_value]);
         let mut delta = self.unset(sums);
         let delta = self.output(&mut delta, sums, Element::F32).address;
-        let (name, blocks) = match tensor {
-            Some(_) => ("tensor_attention_delta", grid((sums.div_ceil(256 / LANES), 1), 256, 0)),
-            None => ("attention_delta", each_one(sums)),
-        };
-        launch!(self, name, blocks; &(sums as u64), &(width as i32), &d_output, &output, &delta);
-
-        let (name, blocks, bytes) = match tensor {
+        match tensor {
             Some(channels) => {
-                let rows = 2 * (TENSOR_WARPS * TILE + LANES);
-                (format!("tensor_attention_d_query_{channels}"), head_blocks(shape), tensor_bytes(channels, rows))
+                let name = format!("tensor_attention_d_query_{channels}");
+                let bytes = tensor_bytes(channels, 2 * (TENSOR_WARPS * TILE + LANES));
+                self.allow_shared_memory(&name, bytes);
+                launch!(self, &name, grid((layout.query_tiles, head_blocks(shape)), THREADS, bytes);
+                    &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &output, &log_sum, &delta,
+                    &d_output, &d_query);
             }
-            None => (format!("attention_d_query_{}", channels(width)), shape.heads, shared_bytes(width, 2 * TILE, LANES)),
-        };
-        self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
-            &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output, &d_query);
+            None => {
+                launch!(self, "attention_delta", each_one(sums); &(sums as u64), &(width as i32), &d_output, &output, &delta);
+                let name = format!("attention_d_query_{}", channels(width));
+                let bytes = shared_bytes(width, 2 * TILE, LANES);
+                self.allow_shared_memory(&name, bytes);
+                launch!(self, &name, grid((layout.query_tiles, shape.heads), THREADS, bytes);
+                    &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output,
+                    &d_query);
+            }
+        }
 
         let prefix = layout.prefix_length * shape.key_value_heads * width;
         let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));
         let [key_parts, value_parts] =
             parts.each_mut().map(|part| self.output(part, layout.slots * prefix, Element::F32).address);
-        let (name, bytes) = match tensor {
+        let (name, threads, bytes) = match tensor {
             Some(channels) => {
-                let rows = 2 * (TILE + LANES);
-                let bytes = tensor_bytes(channels, rows) + tensor_bytes(LANES, 2 * TILE);
-                (format!("tensor_attention_d_key_value_{channels}"), bytes)
+                let team = tensor_bytes(channels, 2 * LANES) + tensor_bytes(LANES, 2 * TILE);
+                let bytes = tensor_bytes(channels, 2 * TILE) + TEAMS * team;
+                (format!("tensor_attention_d_key_value_{channels}"), TEAMS * THREADS, bytes)
             }
-            None => (format!("attention_d_key_value_{}", channels(width)), shared_bytes(width, 2 * TILE, 2 * LANES)),
+            None => {
+                let bytes = shared_bytes(width, 2 * TILE, 2 * LANES);
+                (format!("attention_d_key_value_{}", channels(width)), THREADS, bytes)
+            }
         };
         self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), THREADS, bytes);
+        launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), threads, bytes);
             &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), &query, &key, &value, &log_sum,
             &delta, &d_output, &d_key, &d_value, &key_parts, &value_parts);
-        if prefix > 0 {
+        if prefix > 0 && layout.slots > 1 {
             launch!(self, "attention_add_partial_sums", each_one(2 * prefix);
                 &(prefix as u64), &(layout.slots as i32), &key_parts, &value_parts, &d_key, &d_value);
         }

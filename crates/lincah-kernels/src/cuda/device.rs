@@ -28,6 +28,7 @@ const FUNCTIONS: &[&str] = &[
     "scatter_add_rows",
     "scatter_add_repeated_rows",
     "rms_norm",
+    "add_rms_norm",
     "rms_norm_backward",
     "cross_entropy",
     "squared_norms",
@@ -36,7 +37,6 @@ const FUNCTIONS: &[&str] = &[
     "lora_rows_2",
     "lora_rows_8",
     "lora_columns",
-    "lora_add_columns",
     "attention_delta",
     "attention_add_partial_sums",
     "attention_1",
@@ -51,7 +51,6 @@ const FUNCTIONS: &[&str] = &[
     "attention_d_key_value_2",
     "attention_d_key_value_4",
     "attention_d_key_value_8",
-    "tensor_attention_delta",
     "tensor_attention_16",
     "tensor_attention_32",
     "tensor_attention_64",
@@ -77,6 +76,8 @@ pub(super) struct Cuda {
     pub(super) stream: Arc<CudaStream>,
     pub(super) blas: Arc<Blas>,
     pub(super) workspace: Block,
+    /// Of blocks that have ended, all 0 between the launches that count so.
+    pub(super) counters: Block,
     pub(super) pools: Pools,
     /// Of the factors of products, and of what lies between two products.
     pub(super) factors: Element,
@@ -84,6 +85,9 @@ pub(super) struct Cuda {
     functions: Functions,
     pub(super) rope_tables: Mutex<Vec<Arc<super::operations::RopeTable>>>,
 }
+
+/// Blocks that can be counted at once.
+const COUNTERS: usize = 1 << 16;
 
 /// The kernels by name.
 type Functions = Arc<BTreeMap<&'static str, CudaFunction>>;
@@ -157,8 +161,16 @@ impl Cuda {
         let pools = Pools { arrays: Pool::new(&context), recordings: Pool::new(&context) };
         let workspace =
             Block::new(&pools.arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
+        let counters =
+            Block::new(&pools.arrays, COUNTERS * size_of::<u32>()).map_err(|error| failed("have memory")(error.into()))?;
         let (recording, rope_tables) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self { stream, blas, workspace, pools, factors, recording, functions, rope_tables })
+        let cuda = Self { stream, blas, workspace, counters, pools, factors, recording, functions, rope_tables };
+        cuda.fill_with_zeros(cuda.counters.address, COUNTERS * size_of::<u32>());
+        Ok(cuda)
+    }
+
+    pub(super) const fn counters_length(&self) -> usize {
+        COUNTERS
     }
 
     /// The kernels and cuBLASLt, which the process keeps: closing either would wait for the whole device, and break the recording of

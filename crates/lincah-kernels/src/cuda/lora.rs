@@ -1,4 +1,4 @@
-//! LoRA's products: a launch forward, three backward.
+//! LoRA's products: a launch forward, two backward.
 
 use super::device::{Cuda, grid, launch};
 use super::memory::{Buffer, Element, View};
@@ -155,10 +155,11 @@ impl Cuda {
             scale,
             padding: 0,
         };
-        let mut configuration = grid((blocks(inputs) + blocks(outputs), chunks), COLUMN_THREADS, 0);
-        configuration.grid_dim.2 = rank.div_ceil(RANKS) as u32;
-        launch!(self, "lora_columns", configuration; &size(rows), &size(rank), &size(chunk), &a, &b);
-        let elements = rank * (inputs + outputs);
-        launch!(self, "lora_add_columns", super::device::each_one(elements); &size(rank), &size(chunks), &a, &b);
+        let columns = blocks(inputs) + blocks(outputs);
+        let ranks = rank.div_ceil(RANKS);
+        assert!(columns * ranks <= self.counters_length(), "a projection of {inputs} by {outputs} at rank {rank} is too large");
+        let mut configuration = grid((columns, chunks), COLUMN_THREADS, 0);
+        configuration.grid_dim.2 = ranks as u32;
+        launch!(self, "lora_columns", configuration; &size(rows), &size(rank), &size(chunk), &a, &b, &self.counters.address);
     }
 }
