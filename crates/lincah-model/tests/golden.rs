@@ -149,7 +149,11 @@ fn numbers(count: usize) -> Vec<usize> {
     (0..count).collect()
 }
 
-fn losses_and_gradients<K: Kernels>(kernels: fn() -> K, tolerance: f32) {
+/// With an even weight for each text, or for each row.
+const LOSSES: [(Loss, &str); 3] =
+    [(Loss::Label, "label"), (Loss::RestrictedLabel, "restricted"), (Loss::AllTokens, "all_tokens")];
+
+fn losses_and_gradients<K: Kernels>(kernels: fn() -> K, losses: &[(Loss, &str)], tolerance: f32) {
     for family in FAMILIES {
         let golden = Golden::read(family);
         let mut model = golden.model(kernels());
@@ -157,11 +161,8 @@ fn losses_and_gradients<K: Kernels>(kernels: fn() -> K, tolerance: f32) {
         let targets = &golden.integers["targets"];
         let labels = &golden.integers["label_tokens"];
         let rows: usize = texts.iter().map(|text| text.len()).sum();
-        for (loss, name, weight) in [
-            (Loss::Label, "label", 1.0 / texts.len() as f32),
-            (Loss::RestrictedLabel, "restricted", 1.0 / texts.len() as f32),
-            (Loss::AllTokens, "all_tokens", 1.0 / rows as f32),
-        ] {
+        for &(loss, name) in losses {
+            let weight = 1.0 / if loss == Loss::AllTokens { rows } else { texts.len() } as f32;
             for batch in [TokenBatch::new(&texts), TokenBatch::without_prefix(&texts)] {
                 model.set_adapter(&golden.adapter()).unwrap();
                 model.make_trainable();
@@ -181,24 +182,31 @@ fn losses_and_gradients<K: Kernels>(kernels: fn() -> K, tolerance: f32) {
 
 #[test]
 fn losses_and_gradients_on_the_reference() {
-    losses_and_gradients(Reference::<f32>::new, TOLERANCE);
+    losses_and_gradients(Reference::<f32>::new, &LOSSES, TOLERANCE);
 }
 
 #[test]
 fn losses_and_gradients_on_the_cpu() {
-    losses_and_gradients(|| Cpu, TOLERANCE);
+    losses_and_gradients(|| Cpu, &LOSSES, TOLERANCE);
 }
 
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn losses_and_gradients_on_cuda() {
-    losses_and_gradients(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"), TOLERANCE);
+    losses_and_gradients(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"), &LOSSES, TOLERANCE);
 }
 
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn losses_and_gradients_on_cuda_in_bf16() {
-    losses_and_gradients(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"), BF16_GRADIENT_TOLERANCE);
+    losses_and_gradients(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"), &LOSSES[..2], BF16_GRADIENT_TOLERANCE);
+}
+
+/// Fails for gemma2 as of 2026-11-25, see docs/benchmarks/2026-11-25-cuda.md.
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn losses_and_gradients_of_every_token_on_cuda_in_bf16() {
+    losses_and_gradients(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"), &LOSSES[2..], BF16_GRADIENT_TOLERANCE);
 }
 
 #[test]

@@ -15,8 +15,6 @@ const THREADS: usize = 128;
 const TENSOR_WARPS: usize = 4;
 /// Teams of such warps in a block whose keys are a tile.
 const TEAMS: usize = 2;
-/// Segments whose gradients of the prefix one block sums, without partial sums.
-const FEW_SEGMENTS: usize = 4;
 /// Most partial sums of the prefix's gradients.
 const MOST_SLOTS: usize = 64;
 
@@ -40,7 +38,7 @@ fn most_tiles(rows: usize, segments: usize) -> usize {
 
 /// Segments whose gradients of the prefix are summed in one slot, and slots.
 fn slots(layout: &RaggedLayout, segments: usize) -> (usize, usize) {
-    let chunk = if segments <= FEW_SEGMENTS { segments.max(1) } else { segments.div_ceil(MOST_SLOTS) };
+    let chunk = segments.div_ceil(MOST_SLOTS).max(1);
     (chunk, if layout.prefix_length() > 0 { segments.div_ceil(chunk) } else { 0 })
 }
 
@@ -255,25 +253,22 @@ impl Cuda {
         let tensor = tensor_channels(width, &[query, key, value, output, d_output, d_query, d_key, d_value]);
         let mut delta = self.unset(sums);
         let delta = self.output(&mut delta, sums, Element::F32).address;
-        match tensor {
+        let (name, blocks) = match tensor {
+            Some(_) => ("tensor_attention_delta", grid((sums.div_ceil(256 / LANES), 1), 256, 0)),
+            None => ("attention_delta", each_one(sums)),
+        };
+        launch!(self, name, blocks; &(sums as u64), &(width as i32), &d_output, &output, &delta);
+
+        let (name, blocks, bytes) = match tensor {
             Some(channels) => {
-                let name = format!("tensor_attention_d_query_{channels}");
-                let bytes = tensor_bytes(channels, 2 * (TENSOR_WARPS * TILE + LANES));
-                self.allow_shared_memory(&name, bytes);
-                launch!(self, &name, grid((layout.query_tiles, head_blocks(shape)), THREADS, bytes);
-                    &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &output, &log_sum, &delta,
-                    &d_output, &d_query);
+                let rows = 2 * (TENSOR_WARPS * TILE + LANES);
+                (format!("tensor_attention_d_query_{channels}"), head_blocks(shape), tensor_bytes(channels, rows))
             }
-            None => {
-                launch!(self, "attention_delta", each_one(sums); &(sums as u64), &(width as i32), &d_output, &output, &delta);
-                let name = format!("attention_d_query_{}", channels(width));
-                let bytes = shared_bytes(width, 2 * TILE, LANES);
-                self.allow_shared_memory(&name, bytes);
-                launch!(self, &name, grid((layout.query_tiles, shape.heads), THREADS, bytes);
-                    &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output,
-                    &d_query);
-            }
-        }
+            None => (format!("attention_d_query_{}", channels(width)), shape.heads, shared_bytes(width, 2 * TILE, LANES)),
+        };
+        self.allow_shared_memory(&name, bytes);
+        launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
+            &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output, &d_query);
 
         let prefix = layout.prefix_length * shape.key_value_heads * width;
         let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));

@@ -226,7 +226,7 @@ __device__ void tensor_forward(AttentionShape shape, const Segment* segments, co
 
 template <int FULL>
 __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query, View key, View value,
-                               View output, const float* log_sum, float* delta, View d_output, View gradient) {
+                               const float* log_sum, const float* delta, View d_output, View gradient) {
     extern __shared__ uint4 tensor_memory[];
     const int stride = Tile<FULL>::stride;
     QueryTile tile = tiles[blockIdx.x];
@@ -248,19 +248,7 @@ __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, co
         int row = lane / 4 + half * 8;
         u64 at = (u64)(tile.begin + row) * shape.heads + own.head;
         log_sums[half] = row < there ? log_sum[at] : 0.0f;
-        // `delta = d_output · output` of the row and head, which `tensor_d_key_value` reads too: four lanes a row.
-        float sum = 0.0f;
-#pragma unroll
-        for (int from = 0; from < FULL; from += 32) {
-            int channel = from + lane % 4 * 8;
-            if (row >= there || channel >= width) continue;
-            float a[WIDE], b[WIDE];
-            get_wide(output, at * width + channel, WIDE, a);
-            get_wide(d_output, at * width + channel, WIDE, b);
-            WIDE_EACH(j) sum = fmaf(a[j], b[j], sum);
-        }
-        deltas[half] = quad_sum(sum);
-        if (row < there && lane % 4 == 0) delta[at] = deltas[half];
+        deltas[half] = row < there ? delta[at] : 0.0f;
     }
 #pragma unroll
     for (int t = 0; t < FULL / 8; t++)
@@ -462,6 +450,21 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
 #define TENSOR_BODY(call)
 #endif
 
+// `delta = d_output · output` of each row and head, a warp for each, eight channels a lane.
+extern "C" __global__ void tensor_attention_delta(u64 n, int width, View d_output, View output, float* delta) {
+    u64 i = (blockIdx.x * (u64)blockDim.x + threadIdx.x) / LANES;
+    if (i >= n) return;
+    float sum = 0.0f;
+    for (int channel = threadIdx.x % LANES * WIDE; channel < width; channel += LANES * WIDE) {
+        float a[WIDE], b[WIDE];
+        get_wide(output, i * width + channel, WIDE, a);
+        get_wide(d_output, i * width + channel, WIDE, b);
+        WIDE_EACH(j) sum = fmaf(a[j], b[j], sum);
+    }
+    sum = warp_sum(sum);
+    if (threadIdx.x % LANES == 0) delta[i] = sum;
+}
+
 #define FOR_WIDTH(FULL)                                                                                                        \
     extern "C" __global__ void __launch_bounds__(128) tensor_attention_##FULL(                                                 \
         AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query, View key, View value, View output,  \
@@ -470,9 +473,8 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
     }                                                                                                                          \
     extern "C" __global__ void __launch_bounds__(128) tensor_attention_d_query_##FULL(                                         \
         AttentionShape shape, const Segment* segments, const QueryTile* tiles, View query, View key, View value,               \
-        View output, const float* log_sum, float* delta, View d_output, View gradient) {                                       \
-        TENSOR_BODY((tensor_d_query<FULL>(shape, segments, tiles, query, key, value, output, log_sum, delta, d_output,         \
-                                          gradient)));                                                                         \
+        const float* log_sum, const float* delta, View d_output, View gradient) {                                              \
+        TENSOR_BODY((tensor_d_query<FULL>(shape, segments, tiles, query, key, value, log_sum, delta, d_output, gradient)));    \
     }                                                                                                                          \
     extern "C" __global__ void __launch_bounds__(TEAMS* TEAM) tensor_attention_d_key_value_##FULL(                             \
         AttentionShape shape, const Segment* segments, const KeyTile* tiles, int prefix, View query, View key, View value,     \

@@ -37,6 +37,8 @@ const FUNCTIONS: &[&str] = &[
     "lora_rows_2",
     "lora_rows_8",
     "lora_columns",
+    "lora_add_columns",
+    "tensor_attention_delta",
     "attention_delta",
     "attention_add_partial_sums",
     "attention_1",
@@ -76,8 +78,6 @@ pub(super) struct Cuda {
     pub(super) stream: Arc<CudaStream>,
     pub(super) blas: Arc<Blas>,
     pub(super) workspace: Block,
-    /// Of blocks that have ended, all 0 between the launches that count so.
-    pub(super) counters: Block,
     pub(super) pools: Pools,
     /// Of the factors of products, and of what lies between two products.
     pub(super) factors: Element,
@@ -85,9 +85,6 @@ pub(super) struct Cuda {
     functions: Functions,
     pub(super) rope_tables: Mutex<Vec<Arc<super::operations::RopeTable>>>,
 }
-
-/// Blocks that can be counted at once.
-const COUNTERS: usize = 1 << 16;
 
 /// The kernels by name.
 type Functions = Arc<BTreeMap<&'static str, CudaFunction>>;
@@ -161,16 +158,8 @@ impl Cuda {
         let pools = Pools { arrays: Pool::new(&context), recordings: Pool::new(&context) };
         let workspace =
             Block::new(&pools.arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
-        let counters =
-            Block::new(&pools.arrays, COUNTERS * size_of::<u32>()).map_err(|error| failed("have memory")(error.into()))?;
         let (recording, rope_tables) = (AtomicBool::new(false), Mutex::default());
-        let cuda = Self { stream, blas, workspace, counters, pools, factors, recording, functions, rope_tables };
-        cuda.fill_with_zeros(cuda.counters.address, COUNTERS * size_of::<u32>());
-        Ok(cuda)
-    }
-
-    pub(super) const fn counters_length(&self) -> usize {
-        COUNTERS
+        Ok(Self { stream, blas, workspace, pools, factors, recording, functions, rope_tables })
     }
 
     /// The kernels and cuBLASLt, which the process keeps: closing either would wait for the whole device, and break the recording of

@@ -132,10 +132,8 @@ struct LoraGradient {
 #define GRADIENT_RANKS 8
 #define TILE_ROWS 32
 
-// A block sums `chunk` rows for some columns and eight ranks of one of the two gradients. The block of the same columns and ranks that
-// ends last, by `counters`, adds all chunks to the gradient in their order.
-extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)
-    lora_columns(u32 rows, u32 rank, u32 chunk, LoraGradient a, LoraGradient b, u32* counters) {
+// A block sums `chunk` rows for some columns and eight ranks of one of the two gradients.
+extern "C" __global__ void __launch_bounds__(COLUMN_THREADS) lora_columns(u32 rows, u32 rank, u32 chunk, LoraGradient a, LoraGradient b) {
     __shared__ float left[TILE_ROWS][GRADIENT_RANKS];
     bool second = blockIdx.x >= a.blocks;
     LoraGradient part = second ? b : a;
@@ -169,43 +167,18 @@ extern "C" __global__ void __launch_bounds__(COLUMN_THREADS)
             if (at < part.columns && low + r < rank)
                 part.parts[((u64)blockIdx.y * rank + low + r) * part.columns + at] = sums[c][r];
         }
-    __shared__ bool is_last;
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        u32* counter = counters + blockIdx.z * gridDim.x + blockIdx.x;
-        is_last = atomicAdd(counter, 1u) == gridDim.y - 1;
-        if (is_last) *counter = 0;
+}
+
+// Adds the chunks' sums, in their order, to both gradients.
+extern "C" __global__ void lora_add_columns(u32 rank, u32 chunks, LoraGradient a, LoraGradient b) {
+    u64 of_a = (u64)rank * a.columns, all = of_a + (u64)rank * b.columns;
+    EACH(i, all) {
+        LoraGradient part = i < of_a ? a : b;
+        u64 at = i < of_a ? i : i - of_a, size = (u64)rank * part.columns;
+        float* place = part.gradient + at / part.columns * part.rank_stride + at % part.columns * part.column_stride;
+        float before = *place, sum = 0.0f;
+#pragma unroll 8
+        for (u32 chunk = 0; chunk < chunks; chunk++) sum += part.parts[chunk * size + at];
+        *place = before + part.scale * sum;
     }
-    __syncthreads();
-    if (!is_last) return;
-    __threadfence();
-    // All that is read comes before the first number is written, so that the reads do not wait for one another.
-    float* places[COLUMNS][GRADIENT_RANKS];
-#pragma unroll
-    for (int c = 0; c < COLUMNS; c++)
-#pragma unroll
-        for (int r = 0; r < GRADIENT_RANKS; r++) {
-            u32 at = column + c * COLUMN_THREADS;
-            bool there = at < part.columns && low + r < rank;
-            places[c][r] = there ? part.gradient + (low + r) * part.rank_stride + at * part.column_stride : nullptr;
-            sums[c][r] = 0.0f;
-        }
-    for (u32 y = 0; y < gridDim.y; y++)
-#pragma unroll
-        for (int c = 0; c < COLUMNS; c++)
-#pragma unroll
-            for (int r = 0; r < GRADIENT_RANKS; r++)
-                if (places[c][r])
-                    sums[c][r] += __ldcg(part.parts + ((u64)y * rank + low + r) * part.columns + column + c * COLUMN_THREADS);
-    float before[COLUMNS][GRADIENT_RANKS];
-#pragma unroll
-    for (int c = 0; c < COLUMNS; c++)
-#pragma unroll
-        for (int r = 0; r < GRADIENT_RANKS; r++) before[c][r] = places[c][r] ? *places[c][r] : 0.0f;
-#pragma unroll
-    for (int c = 0; c < COLUMNS; c++)
-#pragma unroll
-        for (int r = 0; r < GRADIENT_RANKS; r++)
-            if (places[c][r]) *places[c][r] = before[c][r] + part.scale * sums[c][r];
 }

@@ -1,6 +1,6 @@
-//! LoRA's products: a launch forward, two backward.
+//! LoRA's products: a launch forward, three backward.
 
-use super::device::{Cuda, grid, launch};
+use super::device::{Cuda, each_one, grid, launch};
 use super::memory::{Buffer, Element, View};
 use crate::kernels::{LoraGradients, LoraSaved, LoraShape};
 use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
@@ -155,11 +155,9 @@ impl Cuda {
             scale,
             padding: 0,
         };
-        let columns = blocks(inputs) + blocks(outputs);
-        let ranks = rank.div_ceil(RANKS);
-        assert!(columns * ranks <= self.counters_length(), "a projection of {inputs} by {outputs} at rank {rank} is too large");
-        let mut configuration = grid((columns, chunks), COLUMN_THREADS, 0);
-        configuration.grid_dim.2 = ranks as u32;
-        launch!(self, "lora_columns", configuration; &size(rows), &size(rank), &size(chunk), &a, &b, &self.counters.address);
+        let mut configuration = grid((blocks(inputs) + blocks(outputs), chunks), COLUMN_THREADS, 0);
+        configuration.grid_dim.2 = rank.div_ceil(RANKS) as u32;
+        launch!(self, "lora_columns", configuration; &size(rows), &size(rank), &size(chunk), &a, &b);
+        launch!(self, "lora_add_columns", each_one(rank * (inputs + outputs)); &size(rank), &size(chunks), &a, &b);
     }
 }

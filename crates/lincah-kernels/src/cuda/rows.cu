@@ -158,11 +158,12 @@ struct AdamFactors {
     float gradient, beta1, rest1, beta2, rest2, rate, root, epsilon, keep;
 };
 
-// Factor of gradient clipping: `min(1, clip / (norm + 1e-6))`, or 1 where `clip` is 0. One block; sums in the order of the arrays.
+// Factor of gradient clipping: `min(1, clip / (norm + 1e-6))`, or 1 where `clip` is 0. One warp; the sum has one order.
 extern "C" __global__ void gradient_factor(int arrays, double clip, const double* norms, double* total, float* factor) {
-    if (threadIdx.x > 0) return;
     double sum = 0.0;
-    for (int i = 0; i < arrays; i++) sum += norms[i];
+    for (int i = threadIdx.x; i < arrays; i += 32) sum += norms[i];
+    sum = warp_sum(sum);
+    if (threadIdx.x > 0) return;
     *total = sum;
     *factor = clip > 0.0 ? (float)fmin(1.0, clip / (sqrt(sum) + 1e-6)) : 1.0f;
 }
