@@ -175,7 +175,7 @@ fn channels(width: usize) -> usize {
 /// Channels of the tensor cores' kernels for arrays all in bfloat16 (attention_bf16.cu); `None` where those for f32 are to be taken.
 fn tensor_channels(width: usize, arrays: &[View]) -> Option<usize> {
     let all = arrays.iter().all(|array| array.element() == Element::Bf16);
-    (all && width % 16 == 0).then(|| width.next_power_of_two().max(16))
+    (all && width.is_multiple_of(16)).then(|| width.next_power_of_two().max(16))
 }
 
 /// Bytes of shared memory for `rows` rows of so many channels in bfloat16, eight apart.
