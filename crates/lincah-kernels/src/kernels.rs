@@ -242,6 +242,10 @@ pub trait Kernels: Send + Sync + 'static {
     fn product_bytes(&self) -> usize {
         size_of::<f32>()
     }
+    /// Whether a norm's output is better kept for the backward than computed again.
+    fn keeps_norms(&self) -> bool {
+        false
+    }
     /// Copies to the device.
     fn upload(&self, values: &[f32]) -> Self::Buffer;
     /// Copies from the device.
@@ -380,6 +384,17 @@ pub trait Kernels: Send + Sync + 'static {
 
     /// `r = 1 / sqrt(mean(x²) + epsilon)`, `y = x r w` (Zhang & Sennrich 2019). # Shapes: x, y `[N, D]`, w `[D]`, r `[N]`.
     fn rms_norm(&self, shape: NormShape, x: &Self::Buffer, weight: &Self::Buffer, y: &mut Self::Buffer, r: &mut Self::Buffer);
+    /// `y += x`, then the [`rms_norm`](Self::rms_norm) of y. # Shapes: x, y and normed `[N, D]`, w `[D]`, r `[N]`.
+    fn add_rms_norm(
+        &self,
+        shape: NormShape,
+        (x, weight): (&Self::Buffer, &Self::Buffer),
+        y: &mut Self::Buffer,
+        (normed, r): (&mut Self::Buffer, &mut Self::Buffer),
+    ) {
+        self.add(x, y);
+        self.rms_norm(shape, y, weight, normed, r);
+    }
     /// With `g = dy w`: `dx += r g - x r³ mean(g x)`. # Shapes: as in [`rms_norm`](Self::rms_norm).
     fn rms_norm_backward(
         &self,
@@ -393,6 +408,19 @@ pub trait Kernels: Send + Sync + 'static {
     fn rope(&self, table: &Self::RopeTable, layout: &Self::Layout, heads: usize, x: &mut Self::Buffer);
     /// Rotates a gradient back, in place. # Shapes: as in [`rope`](Self::rope).
     fn rope_backward(&self, table: &Self::RopeTable, layout: &Self::Layout, heads: usize, dx: &mut Self::Buffer);
+
+    /// [`rope`](Self::rope) of two arrays, each with its heads.
+    fn rope_of_two(&self, table: &Self::RopeTable, layout: &Self::Layout, arrays: [(usize, &mut Self::Buffer); 2]) {
+        for (heads, x) in arrays {
+            self.rope(table, layout, heads, x);
+        }
+    }
+    /// [`rope_backward`](Self::rope_backward) of two arrays, each with its heads.
+    fn rope_of_two_backward(&self, table: &Self::RopeTable, layout: &Self::Layout, arrays: [(usize, &mut Self::Buffer); 2]) {
+        for (heads, dx) in arrays {
+            self.rope_backward(table, layout, heads, dx);
+        }
+    }
 
     /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` after [`RaggedLayout::continuing`]), log_sum `[N, H]`.
     fn attention(

@@ -16,7 +16,8 @@
 //! | R | LoRA rank |
 //! | I, O | inputs and outputs of a linear layer |
 //!
-//! Every array is dense, row-major and `f32` on the devices (the [`reference`](mod@reference) also runs in `f64`).
+//! Every array is dense, row-major and `f32` on the devices (the [`reference`](mod@reference) also runs in `f64`; a CUDA device may keep
+//! frozen weights and what lies between products in bfloat16, see [`CudaPrecision`]).
 //!
 //! # Operations
 //! | operation | forward | backward |
@@ -26,7 +27,8 @@
 //! | both in one | [`Kernels::adapted_linear`] | [`Kernels::adapted_linear_backward`] |
 //! | bias | [`Kernels::add_bias`] | identity |
 //! | dropout | [`Kernels::dropout`] | [`Kernels::dropout_backward`] |
-//! | RMS norm | [`Kernels::rms_norm`] | [`Kernels::rms_norm_backward`] |
+//! | embedding | [`Kernels::embed`] | none |
+//! | RMS norm | [`Kernels::rms_norm`], of a sum [`Kernels::add_rms_norm`] | [`Kernels::rms_norm_backward`] |
 //! | rotary embedding | [`Kernels::rope`] | [`Kernels::rope_backward`] |
 //! | ragged causal attention | [`Kernels::attention`] | [`Kernels::attention_backward`] |
 //! | gated activation | [`Kernels::gated_activation`] | [`Kernels::gated_activation_backward`] |
@@ -35,7 +37,7 @@
 //! | soft cap | [`Kernels::soft_cap`] | [`Kernels::soft_cap_backward`] |
 //! | cross-entropy | [`Kernels::cross_entropy`] | the same call |
 //! | shared blocks on a diagonal | part of the array | [`Kernels::tie_diagonal_blocks`] |
-//! | Adam | [`Kernels::adam_step`] | none |
+//! | Adam | [`Kernels::adam_step`], of many arrays [`Kernels::clipped_adam_steps`] | none |
 //!
 //! [`Cpu`] is the processor, [`Profiled`] the processor with a clock on each operation, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
 //! against.

@@ -86,8 +86,8 @@ impl<K: Kernels> Attention<K> {
         let (mut query, query_norm) = self.head_norm(pass, shape.heads, &self.query_norm, query);
         let (mut key, key_norm) = self.head_norm(pass, shape.key_value_heads, &self.key_norm, key);
         if let Some(rope) = self.rope {
-            kernels.rope(&pass.rope_tables[rope], pass.layout, shape.heads, &mut query);
-            kernels.rope(&pass.rope_tables[rope], pass.layout, shape.key_value_heads, &mut key);
+            let arrays = [(shape.heads, &mut query), (shape.key_value_heads, &mut key)];
+            kernels.rope_of_two(&pass.rope_tables[rope], pass.layout, arrays);
         }
         let width = shape.heads * shape.head_dimension;
         let (mut output, mut log_sum) = (kernels.unset(rows * width), kernels.unset(rows * shape.heads));
@@ -145,8 +145,8 @@ impl<K: Kernels> Attention<K> {
         let gradients = AttentionGradients { query: &mut dq, key: &mut dk, value: &mut dv };
         kernels.attention_backward(shape, pass.layout, activations, &d_output, gradients);
         if let Some(rope) = self.rope {
-            kernels.rope_backward(&pass.rope_tables[rope], pass.layout, shape.heads, &mut dq);
-            kernels.rope_backward(&pass.rope_tables[rope], pass.layout, shape.key_value_heads, &mut dk);
+            let arrays = [(shape.heads, &mut dq), (shape.key_value_heads, &mut dk)];
+            kernels.rope_of_two_backward(&pass.rope_tables[rope], pass.layout, arrays);
         }
         let dq = self.head_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
         let dk = self.head_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);

@@ -27,11 +27,13 @@ struct PostNormSaved<K: Kernels> {
     r: K::Buffer,
 }
 
-/// What the backward of a block needs. The normed inputs are computed again rather than kept.
+/// What the backward of a block needs. Most normed inputs are computed again rather than kept.
 pub(crate) struct BlockActivations<K: Kernels> {
     /// Residual stream on entry, `[N, D]`.
     input: K::Buffer,
     attention_r: K::Buffer,
+    /// Of the first norm, where the device keeps it and the backward reads it.
+    attention_normed: Option<K::Buffer>,
     attention: AttentionActivations<K>,
     attention_post: Option<PostNormSaved<K>>,
     /// Residual stream between the halves, `[M, D]`.
@@ -146,22 +148,24 @@ impl<K: Kernels> Block<K> {
         let key = |module| pass.dropout_key(self.layer, module);
         let (normed, attention_r) = self.norm(kernels, pass.rows, &x, &self.attention_norm);
         let (y, attention) = self.attention.forward(pass, &normed, kept, [key(0), key(1), key(2), key(3)], cache);
-        drop(normed);
+        let attention_normed = (kernels.keeps_norms() && self.attention.reads_input()).then_some(normed);
         let rows = kept.map_or(pass.rows, |kept| kept.count);
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
-        match kept {
-            Some(kept) => {
-                let mut residual = kernels.unset(rows * self.hidden_size);
-                kernels.gather_rows(self.hidden_size, &kept.indices, &x, &mut residual);
-                kernels.add(&residual, &mut middle);
-            }
-            None => kernels.add(&x, &mut middle),
-        }
-        let (normed, mlp_r) = self.norm(kernels, rows, &middle, &self.mlp_norm);
+        let gathered = kept.map(|kept| {
+            let mut residual = kernels.unset(rows * self.hidden_size);
+            kernels.gather_rows(self.hidden_size, &kept.indices, &x, &mut residual);
+            residual
+        });
+        let (mut normed, mut mlp_r) = (kernels.unset(rows * self.hidden_size), kernels.unset(rows));
+        let residual = (gathered.as_ref().unwrap_or(&x), &self.mlp_norm);
+        kernels.add_rms_norm(self.norm_shape(rows), residual, &mut middle, (&mut normed, &mut mlp_r));
         let (y, mlp) = self.mlp.forward(kernels, rows, &normed, [key(4), key(5), key(6)]);
         let (mut out, mlp_post) = self.post_norm(kernels, rows, &self.mlp_post_norm, y);
         kernels.add(&middle, &mut out);
-        (out, BlockActivations { input: x, attention_r, attention, attention_post, middle, mlp_r, mlp, mlp_post })
+        (
+            out,
+            BlockActivations { input: x, attention_r, attention_normed, attention, attention_post, middle, mlp_r, mlp, mlp_post },
+        )
     }
 
     /// From the gradient of the residual stream behind the block, `[M, D]`, to that before it, `[N, D]`; `None` where `wants_input` is false.
@@ -179,10 +183,12 @@ impl<K: Kernels> Block<K> {
         let d_normed = self.mlp.backward(kernels, rows, &normed, &saved.mlp, d_mlp.as_ref().unwrap_or(&dx));
         kernels.rms_norm_backward(self.norm_shape(rows), (&saved.middle, &self.mlp_norm, &saved.mlp_r), &d_normed, &mut dx);
         let input = (&saved.input, &self.attention_norm);
-        let normed = self.normed_again(kernels, pass.rows, input, self.attention.reads_input());
+        let again = self.attention.reads_input() && saved.attention_normed.is_none();
+        let computed = self.normed_again(kernels, pass.rows, input, again);
+        let normed = saved.attention_normed.as_ref().unwrap_or(&computed);
         let d_attention = self.post_norm_backward(kernels, rows, &self.attention_post_norm, &saved.attention_post, &dx);
         let dy = d_attention.as_ref().unwrap_or(&dx);
-        let d_normed = self.attention.backward(pass, &normed, &saved.attention, dy, (kept, wants_input))?;
+        let d_normed = self.attention.backward(pass, normed, &saved.attention, dy, (kept, wants_input))?;
         if let Some(kept) = kept {
             let mut all = kernels.zeros(pass.rows * self.hidden_size);
             kernels.scatter_add_rows(self.hidden_size, &kept.indices, &dx, &mut all);

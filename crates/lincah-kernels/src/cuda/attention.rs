@@ -13,6 +13,8 @@ const LANES: usize = 32;
 const THREADS: usize = 128;
 /// Warps of a block on tensor cores, each 16 queries of a head.
 const TENSOR_WARPS: usize = 4;
+/// Teams of such warps in a block whose keys are a tile.
+const TEAMS: usize = 2;
 /// Most partial sums of the prefix's gradients.
 const MOST_SLOTS: usize = 64;
 
@@ -51,7 +53,8 @@ fn tables(layout: &RaggedLayout) -> Vec<i32> {
         let count = TILE.min(prefix_length - begin);
         for slot in 0..slots {
             let last = segments.len().min((slot + 1) * chunk);
-            key_tiles.extend([begin, count, begin, slot * chunk, last, slot].map(number));
+            key_tiles.extend([begin, count, begin, slot * chunk, last].map(number));
+            key_tiles.push(if slots > 1 { number(slot) } else { -1 });
         }
     }
     let most = most_tiles(layout.rows(), segments.len());
@@ -172,7 +175,7 @@ fn channels(width: usize) -> usize {
 /// Channels of the tensor cores' kernels for arrays all in bfloat16 (attention_bf16.cu); `None` where those for f32 are to be taken.
 fn tensor_channels(width: usize, arrays: &[View]) -> Option<usize> {
     let all = arrays.iter().all(|array| array.element() == Element::Bf16);
-    (all && width % 16 == 0).then(|| width.next_power_of_two().max(16))
+    (all && width.is_multiple_of(16)).then(|| width.next_power_of_two().max(16))
 }
 
 /// Bytes of shared memory for `rows` rows of so many channels in bfloat16, eight apart.
@@ -271,19 +274,22 @@ impl Cuda {
         let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));
         let [key_parts, value_parts] =
             parts.each_mut().map(|part| self.output(part, layout.slots * prefix, Element::F32).address);
-        let (name, bytes) = match tensor {
+        let (name, threads, bytes) = match tensor {
             Some(channels) => {
-                let rows = 2 * (TILE + LANES);
-                let bytes = tensor_bytes(channels, rows) + tensor_bytes(LANES, 2 * TILE);
-                (format!("tensor_attention_d_key_value_{channels}"), bytes)
+                let team = tensor_bytes(channels, 2 * LANES) + tensor_bytes(LANES, 2 * TILE);
+                let bytes = tensor_bytes(channels, 2 * TILE) + TEAMS * team;
+                (format!("tensor_attention_d_key_value_{channels}"), TEAMS * THREADS, bytes)
             }
-            None => (format!("attention_d_key_value_{}", channels(width)), shared_bytes(width, 2 * TILE, 2 * LANES)),
+            None => {
+                let bytes = shared_bytes(width, 2 * TILE, 2 * LANES);
+                (format!("attention_d_key_value_{}", channels(width)), THREADS, bytes)
+            }
         };
         self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), THREADS, bytes);
+        launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), threads, bytes);
             &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), &query, &key, &value, &log_sum,
             &delta, &d_output, &d_key, &d_value, &key_parts, &value_parts);
-        if prefix > 0 {
+        if prefix > 0 && layout.slots > 1 {
             launch!(self, "attention_add_partial_sums", each_one(2 * prefix);
                 &(prefix as u64), &(layout.slots as i32), &key_parts, &value_parts, &d_key, &d_value);
         }

@@ -3,6 +3,10 @@
 // Where queries are tiles, a warp is 16 queries of one head, and the block's four warps are heads that share their keys. Where keys are
 // tiles, scores are split over the warps by queries and sums by channels. Probabilities are rounded to bfloat16 before they weigh rows.
 
+// Two teams of four warps take turns at the queries, so that one computes while the other waits for memory.
+#define TEAM 128
+#define TEAMS 2
+
 #if __CUDA_ARCH__ >= 800
 #define TENSOR_WARPS 4
 #define TILE_QUERIES 16
@@ -47,18 +51,24 @@ __device__ int rows_at(int stride) {
     return (lane & 15) * stride + (lane >> 4) * 8;
 }
 
-// Copies `count` rows of one head, with zeros behind their channels and for rows that are not there; `threads` of them from `thread` on.
+// Begins to copy `count` rows of one head, with zeros behind their channels and for rows that are not there, by `threads` threads of
+// which this is `thread`. The copies since the last `end_of_copies` are waited for together.
 template <int FULL, typename RowOf>
-__device__ void load_rows(u16* to, int rows, int count, RowOf row_of, View from, int heads, int head, int width, int thread, int threads) {
+__device__ void copy_rows(u16* to, int rows, int count, RowOf row_of, View from, int heads, int head, int width, int thread, int threads) {
     const int pieces = FULL / 8;
     for (int i = thread; i < rows * pieces; i += threads) {
         int row = i / pieces, channel = i % pieces * 8;
-        uint4 piece = make_uint4(0, 0, 0, 0);
-        if (row < count && channel < width)
-            piece = *(const uint4*)((const u16*)from.data + ((u64)row_of(row) * heads + head) * width + channel);
-        *(uint4*)(to + row * Tile<FULL>::stride + channel) = piece;
+        bool there = row < count && channel < width;
+        const u16* source = (const u16*)from.data + (there ? ((u64)row_of(row) * heads + head) * width + channel : 0);
+        u32 target = (u32)__cvta_generic_to_shared(to + row * Tile<FULL>::stride + channel);
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(target), "l"(source), "r"(there ? 16 : 0) : "memory");
     }
 }
+
+__device__ void end_of_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Waits until at most `LATER` of the newest groups of copies are under way.
+template <int LATER> __device__ void wait_for_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(LATER) : "memory"); }
 
 // 16 rows times 32 rows: `scores[n]` are columns 8 n to 8 n + 7.
 template <int FULL> __device__ void score_tile(const u16* left, const u16* right, float (*scores)[4]) {
@@ -139,22 +149,29 @@ __device__ void tensor_forward(AttentionShape shape, const Segment* segments, co
     Segment segment = segments[tile.segment];
     HeadOfWarp own = head_of_warp(shape, warp);
     int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1;
-    load_rows<FULL>(queries, TILE_QUERIES, own.there ? tile.count : 0, [&](int i) { return tile.begin + i; }, query, shape.heads,
+    copy_rows<FULL>(queries, TILE_QUERIES, own.there ? tile.count : 0, [&](int i) { return tile.begin + i; }, query, shape.heads,
                     own.head, width, lane, 32);
     float sums[2] = {0.0f, 0.0f}, highest[2] = {-INFINITY, -INFINITY}, rows[FULL / 8][4];
 #pragma unroll
     for (int t = 0; t < FULL / 8; t++)
         for (int i = 0; i < 4; i++) rows[t][i] = 0.0f;
     int begin = shape.window ? max(0, first + 1 - shape.window) : 0;
+    auto copy = [&](u16* to, View source, int from) {
+        auto key_row = [&](int i) { return key_row_of(segment, from + i); };
+        copy_rows<FULL>(to, TILE_KEYS, last + 1 - from, key_row, source, shape.key_value_heads, own.key_head, width, threadIdx.x, 128);
+        end_of_copies();
+    };
+    copy(keys, key, begin);
     for (int from = begin; from <= last; from += TILE_KEYS) {
         int count = min(TILE_KEYS, last + 1 - from);
-        auto key_row = [&](int i) { return key_row_of(segment, from + i); };
-        __syncthreads();
-        load_rows<FULL>(keys, TILE_KEYS, count, key_row, key, shape.key_value_heads, own.key_head, width, threadIdx.x, 128);
-        load_rows<FULL>(values, TILE_KEYS, count, key_row, value, shape.key_value_heads, own.key_head, width, threadIdx.x, 128);
+        copy(values, value, from);
+        wait_for_copies<1>();
         __syncthreads();
         float scores[4][4];
         score_tile<FULL>(queries, keys, scores);
+        __syncthreads();
+        // The next keys come while the values are used; behind the last there are none to copy.
+        copy(keys, key, from + TILE_KEYS);
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             int position = first + lane / 4 + half * 8;
@@ -186,7 +203,10 @@ __device__ void tensor_forward(AttentionShape shape, const Segment* segments, co
         }
         u32 weights[2][4];
         as_factors(scores, weights);
+        wait_for_copies<1>();
+        __syncthreads();
         add_weighted<FULL>(weights, values, rows);
+        __syncthreads();
     }
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -220,8 +240,8 @@ __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, co
     HeadOfWarp own = head_of_warp(shape, warp);
     int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1, there = own.there ? tile.count : 0;
     auto query_row = [&](int i) { return tile.begin + i; };
-    load_rows<FULL>(queries, TILE_QUERIES, there, query_row, query, shape.heads, own.head, width, lane, 32);
-    load_rows<FULL>(d_outputs, TILE_QUERIES, there, query_row, d_output, shape.heads, own.head, width, lane, 32);
+    copy_rows<FULL>(queries, TILE_QUERIES, there, query_row, query, shape.heads, own.head, width, lane, 32);
+    copy_rows<FULL>(d_outputs, TILE_QUERIES, there, query_row, d_output, shape.heads, own.head, width, lane, 32);
     float log_sums[2], deltas[2], rows[FULL / 8][4];
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -234,12 +254,16 @@ __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, co
     for (int t = 0; t < FULL / 8; t++)
         for (int i = 0; i < 4; i++) rows[t][i] = 0.0f;
     int begin = shape.window ? max(0, first + 1 - shape.window) : 0;
+    auto copy = [&](u16* to, View source, int from) {
+        auto key_row = [&](int i) { return key_row_of(segment, from + i); };
+        copy_rows<FULL>(to, TILE_KEYS, last + 1 - from, key_row, source, shape.key_value_heads, own.key_head, width, threadIdx.x, 128);
+        end_of_copies();
+    };
+    copy(keys, key, begin);
+    copy(values, value, begin);
     for (int from = begin; from <= last; from += TILE_KEYS) {
         int count = min(TILE_KEYS, last + 1 - from);
-        auto key_row = [&](int i) { return key_row_of(segment, from + i); };
-        __syncthreads();
-        load_rows<FULL>(keys, TILE_KEYS, count, key_row, key, shape.key_value_heads, own.key_head, width, threadIdx.x, 128);
-        load_rows<FULL>(values, TILE_KEYS, count, key_row, value, shape.key_value_heads, own.key_head, width, threadIdx.x, 128);
+        wait_for_copies<0>();
         __syncthreads();
         float scores[4][4], d_scores[4][4];
         score_tile<FULL>(queries, keys, scores);
@@ -256,7 +280,12 @@ __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, co
             }
         u32 weights[2][4];
         as_factors(d_scores, weights);
+        __syncthreads();
+        // The next values come while the keys are used; behind the last there are none to copy.
+        copy(values, value, from + TILE_KEYS);
         add_weighted<FULL>(weights, keys, rows);
+        __syncthreads();
+        copy(keys, key, from + TILE_KEYS);
     }
 #pragma unroll
     for (int half = 0; half < 2; half++) {
@@ -273,6 +302,8 @@ __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, co
 }
 
 #define WEIGHT_STRIDE (TILE_KEYS + 8)
+
+__device__ void team_barrier(int team) { asm volatile("bar.sync %0, 128;" ::"r"(team + 1) : "memory"); }
 
 // 16 keys by 8 queries of this warp: `scores` and `d_scores`.
 template <int FULL> __device__ void score_column(const u16* left, const u16* right, float* scores) {
@@ -296,17 +327,23 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
     const int stride = Tile<FULL>::stride, channels = FULL / TENSOR_WARPS < 16 ? 16 : FULL / TENSOR_WARPS;
     KeyTile tile = tiles[blockIdx.x];
     if (tile.count == 0) return;
-    int width = shape.width, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    int width = shape.width, lane = threadIdx.x % 32, warp = threadIdx.x / 32 % TENSOR_WARPS;
+    int team = threadIdx.x / TEAM, thread = threadIdx.x % TEAM;
     u16* keys = (u16*)tensor_memory;
     u16* values = keys + 16 * stride;
-    u16* queries = values + 16 * stride;
+    u16* teams = values + 16 * stride;
+    u16* queries = teams + team * (2 * TILE_KEYS * stride + 2 * 16 * WEIGHT_STRIDE);
     u16* d_outputs = queries + TILE_KEYS * stride;
     u16* probabilities = d_outputs + TILE_KEYS * stride;
     u16* d_scores = probabilities + 16 * WEIGHT_STRIDE;
     int key_head = blockIdx.y, group = shape.heads / shape.key_value_heads;
     auto key_row = [&](int i) { return tile.begin + i; };
-    load_rows<FULL>(keys, 16, tile.count, key_row, key, shape.key_value_heads, key_head, width, threadIdx.x, 128);
-    load_rows<FULL>(values, 16, tile.count, key_row, value, shape.key_value_heads, key_head, width, threadIdx.x, 128);
+    copy_rows<FULL>(keys, 16, tile.count, key_row, key, shape.key_value_heads, key_head, width, threadIdx.x, TEAMS * TEAM);
+    copy_rows<FULL>(values, 16, tile.count, key_row, value, shape.key_value_heads, key_head, width, threadIdx.x, TEAMS * TEAM);
+    end_of_copies();
+    wait_for_copies<0>();
+    __syncthreads();
+    int turn = 0;
     float key_rows[channels / 8][4], value_rows[channels / 8][4];
 #pragma unroll
     for (int t = 0; t < channels / 8; t++)
@@ -319,9 +356,11 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
             int count = min(TILE_KEYS, end - from), row = segment.begin + from - segment.prefix;
             auto query_row = [&](int i) { return row + i; };
             for (int head = key_head * group; head < (key_head + 1) * group; head++) {
-                __syncthreads();
-                load_rows<FULL>(queries, TILE_KEYS, count, query_row, query, shape.heads, head, width, threadIdx.x, 128);
-                load_rows<FULL>(d_outputs, TILE_KEYS, count, query_row, d_output, shape.heads, head, width, threadIdx.x, 128);
+                if (turn++ % TEAMS != team) continue;
+                team_barrier(team);
+                copy_rows<FULL>(queries, TILE_KEYS, count, query_row, query, shape.heads, head, width, thread, TEAM);
+                copy_rows<FULL>(d_outputs, TILE_KEYS, count, query_row, d_output, shape.heads, head, width, thread, TEAM);
+                end_of_copies();
                 float log_sums[2], deltas[2];
 #pragma unroll
                 for (int i = 0; i < 2; i++) {
@@ -330,7 +369,8 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
                     log_sums[i] = q < count ? log_sum[at] : 0.0f;
                     deltas[i] = q < count ? delta[at] : 0.0f;
                 }
-                __syncthreads();
+                wait_for_copies<0>();
+                team_barrier(team);
                 float scores[4], products[4];
                 score_column<FULL>(keys, queries + warp * 8 * stride, scores);
                 score_column<FULL>(values, d_outputs + warp * 8 * stride, products);
@@ -348,7 +388,7 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
                     *(u32*)(probabilities + at) = pack_bf16(scores[half * 2], scores[half * 2 + 1]);
                     *(u32*)(d_scores + at) = pack_bf16(products[half * 2], products[half * 2 + 1]);
                 }
-                __syncthreads();
+                team_barrier(team);
                 if (warp * channels >= FULL) continue;
 #pragma unroll
                 for (int k = 0; k < TILE_KEYS; k += 16) {
@@ -370,11 +410,30 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
             }
         }
     }
+    // The other team's sums are added to the first's, through its shared memory: as much as its rows took.
+    float* others = (float*)(teams + 2 * TILE_KEYS * stride + 2 * 16 * WEIGHT_STRIDE);
+    bool has_channels = warp * channels < FULL;
+    __syncthreads();
+#pragma unroll
+    for (int t = 0; t < channels / 8; t++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int at = (((warp * (channels / 8) + t) * 4 + i) * 2) * 32 + lane;
+            if (team == 1 && has_channels) others[at] = key_rows[t][i], others[at + 32] = value_rows[t][i];
+        }
+    __syncthreads();
+    if (team == 1 || !has_channels) return;
+#pragma unroll
+    for (int t = 0; t < channels / 8; t++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int at = (((warp * (channels / 8) + t) * 4 + i) * 2) * 32 + lane;
+            key_rows[t][i] += others[at], value_rows[t][i] += others[at + 32];
+        }
     bool partial = tile.slot >= 0;
     View to_key = partial ? View{key_parts, 0} : key_gradient;
     View to_value = partial ? View{value_parts, 0} : value_gradient;
     int base = partial ? tile.slot * prefix : 0;
-    if (warp * channels >= FULL) return;
 #pragma unroll
     for (int t = 0; t < channels / 8; t++)
 #pragma unroll
@@ -391,12 +450,17 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
 #define TENSOR_BODY(call)
 #endif
 
-// `delta = d_output · output` of each row and head, a warp for each.
+// `delta = d_output · output` of each row and head, a warp for each, eight channels a lane.
 extern "C" __global__ void tensor_attention_delta(u64 n, int width, View d_output, View output, float* delta) {
     u64 i = (blockIdx.x * (u64)blockDim.x + threadIdx.x) / LANES;
     if (i >= n) return;
     float sum = 0.0f;
-    for (int c = threadIdx.x % LANES; c < width; c += LANES) sum = fmaf(get(output, i * width + c), get(d_output, i * width + c), sum);
+    for (int channel = threadIdx.x % LANES * WIDE; channel < width; channel += LANES * WIDE) {
+        float a[WIDE], b[WIDE];
+        get_wide(output, i * width + channel, WIDE, a);
+        get_wide(d_output, i * width + channel, WIDE, b);
+        WIDE_EACH(j) sum = fmaf(a[j], b[j], sum);
+    }
     sum = warp_sum(sum);
     if (threadIdx.x % LANES == 0) delta[i] = sum;
 }
@@ -412,7 +476,7 @@ extern "C" __global__ void tensor_attention_delta(u64 n, int width, View d_outpu
         const float* log_sum, const float* delta, View d_output, View gradient) {                                              \
         TENSOR_BODY((tensor_d_query<FULL>(shape, segments, tiles, query, key, value, log_sum, delta, d_output, gradient)));    \
     }                                                                                                                          \
-    extern "C" __global__ void __launch_bounds__(128) tensor_attention_d_key_value_##FULL(                                     \
+    extern "C" __global__ void __launch_bounds__(TEAMS* TEAM) tensor_attention_d_key_value_##FULL(                             \
         AttentionShape shape, const Segment* segments, const KeyTile* tiles, int prefix, View query, View key, View value,     \
         const float* log_sum, const float* delta, View d_output, View key_gradient, View value_gradient, float* key_parts,     \
         float* value_parts) {                                                                                                  \

@@ -203,18 +203,26 @@ extern "C" __global__ void tie_diagonal_blocks(u64 n, u32 count, u32 rows, u32 c
     }
 }
 
-// `sign` is -1 for the way back. n is N heads C/2.
-extern "C" __global__ void rope(u64 n, u32 heads, u32 half, float sign, const float* cosines, const float* sines,
-                                const int* positions, View x) {
-    EACH(i, n) {
-        u64 head = i / half;
-        u32 pair = i % half;
-        u64 angle = (u64)positions[head / heads] * half + pair;
-        float cosine = cosines[angle], sine = sign * sines[angle];
-        u64 first = head * 2 * half + pair;
-        float a = get(x, first), b = get(x, first + half);
-        put(x, first, a * cosine - b * sine);
-        put(x, first + half, b * cosine + a * sine);
+// Pairs of one array: `heads` a row. A second array of the same rows may have other heads, or none.
+__device__ void rotate(View x, u64 i, u32 heads, u32 half, float sign, const float* cosines, const float* sines, const int* positions) {
+    u64 head = i / half;
+    u32 pair = i % half;
+    u64 angle = (u64)positions[head / heads] * half + pair;
+    float cosine = cosines[angle], sine = sign * sines[angle];
+    u64 first = head * 2 * half + pair;
+    float a = get(x, first), b = get(x, first + half);
+    put(x, first, a * cosine - b * sine);
+    put(x, first + half, b * cosine + a * sine);
+}
+
+// `sign` is -1 for the way back. n is N C/2.
+extern "C" __global__ void rope(u64 n, u32 half, float sign, const float* cosines, const float* sines, const int* positions, View x,
+                                u32 heads, View second, u32 second_heads) {
+    EACH(i, n * (heads + second_heads)) {
+        if (i < n * heads)
+            rotate(x, i, heads, half, sign, cosines, sines, positions);
+        else
+            rotate(second, i - n * heads, second_heads, half, sign, cosines, sines, positions);
     }
 }
 

@@ -13,6 +13,28 @@ __device__ float factor_at(Factor factor, u64 rank, u64 position) {
     return factor.values[rank * factor.rank_stride + position * factor.position_stride];
 }
 
+// Ranks `rank` to `rank + 3` of eight positions from `position` on, of which `there` are there; vectors of four where they lie so.
+__device__ void factors_at(Factor factor, u32 ranks, u32 rank, u32 position, int there, float (*values)[WIDE]) {
+    if (factor.position_stride == 1 && factor.rank_stride % 4 == 0 && there == WIDE && rank + RANKS <= ranks) {
+#pragma unroll
+        for (int r = 0; r < RANKS; r++) {
+            const float4* source = (const float4*)(factor.values + (rank + r) * factor.rank_stride + position);
+            float4 a = source[0], b = source[1];
+            values[r][0] = a.x, values[r][1] = a.y, values[r][2] = a.z, values[r][3] = a.w;
+            values[r][4] = b.x, values[r][5] = b.y, values[r][6] = b.z, values[r][7] = b.w;
+        }
+    } else if (factor.rank_stride == 1 && factor.position_stride % 4 == 0 && there == WIDE) {
+        WIDE_EACH(j) {
+            float4 a = *(const float4*)(factor.values + (position + j) * factor.position_stride + rank);
+            values[0][j] = a.x, values[1][j] = a.y, values[2][j] = a.z, values[3][j] = a.w;
+        }
+    } else {
+#pragma unroll
+        for (int r = 0; r < RANKS; r++)
+            WIDE_EACH(j) values[r][j] = rank + r < ranks && j < there ? factor_at(factor, rank + r, position + j) : 0.0f;
+    }
+}
+
 struct LoraRows {
     u32 rows, inputs, outputs, rank;
     float hidden_scale, scale;  // hidden = hidden_scale x downᵀ; y = scale hidden upᵀ, or += where `adds`
@@ -29,9 +51,7 @@ template <int ROWS> __device__ void lora_rows(LoraRows shape, View x, Factor dow
         for (u32 i = threadIdx.x * WIDE; i < shape.inputs; i += LORA_THREADS * WIDE) {
             int there = min((u32)WIDE, shape.inputs - i);
             float factors[RANKS][WIDE];
-#pragma unroll
-            for (int r = 0; r < RANKS; r++)
-                WIDE_EACH(j) factors[r][j] = rank + r < shape.rank && j < there ? factor_at(down, rank + r, i + j) : 0.0f;
+            factors_at(down, shape.rank, rank, i, there, factors);
 #pragma unroll
             for (int row = 0; row < ROWS; row++) {
                 float values[WIDE] = {};
@@ -62,14 +82,16 @@ template <int ROWS> __device__ void lora_rows(LoraRows shape, View x, Factor dow
     for (u32 o = threadIdx.x * WIDE; o < shape.outputs; o += LORA_THREADS * WIDE) {
         int there = min((u32)WIDE, shape.outputs - o);
         float sums[ROWS][WIDE] = {};
-        for (u32 r = 0; r < shape.rank; r++) {
-            float factors[WIDE];
-            WIDE_EACH(j) factors[j] = j < there ? factor_at(up, r, o + j) : 0.0f;
+        for (u32 rank = 0; rank < shape.rank; rank += RANKS) {
+            float factors[RANKS][WIDE];
+            factors_at(up, shape.rank, rank, o, there, factors);
 #pragma unroll
-            for (int row = 0; row < ROWS; row++) {
-                float weight = row < count ? tile[row * shape.rank + r] : 0.0f;
-                WIDE_EACH(j) sums[row][j] = fmaf(weight, factors[j], sums[row][j]);
-            }
+            for (int row = 0; row < ROWS; row++)
+#pragma unroll
+                for (int r = 0; r < RANKS; r++) {
+                    float weight = row < count && rank + r < shape.rank ? tile[row * shape.rank + rank + r] : 0.0f;
+                    WIDE_EACH(j) sums[row][j] = fmaf(weight, factors[r][j], sums[row][j]);
+                }
         }
 #pragma unroll
         for (int row = 0; row < ROWS; row++) {
@@ -153,8 +175,10 @@ extern "C" __global__ void lora_add_columns(u32 rank, u32 chunks, LoraGradient a
     EACH(i, all) {
         LoraGradient part = i < of_a ? a : b;
         u64 at = i < of_a ? i : i - of_a, size = (u64)rank * part.columns;
-        float sum = 0.0f;
+        float* place = part.gradient + at / part.columns * part.rank_stride + at % part.columns * part.column_stride;
+        float before = *place, sum = 0.0f;
+#pragma unroll 8
         for (u32 chunk = 0; chunk < chunks; chunk++) sum += part.parts[chunk * size + at];
-        part.gradient[at / part.columns * part.rank_stride + at % part.columns * part.column_stride] += part.scale * sum;
+        *place = before + part.scale * sum;
     }
 }

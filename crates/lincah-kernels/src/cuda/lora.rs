@@ -1,6 +1,6 @@
 //! LoRA's products: a launch forward, three backward.
 
-use super::device::{Cuda, grid, launch};
+use super::device::{Cuda, each_one, grid, launch};
 use super::memory::{Buffer, Element, View};
 use crate::kernels::{LoraGradients, LoraSaved, LoraShape};
 use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
@@ -158,7 +158,6 @@ impl Cuda {
         let mut configuration = grid((blocks(inputs) + blocks(outputs), chunks), COLUMN_THREADS, 0);
         configuration.grid_dim.2 = rank.div_ceil(RANKS) as u32;
         launch!(self, "lora_columns", configuration; &size(rows), &size(rank), &size(chunk), &a, &b);
-        let elements = rank * (inputs + outputs);
-        launch!(self, "lora_add_columns", super::device::each_one(elements); &size(rank), &size(chunks), &a, &b);
+        launch!(self, "lora_add_columns", each_one(rank * (inputs + outputs)); &size(rank), &size(chunks), &a, &b);
     }
 }

@@ -43,6 +43,11 @@ pub(super) struct View {
 unsafe impl DeviceRepr for View {}
 
 impl View {
+    /// No array.
+    pub(super) fn none() -> Self {
+        Self { address: 0, bf16: 0 }
+    }
+
     pub(super) fn element(self) -> Element {
         if self.bf16 == 0 { Element::F32 } else { Element::Bf16 }
     }
@@ -130,12 +135,14 @@ impl Pool {
 pub(super) struct Buffer {
     block: Option<Block>,
     content: Content,
+    /// The same numbers in bfloat16, where whoever wrote them knew that a product would read them so.
+    rounded: Option<Block>,
     pub(super) length: usize,
 }
 
 impl Buffer {
     pub(super) fn new(length: usize) -> Self {
-        Self { block: None, content: Content::Unset, length }
+        Self { block: None, content: Content::Unset, rounded: None, length }
     }
 
     fn element(&self) -> Element {
@@ -153,8 +160,15 @@ impl Buffer {
         }
     }
 
+    /// The first `length` numbers in bfloat16, if they are at hand.
+    pub(super) fn rounded(&self, length: usize) -> Option<View> {
+        self.check(length);
+        self.rounded.as_ref().map(|block| View { address: block.address, bf16: 1 })
+    }
+
     /// Forgets the numbers: they are zeros now.
     pub(super) fn forget(&mut self) {
+        self.rounded = None;
         self.content = Content::Zeros;
     }
 
@@ -179,7 +193,7 @@ impl Cuda {
 
     /// An array of zeros, in memory as soon as that matters.
     pub(super) fn zeroed(&self, length: usize) -> Buffer {
-        Buffer { block: None, content: Content::Zeros, length }
+        Buffer { block: None, content: Content::Zeros, rounded: None, length }
     }
 
     /// The array to read, known to have at least `length` numbers.
@@ -202,6 +216,7 @@ impl Cuda {
             buffer.block = Some(self.block(bytes));
         }
         buffer.content = Content::Numbers(element);
+        buffer.rounded = None;
         self.view(buffer, length)
     }
 
@@ -215,6 +230,14 @@ impl Cuda {
         }
     }
 
+    /// Where the numbers that are being written go in bfloat16 too.
+    pub(super) fn rounded_output(&self, buffer: &mut Buffer) -> View {
+        let block = self.block(buffer.length * Element::Bf16.bytes());
+        let view = View { address: block.address, bf16: 1 };
+        buffer.rounded = Some(block);
+        view
+    }
+
     /// The array to be changed, its zeros in memory, in `element` if it holds no numbers yet.
     pub(super) fn settled(&self, buffer: &mut Buffer, length: usize, element: Element) -> View {
         if buffer.content == Content::Zeros {
@@ -222,6 +245,7 @@ impl Cuda {
             let view = self.output(buffer, whole, element);
             self.fill_with_zeros(view.address, whole * element.bytes());
         }
+        buffer.rounded = None;
         self.view(buffer, length)
     }
 

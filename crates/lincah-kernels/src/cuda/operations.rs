@@ -63,14 +63,17 @@ fn small_numbers(values: &[usize]) -> Vec<i32> {
 }
 
 impl Cuda {
-    fn rotate(&self, table: &RopeTable, layout: &Layout, heads: usize, x: &mut Buffer, sign: f32) {
+    /// One array or two, each with its heads.
+    fn rotate(&self, table: &RopeTable, layout: &Layout, arrays: &mut [(usize, &mut Buffer)], sign: f32) {
         assert!(layout.longest() <= table.positions, "{} positions, but the table has {}", layout.longest(), table.positions);
         let half = table.inverse_frequencies.len();
-        let pairs = layout.rows() * heads * half;
         let [cosines, sines] = [&table.cosines, &table.sines].map(|angles| self.numbers_of(angles, table.positions * half));
-        let x = self.settled(x, 2 * pairs, self.factors);
-        launch!(self, "rope", each_one(pairs);
-            &(pairs as u64), &(heads as u32), &(half as u32), &sign, &cosines, &sines, &layout.positions(), &x);
+        let n = layout.rows() * half;
+        let views: Vec<(u32, View)> =
+            arrays.iter_mut().map(|(heads, x)| (*heads as u32, self.settled(x, 2 * n * *heads, self.factors))).collect();
+        let ((heads, x), (others, second)) = (views[0], views.get(1).copied().unwrap_or((0, views[0].1)));
+        launch!(self, "rope", each_one(n * (heads + others) as usize);
+            &(n as u64), &(half as u32), &sign, &cosines, &sines, &layout.positions(), &x, &heads, &second, &others);
     }
 
     /// Numbers in the device's element for factors.
@@ -99,6 +102,9 @@ impl Cuda {
         let view = self.view(buffer, length);
         if view.element() == self.factors {
             return (view, None);
+        }
+        if let Some(rounded) = buffer.rounded(length) {
+            return (rounded, None);
         }
         let rounded = self.converted(view, length, self.factors);
         (self.view(&rounded, length), Some(rounded))
@@ -134,6 +140,10 @@ impl Kernels for Cuda {
 
     fn product_bytes(&self) -> usize {
         self.factors.bytes()
+    }
+
+    fn keeps_norms(&self) -> bool {
+        true
     }
 
     fn upload(&self, values: &[f32]) -> Buffer {
@@ -311,24 +321,61 @@ impl Kernels for Cuda {
         }
     }
 
+    fn add_rms_norm(
+        &self,
+        shape: NormShape,
+        (x, weight): (&Buffer, &Buffer),
+        y: &mut Buffer,
+        (normed, r): (&mut Buffer, &mut Buffer),
+    ) {
+        let (rows, width) = (shape.rows, shape.width);
+        let (x, weight) = (self.view(x, rows * width), self.view(weight, width));
+        let of_y = self.view(y, rows * width);
+        let mut wider = (of_y.element() != x.element() && x.element() == Element::F32).then(|| Cuda::unset(self, y.length));
+        let sum = match &mut wider {
+            Some(sum) => self.output(sum, rows * width, Element::F32),
+            None => self.settled(y, rows * width, of_y.element()),
+        };
+        let (normed, r) = (self.output(normed, rows * width, self.factors), self.output(r, rows, Element::F32));
+        if rows > 0 {
+            launch!(self, "add_rms_norm", grid((rows, 1), reducing_threads(width), 0);
+                &(width as u32), &shape.epsilon, &x, &of_y, &sum, &weight, &normed, &r.address);
+        }
+        if let Some(sum) = wider {
+            *y = sum;
+        }
+    }
+
     fn rms_norm_backward(&self, shape: NormShape, saved: (&Buffer, &Buffer, &Buffer), dy: &Buffer, dx: &mut Buffer) {
         let (rows, width) = (shape.rows, shape.width);
         let (x, weight, r) = (self.view(saved.0, rows * width), self.view(saved.1, width), self.numbers_of(saved.2, rows));
         let dy = self.view(dy, rows * width);
         // What is normed in f32 is the residual stream, whose gradient is kept as it is.
-        let (dx, adds) = self.sum(dx, rows * width, x.element());
+        let (sum, adds) = self.sum(dx, rows * width, x.element());
+        // A product will read it rounded.
+        let rounded = if sum.element() == self.factors { View::none() } else { self.rounded_output(dx) };
         if rows > 0 {
             launch!(self, "rms_norm_backward", grid((rows, 1), reducing_threads(width), 0);
-                &(width as u32), &x, &weight, &r, &dy, &dx, &i32::from(adds));
+                &(width as u32), &x, &weight, &r, &dy, &sum, &i32::from(adds), &rounded);
         }
     }
 
     fn rope(&self, table: &Arc<RopeTable>, layout: &Layout, heads: usize, x: &mut Buffer) {
-        self.rotate(table, layout, heads, x, 1.0);
+        self.rotate(table, layout, &mut [(heads, x)], 1.0);
     }
 
     fn rope_backward(&self, table: &Arc<RopeTable>, layout: &Layout, heads: usize, dx: &mut Buffer) {
-        self.rotate(table, layout, heads, dx, -1.0);
+        self.rotate(table, layout, &mut [(heads, dx)], -1.0);
+    }
+
+    fn rope_of_two(&self, table: &Arc<RopeTable>, layout: &Layout, arrays: [(usize, &mut Buffer); 2]) {
+        let [first, second] = arrays;
+        self.rotate(table, layout, &mut [first, second], 1.0);
+    }
+
+    fn rope_of_two_backward(&self, table: &Arc<RopeTable>, layout: &Layout, arrays: [(usize, &mut Buffer); 2]) {
+        let [first, second] = arrays;
+        self.rotate(table, layout, &mut [first, second], -1.0);
     }
 
     fn attention(
@@ -382,7 +429,7 @@ impl Kernels for Cuda {
             *y = self.converted(x, n, x.element());
             return;
         };
-        let of_y = self.view(y, n);
+        let of_y = self.settled(y, n, element);
         if element.bytes() >= x.element().bytes() {
             launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_y);
             return;
@@ -415,13 +462,13 @@ impl Kernels for Cuda {
 
     fn soft_cap(&self, cap: f32, x: &mut Buffer) {
         let n = x.length;
-        let x = self.view(x, n);
+        let x = self.settled(x, n, Element::F32);
         launch!(self, "soft_cap", each_one(n); &(n as u64), &cap, &x);
     }
 
     fn soft_cap_backward(&self, cap: f32, y: &Buffer, dx: &mut Buffer) {
         let n = dx.length;
-        let (y, dx) = (self.view(y, n), self.view(dx, n));
+        let (y, dx) = (self.view(y, n), self.settled(dx, n, Element::F32));
         launch!(self, "soft_cap_backward", each_one(n); &(n as u64), &cap, &y, &dx);
     }
 
@@ -456,7 +503,7 @@ impl Kernels for Cuda {
     fn scale(&self, factor: f32, y: &mut Buffer) {
         let n = y.length;
         if y.written().is_some() {
-            let y = self.view(y, n);
+            let y = self.settled(y, n, Element::F32);
             launch!(self, "scale", each(n); &(n as u64), &factor, &y);
         }
     }

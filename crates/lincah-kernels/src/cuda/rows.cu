@@ -71,8 +71,34 @@ extern "C" __global__ void rms_norm(u32 width, float epsilon, View x, View weigh
     if (threadIdx.x == 0) r[blockIdx.x] = factor;
 }
 
-// `adds` 0: dx is written, not added to.
-extern "C" __global__ void rms_norm_backward(u32 width, View x, View weight, const float* r, View dy, View dx, int adds) {
+// `sum = x + y`, and its norm. `sum` may be x or y.
+extern "C" __global__ void add_rms_norm(u32 width, float epsilon, View x, View y, View sum, View weight, View normed, float* r) {
+    u64 row = (u64)blockIdx.x * width;
+    float squares = 0.0f;
+    ROW_WIDE(i, count, width) {
+        float a[WIDE], b[WIDE];
+        get_row(x, row, i, count, width, a);
+        get_row(y, row, i, count, width, b);
+        WIDE_EACH(j) {
+            a[j] += b[j];
+            squares += a[j] * a[j];
+        }
+        put_row(sum, row, i, count, width, a);
+    }
+    float factor = 1.0f / sqrtf(block_sum(squares) / width + epsilon);
+    ROW_WIDE(i, count, width) {
+        float a[WIDE], w[WIDE];
+        get_row(sum, row, i, count, width, a);
+        get_row(weight, 0, i, count, width, w);
+        WIDE_EACH(j) a[j] = a[j] * factor * w[j];
+        put_row(normed, row, i, count, width, a);
+    }
+    if (threadIdx.x == 0) r[blockIdx.x] = factor;
+}
+
+// `adds` 0: dx is written, not added to. `rounded`, where there is one, gets the result too.
+extern "C" __global__ void rms_norm_backward(u32 width, View x, View weight, const float* r, View dy, View dx, int adds,
+                                             View rounded) {
     u64 row = (u64)blockIdx.x * width;
     float sum = 0.0f, factor = r[blockIdx.x];
     ROW_WIDE(i, count, width) {
@@ -91,6 +117,7 @@ extern "C" __global__ void rms_norm_backward(u32 width, View x, View weight, con
         if (adds) get_row(dx, row, i, count, width, d);
         WIDE_EACH(j) d[j] += factor * g[j] * w[j] - a[j] * shrink;
         put_row(dx, row, i, count, width, d);
+        if (rounded.data) put_row(rounded, row, i, count, width, d);
     }
 }
 
@@ -131,11 +158,12 @@ struct AdamFactors {
     float gradient, beta1, rest1, beta2, rest2, rate, root, epsilon, keep;
 };
 
-// Factor of gradient clipping: `min(1, clip / (norm + 1e-6))`, or 1 where `clip` is 0. One block; sums in the order of the arrays.
+// Factor of gradient clipping: `min(1, clip / (norm + 1e-6))`, or 1 where `clip` is 0. One warp; the sum has one order.
 extern "C" __global__ void gradient_factor(int arrays, double clip, const double* norms, double* total, float* factor) {
-    if (threadIdx.x > 0) return;
     double sum = 0.0;
-    for (int i = 0; i < arrays; i++) sum += norms[i];
+    for (int i = threadIdx.x; i < arrays; i += 32) sum += norms[i];
+    sum = warp_sum(sum);
+    if (threadIdx.x > 0) return;
     *total = sum;
     *factor = clip > 0.0 ? (float)fmin(1.0, clip / (sqrt(sum) + 1e-6)) : 1.0f;
 }

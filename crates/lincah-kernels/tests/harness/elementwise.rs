@@ -58,6 +58,36 @@ pub fn rms_norm<K: Kernels>(device: &K) -> Outputs {
     outputs
 }
 
+pub fn add_rms_norm<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(31);
+    for (rows, width) in [(1, 1), (3, 20), (17, 64), (61, 577)] {
+        let shape = NormShape { rows, width, epsilon: 1e-6 };
+        let (x, weight) = (device.upload(&noise.take(rows * width)), device.upload(&noise.take(width)));
+        let mut y = device.upload(&noise.take(rows * width));
+        let (mut normed, mut r) = (poisoned(device, rows * width), poisoned(device, rows));
+        device.add_rms_norm(shape, (&x, &weight), &mut y, (&mut normed, &mut r));
+        for (name, length, buffer) in [("sum", rows * width, &y), ("normed", rows * width, &normed), ("r", rows, &r)] {
+            outputs.push(device, SUM, length, format!("add_rms_norm {rows}×{width} {name}"), buffer);
+        }
+    }
+    outputs
+}
+
+pub fn embed<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(32);
+    for (width, tokens) in [(1, &[0][..]), (20, &[16, 3, 3, 0]), (577, &[2, 1])] {
+        let table = device.embedding(&noise.take(17 * width));
+        let mut y = poisoned(device, tokens.len() * width);
+        device.embed(width, &device.indices(tokens), &table, 1.5, &mut y);
+        // Whether the factor comes before or after the table's rounding, and to numbers behind the rows, is the device's matter.
+        let values = device.download(&y)[..tokens.len() * width].to_vec();
+        outputs.push_values(ROUNDING, format!("embed {tokens:?} width {width}"), values);
+    }
+    outputs
+}
+
 pub fn rms_norm_backward<K: Kernels>(device: &K) -> Outputs {
     let mut outputs = Outputs::default();
     let mut noise = Noise::new(12);

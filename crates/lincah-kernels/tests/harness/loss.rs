@@ -2,7 +2,7 @@
 
 use super::{FORMULA, GUARD, Outputs, PROBABILITY, SUM, poisoned};
 use crate::noise::Noise;
-use lincah_kernels::{AdamStep, DiagonalBlocks, Kernels};
+use lincah_kernels::{AdamArrays, AdamStep, DiagonalBlocks, Kernels};
 
 pub fn soft_cap<K: Kernels>(device: &K) -> Outputs {
     let mut outputs = Outputs::default();
@@ -86,6 +86,46 @@ pub fn adam_step<K: Kernels>(device: &K) -> Outputs {
             }
             for (name, buffer) in [("parameter", &parameter), ("first moment", &first), ("second moment", &second)] {
                 outputs.push(device, SUM, length, format!("adam_step {length} decay {weight_decay} {name}"), buffer);
+            }
+        }
+    }
+    outputs
+}
+
+pub fn clipped_adam_steps<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(33);
+    for clip_norm in [None, Some(0.5), Some(1e6)] {
+        let lengths = [1, 61, 40_003];
+        let mut buffers = lengths.map(|length| {
+            let zeros = || device.zeros(length);
+            (zeros(), zeros(), device.upload(&noise.take(length)), device.upload(&noise.take(length)))
+        });
+        let step = AdamStep {
+            learning_rate: 1e-2,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-3,
+            weight_decay: 0.1,
+            step: 1,
+            gradient_scale: 0.6,
+        };
+        let mut arrays: Vec<_> = buffers
+            .iter_mut()
+            .map(|(first_moment, second_moment, gradient, parameter)| AdamArrays {
+                gradient,
+                first_moment,
+                second_moment,
+                parameter,
+            })
+            .collect();
+        let norm = device.clipped_adam_steps(step, clip_norm, &mut arrays);
+        outputs.push_values(FORMULA, format!("clipped_adam_steps at {clip_norm:?} norm"), vec![norm as f32]);
+        for (length, (first, second, gradient, parameter)) in lengths.into_iter().zip(&buffers) {
+            for (name, buffer) in
+                [("first moment", first), ("second moment", second), ("parameter", parameter), ("gradient", gradient)]
+            {
+                outputs.push(device, SUM, length, format!("clipped_adam_steps at {clip_norm:?} {name}"), buffer);
             }
         }
     }

@@ -81,6 +81,8 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("adapted_linear_backward", linear::adapted_linear_backward),
         ("dropout", elementwise::dropout),
         ("rms_norm", elementwise::rms_norm),
+        ("add_rms_norm", elementwise::add_rms_norm),
+        ("embed", elementwise::embed),
         ("rms_norm_backward", elementwise::rms_norm_backward),
         ("rope", attention::rope),
         ("attention", attention::attention),
@@ -96,5 +98,6 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("squared_norm", loss::squared_norm),
         ("scale", elementwise::scale),
         ("adam_step", loss::adam_step),
+        ("clipped_adam_steps", loss::clipped_adam_steps),
     ]
 }

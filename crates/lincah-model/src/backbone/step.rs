@@ -224,7 +224,7 @@ impl<K: Kernels> Backbone<K> {
         let keys = config.key_value_head_count * config.head_dimension;
         let normed = if config.query_key_norm { queries + keys } else { 0 } + if config.post_norms { 2 * hidden } else { 0 };
         let stream = 4 * hidden;
-        let layer = 2 * stream + product * (2 * queries + 2 * keys + 2 * intermediate + normed) + 4 * config.head_count;
+        let layer = 2 * stream + product * (2 * queries + 2 * keys + 2 * intermediate + normed + hidden) + 4 * config.head_count;
         let working = 4 * stream + (4 + 3 * product) * intermediate + (4 + 2 * product) * queries;
         let layers = config.layers.len();
         rows * if self.recompute { layers * stream + layer + working } else { layers * layer + working }
@@ -236,9 +236,9 @@ fn rope_positions(batch: &TokenBatch) -> usize {
     batch.layout.longest().next_multiple_of(64)
 }
 
-/// Rows to fill a batch up to: one at least, eight numbers an octave.
+/// Rows to fill a batch up to: one at least. Fewer than 256 rows cost what the weights cost, however many there are.
 fn filled_rows(rows: usize) -> usize {
-    (rows + 1).next_multiple_of(((rows + 1).next_power_of_two() / 16).max(16))
+    (rows + 1).next_multiple_of(((rows + 1).next_power_of_two() / 16).max(32))
 }
 
 #[cfg(test)]
@@ -249,7 +249,7 @@ mod tests {
     fn batches_are_filled_to_few_numbers_of_rows() {
         for rows in 1..3000 {
             let filled = filled_rows(rows);
-            assert!(filled > rows && filled <= rows + 16.max(rows / 7), "{rows} {filled}");
+            assert!(filled > rows && filled <= rows + 32.max(rows / 7), "{rows} {filled}");
         }
     }
 }
