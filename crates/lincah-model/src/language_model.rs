@@ -71,9 +71,9 @@ pub struct UnknownDevice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Precision {
-    /// 32-bit floating point: the processor's own, and what a GPU is checked with.
+    /// 32-bit floating point: what is computed in if nothing is asked for.
     F32,
-    /// bfloat16 factors, summed in f32: a GPU's own.
+    /// bfloat16 factors, summed in f32: a GPU's fast way.
     Bf16,
     /// Weights of 8 bits, a scale a row: the processor's fast way to score, which cannot train.
     Int8,
@@ -115,7 +115,7 @@ pub struct UnknownPrecision {
 pub struct Compute {
     /// Where.
     pub device: Device,
-    /// How weights and products are kept; `None` is the device's own way.
+    /// How weights and products are kept; `None` is f32.
     pub precision: Option<Precision>,
     /// Whether a training step keeps only what enters a layer and computes the rest again in the backward: a third more work, and a
     /// fraction of the memory, with the same results.
@@ -200,12 +200,11 @@ pub trait Decoding: Send {
 pub fn load(files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn LanguageModel>, ModelError> {
     let on_cuda = |ordinal: usize| {
         let precision = match compute.precision {
-            None => None,
-            Some(Precision::F32) => Some(CudaPrecision::F32),
-            Some(Precision::Bf16) => Some(CudaPrecision::Bf16),
+            None | Some(Precision::F32) => CudaPrecision::F32,
+            Some(Precision::Bf16) => CudaPrecision::Bf16,
             Some(precision) => return Err(ModelError::Precision { precision, device: Device::Cuda(ordinal) }),
         };
-        Ok(cuda(ordinal, precision)?)
+        Ok(cuda(ordinal, Some(precision))?)
     };
     match compute.device {
         Device::Cpu => match compute.precision {

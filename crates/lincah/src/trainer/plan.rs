@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn long_batches_are_computed_in_parts() {
-        let questions = questions(&[0, 1, 0, 1, 0, 1], &[300, 300, 60, 700, 10, 10], &[1.0, 1.0]);
+        let questions = questions(&[0, 1, 0, 1, 0, 1], &[250, 250, 60, 700, 10, 10], &[1.0, 1.0]);
         let plan = Plan::new(&Recipe::default(), questions, 1);
         let batch: Vec<usize> = (0..6).collect();
         assert_eq!(lengths(&plan, &batch, 1), [2, 1, 1, 2]);
@@ -241,9 +241,9 @@ mod tests {
             Question::new(EncodedPrompt { tokens, cut_characters: 0 }, &[0.0, 1.0], &[1.0, 1.0])
         };
         let row = |shared: usize| (0..3).map(move |own| question(shared, own));
-        let plan = Plan::new(&Recipe::default(), row(5).chain(row(580)).chain(row(615)).collect(), 3);
+        let plan = Plan::new(&Recipe::default(), row(5).chain(row(452)).chain(row(487)).collect(), 3);
         assert_eq!((plan.rows(), plan.steps_per_epoch), (3, 1));
-        // 580 + 3 · 20 tokens are just not too many at once, 615 + 2 · 20 are.
+        // 452 + 3 · 20 tokens are just not too many at once, 487 + 2 · 20 are.
         assert_eq!(lengths(&plan, &[1, 0, 2], 1), [3, 3, 1, 1, 1]);
     }
 
