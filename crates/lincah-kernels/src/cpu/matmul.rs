@@ -10,6 +10,8 @@ const SMALL: usize = 1 << 15;
 /// Multiply-adds of a product that is not shared out: less work than waking a thread.
 const SMALL_PRODUCT: usize = 1 << 18;
 
+/// Inner steps of a panel that is turned at once: it stays in the second cache.
+const MOST_TURNED: usize = 64 * PANEL;
 /// Numbers of a cache line.
 const LINE: usize = 16;
 
@@ -168,35 +170,6 @@ pub(super) fn product(left: Left, right: Right, inner: usize, columns: usize, ac
     Product { left, right, inner, columns, accumulate, tail: None }.run_on_all_threads(result);
 }
 
-/// `result = x Wᵀ` for a row-major W that is too large to pack: computed as `W xᵀ`, the same multiply-adds, so that only x is packed. # Shapes: x `[rows, inner]`, W `[columns, inner]`, result `[rows, columns]`.
-pub(super) fn product_unpacked(x: &[f32], rows: usize, weight: &[f32], inner: usize, result: &mut [f32]) {
-    const CHUNK: usize = 4 * MOST_ROWS;
-    let columns = weight.len() / inner;
-    assert!(result.len() >= rows * columns);
-    if rows == 0 {
-        return;
-    }
-    let panels = pack_transposed(&x[..rows * inner], rows, inner, 1.0);
-    let target = SharedPointer(result.as_mut_ptr());
-    weight.par_chunks(CHUNK * inner).enumerate().for_each_init(
-        || vec![0.0; CHUNK * rows],
-        |tile, (chunk, weight)| {
-            let count = weight.len() / inner;
-            let left = Left::row_major(weight, count, inner);
-            let right = Right::Panels(&panels);
-            let product = Product { left, right, inner, columns: rows, accumulate: false, tail: None };
-            // SAFETY: the tile holds CHUNK rows of `rows` elements and is this thread's own.
-            unsafe { product.run(tile.as_mut_ptr(), rows) };
-            for n in 0..rows {
-                for o in 0..count {
-                    // SAFETY: chunk * CHUNK + o < columns and n < rows, so the element lies in `result`; no other task writes these columns.
-                    unsafe { *target.get().add(n * columns + chunk * CHUNK + o) = tile[o * rows + n] };
-                }
-            }
-        },
-    );
-}
-
 impl<'a> Product<'a> {
     /// `result += tail` alone.
     pub(super) fn tail_alone(tail: Tail<'a>, columns: usize) -> Self {
@@ -309,10 +282,21 @@ impl Product<'_> {
             return unsafe { self.blocks(panel, rows, (result, result_stride), &[]) };
         };
         TURNED.with_borrow_mut(|turned| {
-            turned.resize(self.inner.next_multiple_of(PANEL) * PANEL, 0.0);
-            transpose_panel(panels, panel, (self.inner, self.columns), turned);
-            // SAFETY: the caller's promise.
-            unsafe { self.blocks(panel, rows, (result, result_stride), turned) };
+            for start in (0..self.inner).step_by(MOST_TURNED) {
+                let inner = MOST_TURNED.min(self.inner - start);
+                let part = Product {
+                    left: Left { values: &self.left.values[start * self.left.inner_stride..], ..self.left },
+                    right: Right::TransposedPanels(&panels[start * self.columns..]),
+                    inner,
+                    accumulate: self.accumulate || start > 0,
+                    tail: self.tail.filter(|_| start + inner == self.inner),
+                    ..*self
+                };
+                turned.resize(inner.next_multiple_of(PANEL) * PANEL, 0.0);
+                transpose_panel(&panels[start * self.columns..], panel, (inner, self.columns), turned);
+                // SAFETY: the caller's promise.
+                unsafe { part.blocks(panel, rows.clone(), (result, result_stride), turned) };
+            }
         });
     }
 
@@ -476,7 +460,7 @@ pub(super) mod tests {
     #[test]
     fn every_form_of_the_right_factor_gives_the_same_bits_for_any_number_of_rows() {
         for (rows, inner, columns) in
-            [(1, 1, 1), (3, 7, 5), (14, 16, 32), (15, 33, 40), (29, 64, 100), (61, 129, 31), (9, 1024, 40)]
+            [(1, 1, 1), (3, 7, 5), (14, 16, 32), (15, 33, 40), (29, 64, 100), (61, 129, 31), (9, 1024, 40), (7, 4500, 33)]
         {
             let (x, w) = (noise(rows * inner, 1), noise(columns * inner, 2));
             let transposed: Vec<f32> = (0..inner * columns).map(|i| w[(i % columns) * inner + i / columns]).collect();
@@ -495,10 +479,11 @@ pub(super) mod tests {
             {
                 assert_eq!(expected, run(left, right));
             }
-            let (mut overwritten, mut unpacked) = (vec![f32::NAN; rows * columns], vec![f32::NAN; rows * columns]);
+            let mut overwritten = vec![f32::NAN; rows * columns];
             product(left, Right::Panels(&packed), inner, columns, false, &mut overwritten);
-            product_unpacked(&x, rows, &w, inner, &mut unpacked);
-            assert_eq!(overwritten, unpacked);
+            let mut from_zero = vec![0.0; rows * columns];
+            product(left, Right::Panels(&packed), inner, columns, true, &mut from_zero);
+            assert_eq!(overwritten, from_zero);
             let x_transposed: Vec<f32> = (0..inner * rows).map(|i| x[(i % rows) * inner + i / rows]).collect();
             assert_eq!(expected, run(Left::transposed(&x_transposed, rows), Right::Panels(&packed)));
             let first_row = run(Left::row_major(&x, 1, inner), Right::Panels(&packed));

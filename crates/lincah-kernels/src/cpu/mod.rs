@@ -17,7 +17,7 @@ use crate::kernels::*;
 use crate::layout::RaggedLayout;
 pub use buffer::Buffer;
 use int8::Int8Panels;
-use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product, product_unpacked};
+use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product};
 use rayon::prelude::*;
 pub use rope::RopeTable;
 use simd::InstructionSet;
@@ -49,8 +49,6 @@ pub struct Matrix {
 enum Storage {
     /// Packed for `x Wᵀ`; `dy W` turns a panel at a time.
     Packed(Vec<f32>),
-    /// Row-major, never packed.
-    RowMajor(Vec<f32>),
     /// Rounded, for `x Wᵀ` only.
     Int8(Int8Panels),
 }
@@ -60,7 +58,6 @@ impl Matrix {
     fn backward(&self) -> Right<'_> {
         match &self.storage {
             Storage::Packed(panels) => Right::TransposedPanels(panels),
-            Storage::RowMajor(values) => Right::RowMajor(values, self.inputs),
             Storage::Int8(_) => panic!("rounded weights have no backward"),
         }
     }
@@ -117,8 +114,7 @@ impl Kernels for Cpu {
     }
 
     fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        assert_eq!(values.len(), outputs * inputs);
-        Matrix { outputs, inputs, storage: Storage::RowMajor(values) }
+        self.matrix(values, outputs, inputs)
     }
 
     fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Matrix> {
@@ -142,7 +138,6 @@ impl Kernels for Cpu {
             Storage::Packed(panels) => {
                 product(Left::row_major(x, rows, weight.inputs), Right::Panels(panels), weight.inputs, weight.outputs, false, y);
             }
-            Storage::RowMajor(values) => product_unpacked(x, rows, values, weight.inputs, y),
             Storage::Int8(panels) => panels.product(x, rows, None, y),
         }
     }
@@ -179,16 +174,12 @@ impl Kernels for Cpu {
         y: &mut Buffer,
     ) {
         let LoraShape { rows, inputs, outputs, rank, scale } = shape;
-        if let Storage::RowMajor(_) = &weight.storage {
-            self.linear(rows, x, weight, y);
-            return self.lora(shape, z, (a, b), h, y);
-        }
         lora::hidden(shape, z, a, h);
         let panels = pack_transposed(b, outputs, rank, scale);
         let tail = Some(Tail { left: Left::row_major(h, rows, rank), panels: &panels, inner: rank });
         match &weight.storage {
             Storage::Int8(weights) => weights.product(x, rows, tail, y),
-            Storage::Packed(weights) | Storage::RowMajor(weights) => {
+            Storage::Packed(weights) => {
                 let (left, right) = (Left::row_major(x, rows, inputs), Right::Panels(weights));
                 Product { left, right, inner: inputs, columns: outputs, accumulate: false, tail }.run_on_all_threads(y);
             }
