@@ -126,6 +126,23 @@ fn arrays_shorter_than_their_shape_are_refused() {
         assert!(refused(&|| Cpu.linear_backward(3, &array(119), weight, &mut array(60))));
         assert!(refused(&|| Cpu.linear_backward(3, &array(120), weight, &mut array(59))));
     }
+    let rounded = Cpu.int8_matrix(vec![1.0; 40 * 20], 40, 20).expect("the processor has products of 8 bits");
+    let adapted = |weight: &_, [x, z, a, b, h, y]: [usize; 6]| {
+        refused(&|| {
+            let shape = lincah_kernels::LoraShape { rows: 3, inputs: 20, outputs: 40, rank: 4, scale: 1.0 };
+            let factors = (&array(z), &array(a), &array(b));
+            Cpu.adapted_linear(shape, (&array(x), weight), factors, &mut array(h), &mut array(y));
+        })
+    };
+    for weight in [&weight, &rounded] {
+        let lengths = [60, 60, 80, 160, 12, 120];
+        assert!(!adapted(weight, lengths));
+        for short in 0..lengths.len() {
+            let mut lengths = lengths;
+            lengths[short] -= 1;
+            assert!(adapted(weight, lengths), "array {short} of {lengths:?}");
+        }
+    }
     let shape = lincah_kernels::AttentionShape {
         heads: 2,
         key_value_heads: 1,

@@ -4,7 +4,7 @@
 //! A row of W is divided by its largest number and rounded to -127..127. A row of x is rounded as finely as the sum of its products allows
 //! in 32 bits, to 11 bits at least: AVX2 multiplies 16-bit pairs as fast as 8-bit ones (they would be added with saturation).
 
-use super::matmul::{Product, SharedPointer, Tail};
+use super::matmul::{Product, SharedPointer, Tail, for_each_panel};
 use crate::kernels::int8_rows;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -80,21 +80,19 @@ impl Int8Panels {
         if rows == 0 {
             return;
         }
+        let tail = tail.map(|tail| Product::tail_alone(tail, self.columns));
+        if let Some(tail) = &tail {
+            assert_eq!(tail.left.rows, rows);
+            tail.check();
+        }
         let x = self.round(x, rows);
-        let panels = self.columns.div_ceil(PANEL);
-        let threads = rayon::current_num_threads();
-        let row_groups =
-            if panels >= 2 * threads { 1 } else { (2 * threads).div_ceil(panels).min(rows.div_ceil(8 * ROWS)).max(1) };
-        let group_rows = rows.div_ceil(row_groups);
         let target = SharedPointer(y.as_mut_ptr());
-        (0..panels * row_groups).into_par_iter().for_each(|task| {
-            let (panel, group) = (task / row_groups, task % row_groups);
-            let group = group * group_rows..rows.min((group + 1) * group_rows);
+        for_each_panel(rows, self.inner, self.columns, |panel, group| {
             // SAFETY: y holds `columns` numbers for each row, and no other task writes these.
             unsafe { self.panel(&x, panel, group.clone(), target.get()) };
-            if let Some(tail) = tail {
-                // SAFETY: as above.
-                unsafe { Product::tail_alone(tail, self.columns).panel(panel, group, target.get(), self.columns) };
+            if let Some(tail) = &tail {
+                // SAFETY: as above; the tail's factors were checked.
+                unsafe { tail.panel(panel, group, target.get(), self.columns) };
             }
         });
     }

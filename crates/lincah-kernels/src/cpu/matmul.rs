@@ -170,6 +170,25 @@ pub(super) fn product(left: Left, right: Right, inner: usize, columns: usize, ac
     Product { left, right, inner, columns, accumulate, tail: None }.run_on_all_threads(result);
 }
 
+/// Calls `task` with every panel of `columns` and, where panels are few or cores many, with groups of the rows that still use a panel
+/// often; on all threads unless the product is small.
+pub(super) fn for_each_panel(rows: usize, inner: usize, columns: usize, task: impl Fn(usize, Range<usize>) + Sync) {
+    let (panels, threads) = (columns.div_ceil(PANEL), rayon::current_num_threads());
+    let row_groups =
+        if panels >= 2 * threads { 1 } else { (2 * threads).div_ceil(panels).min(rows.div_ceil(4 * MOST_ROWS)).max(1) };
+    let group_rows = rows.div_ceil(row_groups);
+    let task = |index: usize| {
+        let (panel, group) = (index / row_groups, index % row_groups);
+        task(panel, group * group_rows..rows.min((group + 1) * group_rows));
+    };
+    let tasks = panels * row_groups;
+    if rows * inner * columns < SMALL_PRODUCT {
+        (0..tasks).for_each(task);
+    } else {
+        (0..tasks).into_par_iter().for_each(task);
+    }
+}
+
 impl<'a> Product<'a> {
     /// `result += tail` alone.
     pub(super) fn tail_alone(tail: Tail<'a>, columns: usize) -> Self {
@@ -188,25 +207,11 @@ impl Product<'_> {
         self.check();
         let mut buffer = Vec::new();
         let product = Product { left: self.left.spread(inner, &mut buffer), ..*self };
-        let panels = columns.div_ceil(PANEL);
-        // Few panels or many cores: the rows are shared out too, in groups that still use a panel often.
-        let threads = rayon::current_num_threads();
-        let row_groups =
-            if panels >= 2 * threads { 1 } else { (2 * threads).div_ceil(panels).min(rows.div_ceil(4 * MOST_ROWS)).max(1) };
-        let group_rows = rows.div_ceil(row_groups);
         let target = SharedPointer(result.as_mut_ptr());
-        let task = |index: usize| {
-            let (panel, group) = (index / row_groups, index % row_groups);
-            let group = group * group_rows..rows.min((group + 1) * group_rows);
+        for_each_panel(rows, inner, columns, |panel, group| {
             // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
             unsafe { product.panel(panel, group, target.get(), columns) };
-        };
-        let tasks = panels * row_groups;
-        if rows * inner * columns < SMALL_PRODUCT {
-            (0..tasks).for_each(task);
-        } else {
-            (0..tasks).into_par_iter().for_each(task);
-        }
+        });
     }
 
     /// The product on this thread, into rows that lie `result_stride` apart.
@@ -249,7 +254,7 @@ impl Product<'_> {
     }
 
     /// Both factors hold the elements that the sizes name.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let (left, inner, columns) = (self.left, self.inner, self.columns);
         if left.rows == 0 || inner == 0 || columns == 0 {
             return;
