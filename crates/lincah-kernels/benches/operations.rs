@@ -72,9 +72,9 @@ fn linear() {
         });
     }
     let (rows, vocabulary) = (8, 49_152);
-    let head = Cpu.large_matrix(numbers(vocabulary * WIDTH), vocabulary, WIDTH);
+    let head = Cpu.head_matrix(numbers(vocabulary * WIDTH), vocabulary, WIDTH);
     let (x, mut y) = (array(rows * WIDTH), array(rows * vocabulary));
-    measure("linear of a large matrix 576→49152 rows 8", Some(2 * rows * WIDTH * vocabulary), || {
+    measure("linear of the head 576→49152 rows 8", Some(2 * rows * WIDTH * vocabulary), || {
         Cpu.linear(rows, &x, &head, &mut y);
     });
 }

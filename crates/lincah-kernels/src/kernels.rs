@@ -262,9 +262,7 @@ pub trait Kernels: Send + Sync + 'static {
     fn copy(&self, source: &Self::Buffer, target: &mut Self::Buffer);
     /// A frozen `[outputs, inputs]` matrix for [`linear`](Self::linear) and its backward, made for many uses.
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix;
-    /// The same for the whole output head, which a device may keep otherwise.
-    fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix;
-    /// The same for rows of the output head, whose products keep f32 whatever the device rounds others to.
+    /// The same for the output head or rows of it, whose products keep f32 whatever the device rounds others to.
     fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix {
         self.matrix(values, outputs, inputs)
     }

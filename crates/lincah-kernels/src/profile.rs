@@ -129,10 +129,6 @@ impl<K: Kernels> Kernels for Profiled<K> {
         Self::sized(self.device.matrix(values, outputs, inputs), outputs, inputs)
     }
 
-    fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix {
-        Self::sized(self.device.large_matrix(values, outputs, inputs), outputs, inputs)
-    }
-
     fn linear(&self, rows: usize, x: &K::Buffer, weight: &Self::Matrix, y: &mut K::Buffer) {
         let flops = 2 * rows * weight.inputs * weight.outputs;
         self.measure("linear", flops, |device| device.linear(rows, x, &weight.matrix, y));

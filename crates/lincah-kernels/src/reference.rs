@@ -151,10 +151,6 @@ impl<T: Number> Kernels for Reference<T> {
         Matrix { values: self.upload(&values), outputs, inputs }
     }
 
-    fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix<T> {
-        self.matrix(values, outputs, inputs)
-    }
-
     fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Matrix<T>> {
         let (rounded, scales) = int8_rows(&values, outputs, inputs);
         let values = rounded.iter().enumerate().map(|(i, &value)| number::<T>(f32::from(value)) * number(scales[i / inputs]));

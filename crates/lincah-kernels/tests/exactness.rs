@@ -244,31 +244,28 @@ fn a_layer_with_lora_in_one_gives_the_bits_of_its_two_parts() {
         let (x, z, dy) = (take(rows * inputs), take(rows * inputs), take(rows * outputs));
         let (a, b) = (take(rank * inputs), take(outputs * rank));
         let weight = Cpu.matrix(take(outputs * inputs).to_vec(), outputs, inputs);
-        let large = Cpu.large_matrix(take(outputs * inputs).to_vec(), outputs, inputs);
         let shape = LoraShape { rows, inputs, outputs, rank, scale: 1.5 };
         let empty = |length: usize| Array::from(vec![f32::NAN; length]);
-        for weight in [&weight, &large] {
-            let [(mut h, mut y), (mut h2, mut y2)] = [(); 2].map(|()| (empty(rows * rank), empty(rows * outputs)));
-            Cpu.adapted_linear(shape, (&x, weight), (&z, &a, &b), &mut h, &mut y);
-            Cpu.linear(rows, &x, weight, &mut y2);
-            Cpu.lora(shape, &z, (&a, &b), &mut h2, &mut y2);
-            assert!(bits(&h) == bits(&h2) && bits(&y) == bits(&y2) && y.iter().all(|v| v.is_finite()));
-            for accumulate in [false, true] {
-                let saved = || LoraSaved { input: &z, hidden: &h, a: &a, b: &b };
-                let start = || if accumulate { Array::from(vec![0.25; rows * inputs]) } else { empty(rows * inputs) };
-                let [mut da, mut da2] = [(); 2].map(|()| Cpu.zeros(rank * inputs));
-                let [mut db, mut db2] = [(); 2].map(|()| Cpu.zeros(outputs * rank));
-                let (mut dx, mut dx2) = (start(), start());
-                let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
-                Cpu.adapted_linear_backward(shape, weight, saved(), &dy, (gradients, accumulate));
-                if !accumulate {
-                    Cpu.clear(&mut dx2);
-                }
-                Cpu.linear_backward(rows, &dy, weight, &mut dx2);
-                Cpu.lora_backward(shape, saved(), &dy, LoraGradients { a: &mut da2, b: &mut db2, input: &mut dx2 });
-                for (one, two) in [(&da, &da2), (&db, &db2), (&dx, &dx2)] {
-                    assert!(bits(one) == bits(two) && one.iter().all(|v| v.is_finite()), "{rows} rows, accumulate {accumulate}");
-                }
+        let [(mut h, mut y), (mut h2, mut y2)] = [(); 2].map(|()| (empty(rows * rank), empty(rows * outputs)));
+        Cpu.adapted_linear(shape, (&x, &weight), (&z, &a, &b), &mut h, &mut y);
+        Cpu.linear(rows, &x, &weight, &mut y2);
+        Cpu.lora(shape, &z, (&a, &b), &mut h2, &mut y2);
+        assert!(bits(&h) == bits(&h2) && bits(&y) == bits(&y2) && y.iter().all(|v| v.is_finite()));
+        for accumulate in [false, true] {
+            let saved = || LoraSaved { input: &z, hidden: &h, a: &a, b: &b };
+            let start = || if accumulate { Array::from(vec![0.25; rows * inputs]) } else { empty(rows * inputs) };
+            let [mut da, mut da2] = [(); 2].map(|()| Cpu.zeros(rank * inputs));
+            let [mut db, mut db2] = [(); 2].map(|()| Cpu.zeros(outputs * rank));
+            let (mut dx, mut dx2) = (start(), start());
+            let gradients = LoraGradients { a: &mut da, b: &mut db, input: &mut dx };
+            Cpu.adapted_linear_backward(shape, &weight, saved(), &dy, (gradients, accumulate));
+            if !accumulate {
+                Cpu.clear(&mut dx2);
+            }
+            Cpu.linear_backward(rows, &dy, &weight, &mut dx2);
+            Cpu.lora_backward(shape, saved(), &dy, LoraGradients { a: &mut da2, b: &mut db2, input: &mut dx2 });
+            for (one, two) in [(&da, &da2), (&db, &db2), (&dx, &dx2)] {
+                assert!(bits(one) == bits(two) && one.iter().all(|v| v.is_finite()), "{rows} rows, accumulate {accumulate}");
             }
         }
     }

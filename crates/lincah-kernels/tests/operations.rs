@@ -116,16 +116,13 @@ fn dropout_keeps_the_asked_share_and_other_elements_under_another_key() {
 #[test]
 fn arrays_shorter_than_their_shape_are_refused() {
     let weight = Cpu.matrix(vec![1.0; 40 * 20], 40, 20);
-    let large = Cpu.large_matrix(vec![1.0; 40 * 20], 40, 20);
     let array = |length: usize| Cpu.upload(&vec![1.0; length]);
     let refused = |run: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(run).is_err();
-    for weight in [&weight, &large] {
-        assert!(!refused(&|| Cpu.linear(3, &array(60), weight, &mut array(120))));
-        assert!(refused(&|| Cpu.linear(3, &array(59), weight, &mut array(120))));
-        assert!(refused(&|| Cpu.linear(3, &array(60), weight, &mut array(119))));
-        assert!(refused(&|| Cpu.linear_backward(3, &array(119), weight, &mut array(60))));
-        assert!(refused(&|| Cpu.linear_backward(3, &array(120), weight, &mut array(59))));
-    }
+    assert!(!refused(&|| Cpu.linear(3, &array(60), &weight, &mut array(120))));
+    assert!(refused(&|| Cpu.linear(3, &array(59), &weight, &mut array(120))));
+    assert!(refused(&|| Cpu.linear(3, &array(60), &weight, &mut array(119))));
+    assert!(refused(&|| Cpu.linear_backward(3, &array(119), &weight, &mut array(60))));
+    assert!(refused(&|| Cpu.linear_backward(3, &array(120), &weight, &mut array(59))));
     let rounded = Cpu.int8_matrix(vec![1.0; 40 * 20], 40, 20).expect("the processor has products of 8 bits");
     let adapted = |weight: &_, [x, z, a, b, h, y]: [usize; 6]| {
         refused(&|| {

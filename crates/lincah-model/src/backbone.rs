@@ -154,7 +154,7 @@ impl<K: Kernels> Backbone<K> {
         }
         let (vocabulary, hidden) = (self.config().vocabulary_size, self.config().hidden_size);
         let values = self.weights().read(self.config().head_name(), &[vocabulary, hidden])?;
-        Ok(self.head.get_or_init(|| Arc::new(self.kernels.large_matrix(values, vocabulary, hidden))).clone())
+        Ok(self.head.get_or_init(|| Arc::new(self.kernels.head_matrix(values, vocabulary, hidden))).clone())
     }
 
     /// Logits of the tokens `candidates` at each text's last position. # Shapes: result `[S, candidates]`.

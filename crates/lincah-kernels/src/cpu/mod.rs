@@ -113,10 +113,6 @@ impl Kernels for Cpu {
         Matrix { outputs, inputs, storage: Storage::Packed(pack_transposed(&values, outputs, inputs, 1.0)) }
     }
 
-    fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        self.matrix(values, outputs, inputs)
-    }
-
     fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Matrix> {
         Some(Matrix { outputs, inputs, storage: Storage::Int8(Int8Panels::new(&values, outputs, inputs)) })
     }

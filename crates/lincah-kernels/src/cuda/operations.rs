@@ -188,10 +188,6 @@ impl Kernels for Cuda {
         self.frozen(&values, (outputs, inputs), self.factors)
     }
 
-    fn large_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        self.frozen(&values, (outputs, inputs), Element::F32)
-    }
-
     fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
         self.frozen(&values, (outputs, inputs), Element::F32)
     }

@@ -13,7 +13,7 @@ pub fn linear<K: Kernels>(device: &K) -> Outputs {
     let mut noise = Noise::new(1);
     for (i, o) in WIDTHS {
         let weight = noise.take(i * o);
-        let forms = [("matrix", device.matrix(weight.clone(), o, i)), ("large matrix", device.large_matrix(weight, o, i))];
+        let forms = [("matrix", device.matrix(weight.clone(), o, i)), ("head", device.head_matrix(weight, o, i))];
         for rows in ROWS {
             let x = device.upload(&noise.take(rows * i));
             for (form, weight) in &forms {
@@ -50,7 +50,7 @@ pub fn linear_backward<K: Kernels>(device: &K) -> Outputs {
     let mut noise = Noise::new(2);
     for (i, o) in WIDTHS {
         let weight = noise.take(i * o);
-        let forms = [("matrix", device.matrix(weight.clone(), o, i)), ("large matrix", device.large_matrix(weight, o, i))];
+        let forms = [("matrix", device.matrix(weight.clone(), o, i)), ("head", device.head_matrix(weight, o, i))];
         for rows in ROWS {
             let dy = device.upload(&noise.take(rows * o));
             for (form, weight) in &forms {
