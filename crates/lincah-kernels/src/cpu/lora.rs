@@ -14,20 +14,15 @@ pub(super) fn hidden(shape: LoraShape, x: &[f32], a: &[f32], h: &mut [f32]) {
 pub(super) fn hidden_and_b_gradients(shape: LoraShape, saved: &LoraSaved<Buffer>, dy: &[f32], db: &mut [f32]) -> Buffer {
     let LoraShape { rows, outputs, rank, scale, .. } = shape;
     let (mut dh, mut transposed) = (Buffer::unset(rows * rank), Buffer::unset(rank * outputs));
-    let hidden_gradient = || {
-        product(Left::row_major(dy, rows, outputs), Right::RowMajor(saved.b, rank), outputs, rank, false, &mut dh);
-        dh.iter_mut().for_each(|value| *value *= scale);
-    };
-    let b_gradient = || {
-        // dBᵀ, because a product with few rows and many columns fills the registers, and one with few columns does not.
-        product(Left::transposed(saved.hidden, rank), Right::RowMajor(dy, outputs), rows, outputs, false, &mut transposed);
-        for (o, row) in db[..outputs * rank].chunks_exact_mut(rank).enumerate() {
-            for (r, gradient) in row.iter_mut().enumerate() {
-                *gradient += scale * transposed[r * outputs + o];
-            }
+    product(Left::row_major(dy, rows, outputs), Right::RowMajor(saved.b, rank), outputs, rank, false, &mut dh);
+    dh.iter_mut().for_each(|value| *value *= scale);
+    // dBᵀ, because a product with few rows and many columns fills the registers, and one with few columns does not.
+    product(Left::transposed(saved.hidden, rank), Right::RowMajor(dy, outputs), rows, outputs, false, &mut transposed);
+    for (o, row) in db[..outputs * rank].chunks_exact_mut(rank).enumerate() {
+        for (r, gradient) in row.iter_mut().enumerate() {
+            *gradient += scale * transposed[r * outputs + o];
         }
-    };
-    rayon::join(hidden_gradient, b_gradient);
+    }
     dh
 }
 

@@ -196,7 +196,8 @@ impl Kernels for Cpu {
         let tail = Tail { left: Left::row_major(&dh, rows, rank), panels: &panels, inner: rank };
         let (left, right) = (Left::row_major(dy, rows, outputs), weight.backward());
         let whole = Product { left, right, inner: outputs, columns: inputs, accumulate, tail: Some(tail) };
-        rayon::join(|| whole.run_on_all_threads(gradients.input), || lora::a_gradient(shape, &dh, saved.input, gradients.a));
+        whole.run_on_all_threads(gradients.input);
+        lora::a_gradient(shape, &dh, saved.input, gradients.a);
     }
 
     fn dropout(&self, x: &Buffer, probability: f32, key: u64, y: &mut Buffer) {
