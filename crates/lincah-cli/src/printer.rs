@@ -5,8 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, OperationTime, Prediction, Recipe, TrainEvent};
-use std::collections::BTreeMap;
+use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, Prediction, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -57,8 +56,11 @@ pub(crate) fn print_rounding(
 }
 
 /// Prints what the operations of a training took, the longest first.
-pub(crate) fn print_operation_times(times: &BTreeMap<&'static str, OperationTime>, whole: Duration) {
-    let mut times: Vec<_> = times.iter().collect();
+pub(crate) fn print_operation_times(base: &BaseModel, whole: Duration) {
+    let mut times: Vec<_> = base.model().take_times().into_iter().collect();
+    if times.is_empty() {
+        return eprintln!("note: --profile measures the processor's operations only");
+    }
     times.sort_by_key(|(_, operation)| std::cmp::Reverse(operation.time));
     let share = |time: Duration| 100.0 * time.as_secs_f64() / whole.as_secs_f64();
     eprintln!("{:<28} {:>8} {:>9} {:>6} {:>8}", "operation", "calls", "seconds", "%", "GFLOP/s");

@@ -55,7 +55,9 @@ fn adapter(bench: &Bench, folder: &str) -> Vec<u8> {
 #[test]
 fn train_evaluate_and_predict_work_together() {
     let bench = bench();
-    let printed = bench.run(&format!("{TRAIN} --holdout 12 --epochs 12 --out out")).ok();
+    let ran = bench.run(&format!("{TRAIN} --holdout 12 --epochs 12 --device cpu --profile --out out"));
+    assert!(ran.stderr.contains("adapted_linear_backward"), "{ran:?}");
+    let printed = ran.ok();
     assert!(printed.starts_with("12 rows, in brackets"), "{printed}");
     assert!(printed.contains("(each label's more frequent answer: "), "{printed}");
     assert!(printed.contains("TF-IDF + logistic regression a label, same rows: micro F1 "), "{printed}");

@@ -41,6 +41,37 @@ fn train_evaluate_and_predict_work_together() {
 }
 
 #[test]
+fn int8_scores_nearly_as_f32_says_so_and_does_not_train() {
+    let bench = Bench::new();
+    bench.run(&format!("{TRAIN} --epochs 8 --out out")).ok();
+    let evaluated = bench.run("evaluate out data.csv --text comment --label label --precision int8").ok();
+    assert!(evaluated.contains("int8 beside f32: F1 ") && evaluated.contains(" of 40 labels differ"), "{evaluated}");
+    let probability = |options: &str| {
+        let line = bench.run(&format!("predict out --input aaaa {options}")).ok();
+        serde_json::from_str::<Value>(&line).unwrap()["scores"]["A"].as_f64().unwrap()
+    };
+    let (exact, rounded) = (probability(""), probability("--precision int8"));
+    assert!(exact != rounded && (exact - rounded).abs() < 0.1, "{exact} {rounded}");
+    let message = bench.run(&format!("{TRAIN} --epochs 1 --out other --precision int8")).refused();
+    assert!(message.contains("a model in int8 scores but does not train"), "{message}");
+}
+
+#[test]
+fn the_fast_preset_adapts_the_upper_layers_and_a_profile_names_the_operations() {
+    let bench = Bench::new();
+    let ran = bench.run(&format!("{TRAIN} --preset fast --epochs 2 --device cpu --profile --out out"));
+    for operation in ["adapted_linear_backward", "attention", "whole training"] {
+        assert!(ran.stderr.contains(operation), "{ran:?}");
+    }
+    ran.ok();
+    let layers = adapter_config(&bench, "out")["layers_to_transform"].clone();
+    let layers: Vec<u64> = layers.as_array().unwrap().iter().map(|layer| layer.as_u64().unwrap()).collect();
+    let config: Value = serde_json::from_slice(&std::fs::read(bench.path("model/config.json")).unwrap()).unwrap();
+    let count = config["num_hidden_layers"].as_u64().unwrap();
+    assert_eq!(layers, (count / 3..count).collect::<Vec<_>>());
+}
+
+#[test]
 fn predict_reads_standard_input_and_one_text_and_writes_csv() {
     let bench = Bench::new();
     bench.run(&format!("{TRAIN} --epochs 1 --out out")).ok();

@@ -6,7 +6,7 @@ use crate::commands::train::Run;
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
 use crate::multi_label_printer::{print_multi_label_evaluation, print_multi_label_report, print_multi_label_tfidf};
-use crate::printer::{TrainingProgress, print_device};
+use crate::printer::{TrainingProgress, print_device, print_operation_times};
 use crate::recipe_args::RecipeArguments;
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
@@ -38,7 +38,11 @@ pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> a
     let trainer = MultiLabelTrainer::new(base, prompt, recipe)?.in_folder(run.out, run.resume);
     let trainer = trainer.stopping_at(stop_on_interrupt()?).checkpoint_interval(run.checkpoint_interval);
     let mut progress = TrainingProgress::new();
+    let begun = Instant::now();
     let mut classifier = trainer.fit(&train, &mut |event| progress.show(event))?;
+    if run.compute.profile {
+        print_operation_times(classifier.base(), begun.elapsed());
+    }
     if let Some(holdout) = &holdout {
         let evaluation = scored(&classifier, holdout)?;
         classifier.record_mut().metrics = Some(evaluation.clone());

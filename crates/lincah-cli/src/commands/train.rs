@@ -90,7 +90,7 @@ impl Run<'_> {
         let begun = Instant::now();
         let mut classifier = trainer.fit(train, &mut |event| progress.show(event))?;
         if self.compute.profile {
-            print_operation_times(&classifier.base().model().take_times(), begun.elapsed());
+            print_operation_times(classifier.base(), begun.elapsed());
         }
         if let Some(holdout) = holdout {
             classifier.record_mut().metrics = Some(classifier.evaluate(holdout)?.1);
