@@ -71,6 +71,15 @@ fn linear() {
             layers.iter().for_each(|weight| Cpu.linear(rows, &x, weight, &mut y));
         });
     }
+    let matrix = || Cpu.int8_matrix(numbers(inputs * outputs), outputs, inputs).expect("weights of 8 bits");
+    let layers: Vec<_> = (0..30).map(|_| matrix()).collect();
+    for rows in ROWS {
+        let (x, mut y) = (array(rows * inputs), array(rows * outputs));
+        let work = Some(2 * layers.len() * rows * inputs * outputs);
+        measure(&format!("linear 576→1536 of 8 bits rows {rows}, 30 layers in turn"), work, || {
+            layers.iter().for_each(|weight| Cpu.linear(rows, &x, weight, &mut y));
+        });
+    }
     let (rows, vocabulary) = (8, 49_152);
     let head = Cpu.head_matrix(numbers(vocabulary * WIDTH), vocabulary, WIDTH);
     let (x, mut y) = (array(rows * WIDTH), array(rows * vocabulary));
