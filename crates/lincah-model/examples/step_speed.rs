@@ -1,5 +1,5 @@
 //! Times training steps and scoring: `step_speed MODEL DEVICE BATCH PREFIX OWN RANK [TARGETS]`, on texts of random tokens, `OWN` to
-//! `OWN / 2` of them behind a shared prefix. The loss of the last step is printed so that two runs can be compared.
+//! `OWN / 2` of them behind a shared prefix. The loss of the last step is printed so that two runs of as many steps can be compared.
 
 use lincah_model::weights::ModelFiles;
 use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Target, Targets, TokenBatch, load};
@@ -8,9 +8,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Steps before the clock starts.
+/// Runs before the clock starts.
 const WARM_UP: usize = 5;
-const STEPS: usize = 20;
+/// Timed runs, and the seconds after which no other one begins, warming up or timed.
+const RUNS: usize = 20;
+const LONGEST: f64 = 20.0;
+
+/// Mean seconds of a run.
+fn seconds(mut run: impl FnMut(u64) -> Result<(), Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+    let mut done = 0;
+    let mut for_a_while = |most: usize| -> Result<f64, Box<dyn Error>> {
+        let (begun, before) = (Instant::now(), done);
+        while done < before + most as u64 && (done == before || begun.elapsed().as_secs_f64() < LONGEST) {
+            run(done)?;
+            done += 1;
+        }
+        Ok(begun.elapsed().as_secs_f64() / (done - before) as f64)
+    };
+    for_a_while(WARM_UP)?;
+    for_a_while(RUNS)
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,14 +57,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let batch_of_tokens = TokenBatch::new(&texts);
     let rows = batch_of_tokens.rows();
 
-    let mut begun = Instant::now();
-    for step in 0..WARM_UP + STEPS {
-        if step == WARM_UP {
-            begun = Instant::now();
-        }
+    let score = seconds(|_| {
         model.score(&batch_of_tokens, &[1, 2])?;
-    }
-    let score = begun.elapsed().as_secs_f64() / STEPS as f64;
+        Ok(())
+    })?;
 
     let names = targets.first().map_or("q_proj,v_proj", String::as_str);
     let targets = names.split(',').map(str::parse::<Target>).collect::<Result<_, _>>()?;
@@ -65,15 +78,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let labels: Vec<u32> = (0..batch as u32).map(|text| 1 + text % 2).collect();
     let texts: Vec<usize> = (0..batch).collect();
     let targets = Targets { texts: &texts, tokens: &labels, weights: &weights };
-    let (mut begun, mut loss) = (Instant::now(), 0.0);
-    for step in 0..WARM_UP + STEPS {
-        if step == WARM_UP {
-            begun = Instant::now();
-        }
-        loss = model.accumulate_gradients(&batch_of_tokens, &targets, (Loss::RestrictedLabel, &[1, 2]), step as u64)?;
+    let mut loss = 0.0;
+    let step = seconds(|step| {
+        loss = model.accumulate_gradients(&batch_of_tokens, &targets, (Loss::RestrictedLabel, &[1, 2]), step)?;
         model.apply_gradients(&Optimizer::default(), 1e-4);
-    }
-    let step = begun.elapsed().as_secs_f64() / STEPS as f64;
+        Ok(())
+    })?;
     println!(
         "{device} batch {batch} rows {rows} rank {rank}: step {:.2} ms, {:.0} examples/s; score {:.2} ms, {:.0} texts/s; loss {loss:.9}",
         1e3 * step,

@@ -5,6 +5,7 @@
 //! in 32 bits, to 11 bits at least: AVX2 multiplies 16-bit pairs as fast as 8-bit ones (they would be added with saturation), and VNNI
 //! multiplies and adds them at twice the rate of f32.
 
+use super::large_pages::LargePages;
 use super::matmul::{Product, SharedPointer, Tail, for_each_panel};
 use crate::kernels::int8_rows;
 use rayon::prelude::*;
@@ -20,7 +21,7 @@ const MOST_ROWS: usize = 12;
 /// W `[columns, inner]` in panels of [`PANEL`] columns, padded with zeros: two strips of [`STRIP`] columns, `[inner / 2, STRIP, 2]` each.
 #[derive(Debug)]
 pub(super) struct Int8Panels {
-    values: Vec<i8>,
+    values: LargePages<i8>,
     /// What a row of W is multiplied by.
     scales: Vec<f32>,
     columns: usize,
@@ -45,7 +46,7 @@ impl Int8Panels {
     /// Rounds row-major `[columns, inner]` and packs it.
     pub(super) fn new(values: &[f32], columns: usize, inner: usize) -> Self {
         let (rounded, scales) = int8_rows(values, columns, inner);
-        let mut strips = vec![0; columns.next_multiple_of(PANEL) * inner.next_multiple_of(2)];
+        let mut strips = LargePages::zeros(columns.next_multiple_of(PANEL) * inner.next_multiple_of(2));
         strips.par_chunks_mut(inner.next_multiple_of(2) * STRIP).enumerate().for_each(|(s, strip)| {
             let rows = rounded.chunks_exact(inner).skip(s * STRIP).take(STRIP);
             for (column, row) in rows.enumerate() {

@@ -68,15 +68,25 @@ pub(super) enum Right<'a> {
     TransposedPanels(&'a [f32]),
 }
 
-/// Packs the transpose of row-major `[columns, inner]` into panels.
+/// Numbers of the panels of `[inner, columns]`.
+pub(super) fn packed_length(columns: usize, inner: usize) -> usize {
+    columns.next_multiple_of(PANEL) * inner
+}
+
+/// Packs the transpose of row-major `[columns, inner]`, times `factor`, into panels.
 pub(super) fn pack_transposed(values: &[f32], columns: usize, inner: usize, factor: f32) -> Vec<f32> {
     assert_eq!(values.len(), columns * inner);
-    let mut panels = vec![0.0; columns.div_ceil(PANEL) * PANEL * inner];
+    let mut panels = vec![0.0; packed_length(columns, inner)];
+    pack_transposed_into(values, inner, factor, &mut panels);
+    panels
+}
+
+/// [`pack_transposed`] into zeros.
+pub(super) fn pack_transposed_into(values: &[f32], inner: usize, factor: f32, panels: &mut [f32]) {
     let panels_at_once = SMALL.div_ceil(PANEL * inner);
     panels.par_chunks_mut(PANEL * inner).with_min_len(panels_at_once).enumerate().for_each(|(p, panel)| {
         pack_panel(values, p, inner, factor, panel);
     });
-    panels
 }
 
 /// Panel `panel_index` of the transpose of what lies in `panels` of a `[columns, inner]` factor, whose transpose is `[inner, columns]`.
@@ -84,44 +94,51 @@ fn transpose_panel(panels: &[f32], panel_index: usize, (inner, columns): (usize,
     let width = PANEL.min(columns - panel_index * PANEL);
     for (block, target) in panel.chunks_exact_mut(PANEL * PANEL).take(inner.div_ceil(PANEL)).enumerate() {
         let source = &panels[(block * columns + panel_index * PANEL) * PANEL..][..width * PANEL];
-        transpose_block(source, target);
+        transpose_block(source, PANEL, target);
     }
 }
 
-/// `target[o, c] = source[c, o]`. # Shapes: source `[at most PANEL, PANEL]`, target `[PANEL, PANEL]`, whose other columns are left.
-fn transpose_block(source: &[f32], target: &mut [f32]) {
-    assert!(source.len() <= PANEL * PANEL && target.len() == PANEL * PANEL);
+/// `target[o, c] = source[c, o]`. # Shapes: source `[at most PANEL, PANEL]` with rows at this distance, target `[PANEL, PANEL]`, whose
+/// other columns are left.
+fn transpose_block(source: &[f32], row_stride: usize, target: &mut [f32]) {
+    assert_eq!(target.len(), PANEL * PANEL);
     #[cfg(target_arch = "x86_64")]
-    if source.len() == PANEL * PANEL && super::simd::instruction_set() != super::simd::InstructionSet::Portable {
+    if source.len() >= (PANEL - 1) * row_stride + PANEL && super::simd::instruction_set() != super::simd::InstructionSet::Portable
+    {
         // SAFETY: both blocks are whole, and the instruction set was detected.
-        return unsafe { x86::transpose_block(source.as_ptr(), target.as_mut_ptr()) };
+        return unsafe { x86::transpose_block(source.as_ptr(), row_stride, target.as_mut_ptr()) };
     }
-    for (c, row) in source.chunks_exact(PANEL).enumerate() {
-        for (o, &value) in row.iter().enumerate() {
+    for (c, row) in source.chunks(row_stride).take(PANEL).enumerate() {
+        for (o, &value) in row[..PANEL].iter().enumerate() {
             target[o * PANEL + c] = value;
         }
     }
 }
 
-/// Packs one panel in tiles that stay in the first cache.
+/// Packs one panel, by blocks and then the rest of `inner`.
 pub(super) fn pack_panel(values: &[f32], panel_index: usize, inner: usize, factor: f32, panel: &mut [f32]) {
-    const DEPTH: usize = 16;
     let values = &values[panel_index * PANEL * inner..];
     let columns = PANEL.min(values.len() / inner);
-    for (tile_index, tile) in panel.chunks_mut(DEPTH * PANEL).enumerate() {
-        for column in 0..columns {
-            let strip = &values[column * inner + tile_index * DEPTH..][..tile.len() / PANEL];
-            for (k, &value) in strip.iter().enumerate() {
-                tile[k * PANEL + column] = value * factor;
-            }
+    let values = &values[..columns * inner];
+    let (blocks, rest) = panel.as_chunks_mut::<{ PANEL * PANEL }>();
+    for (index, block) in blocks.iter_mut().enumerate() {
+        transpose_block(&values[index * PANEL..], inner, block);
+    }
+    let done = blocks.len() * PANEL;
+    for (column, row) in values.chunks_exact(inner).enumerate() {
+        for (k, &value) in row[done..].iter().enumerate() {
+            rest[k * PANEL + column] = value;
         }
+    }
+    if factor != 1.0 {
+        panel.iter_mut().for_each(|value| *value *= factor);
     }
 }
 
 /// Packs row-major `[inner, columns]` into panels.
 pub(super) fn pack_row_major(values: &[f32], inner: usize, columns: usize) -> Vec<f32> {
     assert_eq!(values.len(), columns * inner);
-    let mut panels = vec![0.0; columns.div_ceil(PANEL) * PANEL * inner];
+    let mut panels = vec![0.0; packed_length(columns, inner)];
     let panels_at_once = SMALL.div_ceil(PANEL * inner);
     panels.par_chunks_mut(PANEL * inner).with_min_len(panels_at_once).enumerate().for_each(|(p, panel)| {
         let width = PANEL.min(columns - p * PANEL);

@@ -5,6 +5,7 @@ mod attention;
 mod buffer;
 mod dropout;
 mod int8;
+mod large_pages;
 mod lora;
 mod loss;
 mod matmul;
@@ -17,7 +18,8 @@ use crate::kernels::*;
 use crate::layout::RaggedLayout;
 pub use buffer::Buffer;
 use int8::Int8Panels;
-use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, product};
+use large_pages::LargePages;
+use matmul::{Left, Product, Right, Tail, pack_row_major, pack_transposed, pack_transposed_into, packed_length, product};
 use rayon::prelude::*;
 pub use rope::RopeTable;
 use simd::InstructionSet;
@@ -48,7 +50,7 @@ pub struct Matrix {
 #[derive(Debug)]
 enum Storage {
     /// Packed for `x Wᵀ`; `dy W` turns a panel at a time.
-    Packed(Vec<f32>),
+    Packed(LargePages<f32>),
     /// Rounded, for `x Wᵀ` only.
     Int8(Int8Panels),
 }
@@ -110,7 +112,9 @@ impl Kernels for Cpu {
     }
 
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
-        Matrix { outputs, inputs, storage: Storage::Packed(pack_transposed(&values, outputs, inputs, 1.0)) }
+        let mut panels = LargePages::zeros(packed_length(outputs, inputs));
+        pack_transposed_into(&values, inputs, 1.0, &mut panels);
+        Matrix { outputs, inputs, storage: Storage::Packed(panels) }
     }
 
     fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Matrix> {

@@ -260,14 +260,14 @@ unsafe fn load_256<const REGISTERS: usize, const WHOLE: bool>(
 /// `target[o, c] = source[c, o]` for whole blocks of a panel's width, by squares of eight.
 ///
 /// # Safety
-/// Both hold `PANEL * PANEL` numbers, on a processor with AVX2.
+/// `source` holds `PANEL` rows of `PANEL` numbers at this distance, `target` `PANEL * PANEL` numbers, on a processor with AVX2.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn transpose_block(source: *const f32, target: *mut f32) {
+pub(super) unsafe fn transpose_block(source: *const f32, row_stride: usize, target: *mut f32) {
     for row in (0..PANEL).step_by(8) {
         for column in (0..PANEL).step_by(8) {
             // SAFETY: the square lies inside both blocks.
             unsafe {
-                let rows: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(source.add((row + i) * PANEL + column)));
+                let rows: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(source.add((row + i) * row_stride + column)));
                 for (i, turned) in transpose_square(rows).into_iter().enumerate() {
                     _mm256_storeu_ps(target.add((column + i) * PANEL + row), turned);
                 }
