@@ -80,12 +80,18 @@ fn linear() {
             layers.iter().for_each(|weight| Cpu.linear(rows, &x, weight, &mut y));
         });
     }
-    let (rows, vocabulary) = (8, 49_152);
-    let head = Cpu.head_matrix(numbers(vocabulary * WIDTH), vocabulary, WIDTH);
-    let (x, mut y) = (array(rows * WIDTH), array(rows * vocabulary));
-    measure("linear of the head 576→49152 rows 8", Some(2 * rows * WIDTH * vocabulary), || {
-        Cpu.linear(rows, &x, &head, &mut y);
-    });
+    for (width, vocabulary) in [(576, 49_152), (640, 262_144)] {
+        let head = Cpu.head_matrix(numbers(vocabulary * width), vocabulary, width);
+        for rows in [8, 100] {
+            let (x, mut y) = (array(rows * width), array(rows * vocabulary));
+            let (dy, mut dx) = (array(rows * vocabulary), array(rows * width));
+            let work = Some(2 * rows * width * vocabulary);
+            let name = format!("linear of the head {width}→{vocabulary} rows {rows}");
+            measure(&name, work, || Cpu.linear(rows, &x, &head, &mut y));
+            let name = format!("linear_backward of the head {width}→{vocabulary} rows {rows}");
+            measure(&name, work, || Cpu.linear_backward(rows, &dy, &head, &mut dx));
+        }
+    }
 }
 
 fn lora() {

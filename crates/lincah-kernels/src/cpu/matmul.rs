@@ -216,18 +216,20 @@ impl<'a> Product<'a> {
 impl Product<'_> {
     /// The product into row-major `[M, columns]`, on all threads.
     pub(super) fn run_on_all_threads(&self, result: &mut [f32]) {
-        let (inner, columns, rows) = (self.inner, self.columns, self.left.rows);
+        let (columns, rows) = (self.columns, self.left.rows);
         assert!(result.len() >= rows * columns);
         if rows == 0 || columns == 0 {
             return;
         }
         self.check();
         let mut buffer = Vec::new();
-        let product = Product { left: self.left.spread(inner, &mut buffer), ..*self };
         let target = SharedPointer(result.as_mut_ptr());
-        for_each_panel(rows, inner, columns, |panel, group| {
-            // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
-            unsafe { product.panel(panel, group, target.get(), columns) };
+        self.for_each_piece(|piece| {
+            let piece = Product { left: piece.left.spread(piece.inner, &mut buffer), ..piece };
+            for_each_panel(rows, piece.inner, columns, |panel, group| {
+                // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
+                unsafe { piece.panel(panel, group, target.get(), columns) };
+            });
         });
     }
 
@@ -238,10 +240,31 @@ impl Product<'_> {
     pub(super) unsafe fn run(&self, result: *mut f32, result_stride: usize) {
         self.check();
         let mut buffer = Vec::new();
-        let product = Product { left: self.left.spread(self.inner, &mut buffer), ..*self };
-        for panel in 0..self.columns.div_ceil(PANEL) {
-            // SAFETY: the factors were checked; the caller's promise.
-            unsafe { product.panel(panel, 0..self.left.rows, result, result_stride) };
+        self.for_each_piece(|piece| {
+            let piece = Product { left: piece.left.spread(piece.inner, &mut buffer), ..piece };
+            for panel in 0..self.columns.div_ceil(PANEL) {
+                // SAFETY: the factors were checked; the caller's promise.
+                unsafe { piece.panel(panel, 0..self.left.rows, result, result_stride) };
+            }
+        });
+    }
+
+    /// The product in pieces of the inner dimension, in order, each to be added to the ones before: what has to be turned is turned a piece
+    /// at a time, and of many columns on the left, as a vocabulary's, a piece stays in the caches for all panels.
+    fn for_each_piece(&self, mut run: impl FnMut(Product)) {
+        let Right::TransposedPanels(panels) = self.right else {
+            return run(*self);
+        };
+        for start in (0..self.inner).step_by(MOST_TURNED) {
+            let inner = MOST_TURNED.min(self.inner - start);
+            run(Product {
+                left: Left { values: &self.left.values[start * self.left.inner_stride..], ..self.left },
+                right: Right::TransposedPanels(&panels[start * self.columns..]),
+                inner,
+                accumulate: self.accumulate || start > 0,
+                tail: self.tail.filter(|_| start + inner == self.inner),
+                ..*self
+            });
         }
     }
 
@@ -294,7 +317,8 @@ impl Product<'_> {
     /// Some rows of the left factor times one panel of the right.
     ///
     /// # Safety
-    /// [`check`](Self::check) passed, and these rows of this panel are writable in `result`, with nothing else using them.
+    /// [`check`](Self::check) passed, this is a [piece](Self::for_each_piece), and these rows of this panel are writable in `result`, with
+    /// nothing else using them.
     pub(super) unsafe fn panel(&self, panel: usize, rows: Range<usize>, result: *mut f32, result_stride: usize) {
         thread_local! {
             static TURNED: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -304,21 +328,10 @@ impl Product<'_> {
             return unsafe { self.blocks(panel, rows, (result, result_stride), &[]) };
         };
         TURNED.with_borrow_mut(|turned| {
-            for start in (0..self.inner).step_by(MOST_TURNED) {
-                let inner = MOST_TURNED.min(self.inner - start);
-                let part = Product {
-                    left: Left { values: &self.left.values[start * self.left.inner_stride..], ..self.left },
-                    right: Right::TransposedPanels(&panels[start * self.columns..]),
-                    inner,
-                    accumulate: self.accumulate || start > 0,
-                    tail: self.tail.filter(|_| start + inner == self.inner),
-                    ..*self
-                };
-                turned.resize(inner.next_multiple_of(PANEL) * PANEL, 0.0);
-                transpose_panel(&panels[start * self.columns..], panel, (inner, self.columns), turned);
-                // SAFETY: the caller's promise.
-                unsafe { part.blocks(panel, rows.clone(), (result, result_stride), turned) };
-            }
+            turned.resize(self.inner.next_multiple_of(PANEL) * PANEL, 0.0);
+            transpose_panel(panels, panel, (self.inner, self.columns), turned);
+            // SAFETY: the caller's promise.
+            unsafe { self.blocks(panel, rows, (result, result_stride), turned) };
         });
     }
 
