@@ -32,7 +32,7 @@ test-cuda:
 test-cuda-memory:
 	cargo test --no-run $(CUDA)
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="compute-sanitizer --tool memcheck --error-exitcode 1" \
-		cargo test $(CUDA) --test golden --test bfloat16 -- --ignored cuda --test-threads=1
+		cargo test $(CUDA) --test golden --test bf16 --test bfloat16 -- --ignored cuda --test-threads=1
 	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="compute-sanitizer --tool racecheck --error-exitcode 1" \
 		cargo test $(CUDA) --test keras --test bfloat16 -- --ignored --test-threads=1 ten_steps_of_the_codelab_on_cuda few_shapes
 

@@ -20,7 +20,7 @@ pub(crate) struct Arguments {
     /// Where to compute: cpu, cuda, cuda:N or auto
     #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Device::Auto)]
     device: Device,
-    /// Precision of weights and products: f32, bf16 (GPUs), int8 (processors, to score) [default: f32]
+    /// Precision of weights and products: f32, bf16 (GPUs), int8 (processors, to score) [default: bf16 on a GPU, else f32]
     #[arg(long, global = true, display_order = 1002, value_name = "KIND")]
     precision: Option<Precision>,
     /// In training, compute a layer's inside again rather than keep it: less memory, a third more time, the same results

@@ -35,6 +35,9 @@ fn fault(output: &Output, reference: &Output) -> Option<String> {
 fn hold_against_the_reference<K: Kernels>(device: &K) {
     let mut faults = Vec::new();
     for ((name, run), (_, exact)) in operations::<K>().into_iter().zip(operations::<Reference<f64>>()) {
+        if name == "int8_linear" && device.int8_matrix(vec![1.0], 1, 1).is_none() {
+            continue;
+        }
         let (outputs, references) = (run(device).0, exact(&Reference::new()).0);
         assert!(!outputs.is_empty() && outputs.len() == references.len(), "{name} has no outputs to compare");
         for (output, reference) in outputs.iter().zip(&references) {

@@ -71,9 +71,9 @@ pub struct UnknownDevice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Precision {
-    /// 32-bit floating point: what is computed in if nothing is asked for.
+    /// 32-bit floating point: the default on the processor, and on GPUs of compute capability below 8.0.
     F32,
-    /// bfloat16 factors, summed in f32: a GPU's fast way.
+    /// bfloat16 factors, summed in f32: the default on a GPU.
     Bf16,
     /// Weights of 8 bits, a scale a row: the processor's fast way to score, which cannot train.
     Int8,
@@ -115,7 +115,7 @@ pub struct UnknownPrecision {
 pub struct Compute {
     /// Where.
     pub device: Device,
-    /// How weights and products are kept; `None` is f32.
+    /// How weights and products are kept; `None` is the device's default.
     pub precision: Option<Precision>,
     /// Whether a training step keeps only what enters a layer and computes the rest again in the backward: a third more work, and a
     /// fraction of the memory, with the same results.
@@ -200,11 +200,12 @@ pub trait Decoding: Send {
 pub fn load(files: Arc<ModelFiles>, compute: Compute) -> Result<Box<dyn LanguageModel>, ModelError> {
     let on_cuda = |ordinal: usize| {
         let precision = match compute.precision {
-            None | Some(Precision::F32) => CudaPrecision::F32,
-            Some(Precision::Bf16) => CudaPrecision::Bf16,
+            None => None,
+            Some(Precision::F32) => Some(CudaPrecision::F32),
+            Some(Precision::Bf16) => Some(CudaPrecision::Bf16),
             Some(precision) => return Err(ModelError::Precision { precision, device: Device::Cuda(ordinal) }),
         };
-        Ok(cuda(ordinal, Some(precision))?)
+        Ok(cuda(ordinal, precision)?)
     };
     match compute.device {
         Device::Cpu => match compute.precision {

@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &Evaluate, compute: Compute) -> anyhow::Result<()> 
     }
     print_evaluation(&evaluation);
     if compute.precision == Some(Precision::Int8) {
-        let exact = arguments.zero_shot.load(folder, Compute { precision: None, ..compute })?.predict(&data.texts)?;
+        let exact =
+            arguments.zero_shot.load(folder, Compute { precision: Some(Precision::F32), ..compute })?.predict(&data.texts)?;
         let exact_evaluation = Evaluation::of(&exact, &data.labels, classifier.labels(), 0.0)?;
         print_rounding((&predictions, &evaluation), (&exact, &exact_evaluation));
     }

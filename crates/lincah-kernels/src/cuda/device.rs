@@ -142,6 +142,10 @@ impl Cuda {
     pub(super) fn new(ordinal: usize, precision: Option<CudaPrecision>) -> Result<Self, CudaError> {
         check_libraries()?;
         let failed = |action| move |source: Box<dyn Error + Send + Sync>| CudaError::Failed { ordinal, action, source };
+        let count = CudaContext::device_count().map_err(|error| failed("count the devices")(error.into()))?.max(0) as usize;
+        if ordinal >= count {
+            return Err(CudaError::NoDevice { ordinal, count });
+        }
         let context = CudaContext::new(ordinal).map_err(|error| failed("open it")(error.into()))?;
         // SAFETY: one stream does all work, so nothing has to wait for another stream.
         unsafe { context.disable_event_tracking() };

@@ -67,6 +67,13 @@ pub enum CudaError {
         /// How to get it.
         hint: &'static str,
     },
+    /// A number behind the last device's.
+    NoDevice {
+        /// The device that was asked for.
+        ordinal: usize,
+        /// How many there are.
+        count: usize,
+    },
     /// bfloat16 on a GPU that has no units for it.
     NoBf16 {
         /// The device that was asked for.
@@ -92,6 +99,15 @@ impl fmt::Display for CudaError {
                 write!(formatter, "no CUDA device {ordinal}: this lincah was built without CUDA; build it with --features cuda")
             }
             Self::NoLibrary { library, hint } => write!(formatter, "no CUDA device: {library} is not on this machine; {hint}"),
+            Self::NoDevice { ordinal, count: 0 } => {
+                write!(formatter, "no CUDA device {ordinal}: the driver shows none; compute with --device cpu")
+            }
+            Self::NoDevice { ordinal, count } => {
+                write!(
+                    formatter,
+                    "no CUDA device {ordinal}: the driver shows {count}, numbered from 0; the first is --device cuda:0"
+                )
+            }
             Self::NoBf16 { ordinal, capability: (major, minor) } => {
                 write!(
                     formatter,
@@ -109,7 +125,7 @@ impl Error for CudaError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed { source, .. } => Some(&**source),
-            Self::NotBuilt { .. } | Self::NoLibrary { .. } | Self::NoBf16 { .. } => None,
+            Self::NotBuilt { .. } | Self::NoLibrary { .. } | Self::NoDevice { .. } | Self::NoBf16 { .. } => None,
         }
     }
 }

@@ -1,0 +1,110 @@
+//! The golden models of `tools/golden/models.py`.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+pub mod rounded;
+
+use lincah_kernels::Kernels;
+use lincah_model::weights::ModelFiles;
+use lincah_model::{Adapter, Backbone, Loss, TokenBatch};
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub const FAMILIES: [&str; 6] = ["gemma", "gemma2", "gemma3", "llama", "qwen2", "qwen3"];
+
+/// 0 to `count - 1`.
+pub fn numbers(count: usize) -> Vec<usize> {
+    (0..count).collect()
+}
+
+/// With an even weight for each text, or for each row.
+pub const LOSSES: [(Loss, &str); 3] =
+    [(Loss::Label, "label"), (Loss::RestrictedLabel, "restricted"), (Loss::AllTokens, "all_tokens")];
+
+/// A golden model's folder and what is in its file.
+pub struct Golden {
+    pub folder: PathBuf,
+    pub arrays: BTreeMap<String, Vec<f32>>,
+    pub integers: BTreeMap<String, Vec<u32>>,
+}
+
+impl Golden {
+    pub fn read(family: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
+        let bytes = std::fs::read(folder.join("golden.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let (mut arrays, mut integers) = (BTreeMap::new(), BTreeMap::new());
+        for (name, view) in file.iter() {
+            let words = view.data().chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+            match view.dtype() {
+                safetensors::Dtype::F32 => drop(arrays.insert(name.to_string(), words.map(f32::from_le_bytes).collect())),
+                safetensors::Dtype::I32 => drop(integers.insert(name.to_string(), words.map(u32::from_le_bytes).collect())),
+                other => panic!("{name} is {other:?}"),
+            }
+        }
+        Self { folder, arrays, integers }
+    }
+
+    pub fn model<K: Kernels>(&self, kernels: K) -> Backbone<K> {
+        Backbone::load(kernels, Arc::new(ModelFiles::open(&self.folder).unwrap())).unwrap()
+    }
+
+    pub fn adapter(&self) -> Adapter {
+        Adapter::read(&self.folder.join("adapter")).unwrap()
+    }
+
+    pub fn texts(&self) -> Vec<&[u32]> {
+        let mut rest = self.integers["tokens"].as_slice();
+        let mut texts = Vec::new();
+        for &length in &self.integers["lengths"] {
+            let (text, after) = rest.split_at(length as usize);
+            texts.push(text);
+            rest = after;
+        }
+        texts
+    }
+
+    /// Fails where a number differs by more than `tolerance`, relative to the array's largest.
+    pub fn close(&self, name: &str, found: &[f32], tolerance: f32) {
+        let expected = &self.arrays[name];
+        assert_eq!(expected.len(), found.len(), "{name} has another length");
+        let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        let worst = expected
+            .iter()
+            .zip(found)
+            .map(|(a, b)| if b.is_finite() { (a - b).abs() } else { f32::INFINITY })
+            .fold(0.0, f32::max);
+        assert!(
+            worst <= tolerance * largest,
+            "{name} differs by {worst:e} where the largest is {largest:e}, in {}",
+            self.folder.display()
+        );
+    }
+}
+
+/// Calls `check` with what a model of each family makes of the golden texts, and the name of the golden array.
+pub fn each_state_and_logits<K: Kernels>(kernels: fn() -> K, check: impl Fn(&Golden, &str, &[f32])) {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let mut model = golden.model(kernels());
+        let texts = golden.texts();
+        let vocabulary = model.config().vocabulary_size();
+        let candidates: Vec<u32> = (0..vocabulary as u32).collect();
+        let shared = TokenBatch::new(&texts);
+        assert_eq!(shared.prefix_length(), golden.integers["prefix_length"][0] as usize);
+        check(&golden, "base.logits.last", &model.score(&shared, &candidates).unwrap());
+        model.set_adapter(&golden.adapter()).unwrap();
+        let apart = TokenBatch::without_prefix(&texts);
+        let states = model.hidden_states(&apart).unwrap();
+        let layers = states.len() - 2;
+        for (layer, state) in states.iter().enumerate() {
+            let name = if layer <= layers { format!("hidden.{layer}") } else { String::from("hidden.final") };
+            check(&golden, &name, state);
+        }
+        check(&golden, "logits.all", &model.all_logits(&apart).unwrap());
+        for batch in [&shared, &apart] {
+            check(&golden, "logits.last", &model.score(batch, &candidates).unwrap());
+        }
+    }
+}
