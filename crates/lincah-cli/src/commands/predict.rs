@@ -10,8 +10,9 @@ use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter
 use lincah::multi_label::MultiLabelClassifier;
 use lincah::{Compute, Error, Task};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
-/// Texts that are read before they are scored.
+/// Texts that are scored at a time.
 const CHUNK: usize = 512;
 
 pub(crate) fn run(arguments: &Predict, compute: Compute) -> anyhow::Result<()> {
@@ -98,17 +99,37 @@ fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), 
     let kept: Vec<(String, ValueKind)> = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(1).collect();
     let classifier = load()?;
     let mut writer = writer(arguments, &classifier, kept)?;
-    let (mut texts, mut kept) = (Vec::new(), Vec::new());
-    for record in reader {
-        let mut record: Record = record?;
-        texts.push(record.text(0)?.to_string());
-        kept.push(record.values.split_off(1));
-        if texts.len() == CHUNK {
-            write(&mut writer, &classifier, std::mem::take(&mut kept), &std::mem::take(&mut texts))?;
+    // Not joined: where an error ends the command, the reader may be waiting for a pipe.
+    let (send, chunks) = sync_channel(1);
+    std::thread::spawn(move || read(reader, &send));
+    for chunk in chunks {
+        let (texts, kept) = chunk?;
+        write(&mut writer, &classifier, kept, &texts)?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// Texts, and the values to keep beside each.
+type Chunk = (Vec<String>, Vec<Vec<Value>>);
+
+/// Sends the rows in chunks, the next one being read while one is scored, until they end, fail, or nobody wants more.
+fn read(mut reader: RecordReader, send: &SyncSender<Result<Chunk, DataError>>) {
+    let mut chunk = || -> Result<Chunk, DataError> {
+        let (mut texts, mut kept) = (Vec::new(), Vec::new());
+        for record in reader.by_ref().take(CHUNK) {
+            let mut record: Record = record?;
+            texts.push(record.text(0)?.to_string());
+            kept.push(record.values.split_off(1));
+        }
+        Ok((texts, kept))
+    };
+    loop {
+        let chunk = chunk();
+        let last = chunk.as_ref().map_or(true, |(texts, _)| texts.len() < CHUNK);
+        if send.send(chunk).is_err() || last {
+            return;
         }
     }
-    write(&mut writer, &classifier, kept, &texts)?;
-    Ok(writer.finish()?)
 }
 
 fn open(arguments: &Predict, file: &Path, text: &str) -> Result<RecordReader, DataError> {
