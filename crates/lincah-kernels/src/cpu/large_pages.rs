@@ -1,8 +1,7 @@
-//! Memory of frozen weights, in large pages where the system has them. A pass reads all weights once: in pages of 4 KB it would look up an
-//! address, and the processor's fetching ahead would stop, every few rows of a panel.
+//! Memory of frozen weights, in large pages where the system has them. A pass reads all weights once: in pages of 4 KB it would look up
+//! another page's address every 32 rows of a panel.
 
 use memmap2::MmapMut;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -69,7 +68,6 @@ pub(super) struct LargePages<T> {
     _chunk: Arc<Chunk>,
     start: *mut T,
     length: usize,
-    numbers: PhantomData<T>,
 }
 
 // SAFETY: an array owns its range of the chunk, as a `Vec` owns its memory.
@@ -81,7 +79,7 @@ impl<T: Number> LargePages<T> {
     pub(super) fn zeros(length: usize) -> Self {
         let (chunk, offset) = place((length * size_of::<T>()).next_multiple_of(ALIGNMENT));
         let start = chunk.start.wrapping_add(offset).cast();
-        Self { _chunk: chunk, start, length, numbers: PhantomData }
+        Self { _chunk: chunk, start, length }
     }
 }
 

@@ -75,14 +75,14 @@ pub(super) fn packed_length(columns: usize, inner: usize) -> usize {
 
 /// Packs the transpose of row-major `[columns, inner]`, times `factor`, into panels.
 pub(super) fn pack_transposed(values: &[f32], columns: usize, inner: usize, factor: f32) -> Vec<f32> {
-    assert_eq!(values.len(), columns * inner);
     let mut panels = vec![0.0; packed_length(columns, inner)];
-    pack_transposed_into(values, inner, factor, &mut panels);
+    pack_transposed_into(values, columns, inner, factor, &mut panels);
     panels
 }
 
 /// [`pack_transposed`] into zeros.
-pub(super) fn pack_transposed_into(values: &[f32], inner: usize, factor: f32, panels: &mut [f32]) {
+pub(super) fn pack_transposed_into(values: &[f32], columns: usize, inner: usize, factor: f32, panels: &mut [f32]) {
+    assert_eq!((values.len(), panels.len()), (columns * inner, packed_length(columns, inner)));
     let panels_at_once = SMALL.div_ceil(PANEL * inner);
     panels.par_chunks_mut(PANEL * inner).with_min_len(panels_at_once).enumerate().for_each(|(p, panel)| {
         pack_panel(values, p, inner, factor, panel);
@@ -222,10 +222,8 @@ impl Product<'_> {
             return;
         }
         self.check();
-        let mut buffer = Vec::new();
         let target = SharedPointer(result.as_mut_ptr());
         self.for_each_piece(|piece| {
-            let piece = Product { left: piece.left.spread(piece.inner, &mut buffer), ..piece };
             for_each_panel(rows, piece.inner, columns, |panel, group| {
                 // SAFETY: the factors were checked, `result` holds every row of `columns`, and no other task writes these elements.
                 unsafe { piece.panel(panel, group, target.get(), columns) };
@@ -239,9 +237,7 @@ impl Product<'_> {
     /// From `result` on, every row of `columns` elements is writable and nothing else uses it.
     pub(super) unsafe fn run(&self, result: *mut f32, result_stride: usize) {
         self.check();
-        let mut buffer = Vec::new();
         self.for_each_piece(|piece| {
-            let piece = Product { left: piece.left.spread(piece.inner, &mut buffer), ..piece };
             for panel in 0..self.columns.div_ceil(PANEL) {
                 // SAFETY: the factors were checked; the caller's promise.
                 unsafe { piece.panel(panel, 0..self.left.rows, result, result_stride) };
@@ -250,8 +246,11 @@ impl Product<'_> {
     }
 
     /// The product in pieces of the inner dimension, in order, each to be added to the ones before: what has to be turned is turned a piece
-    /// at a time, and of many columns on the left, as a vocabulary's, a piece stays in the caches for all panels.
+    /// at a time, and of many columns on the left, as a vocabulary's, a piece stays in the caches for all panels. Its rows are
+    /// [spread](Left::spread).
     fn for_each_piece(&self, mut run: impl FnMut(Product)) {
+        let mut buffer = Vec::new();
+        let mut run = |piece: Product| run(Product { left: piece.left.spread(piece.inner, &mut buffer), ..piece });
         let Right::TransposedPanels(panels) = self.right else {
             return run(*self);
         };

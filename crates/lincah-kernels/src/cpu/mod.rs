@@ -113,7 +113,7 @@ impl Kernels for Cpu {
 
     fn matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
         let mut panels = LargePages::zeros(packed_length(outputs, inputs));
-        pack_transposed_into(&values, inputs, 1.0, &mut panels);
+        pack_transposed_into(&values, outputs, inputs, 1.0, &mut panels);
         Matrix { outputs, inputs, storage: Storage::Packed(panels) }
     }
 
