@@ -99,12 +99,16 @@ fn predict(arguments: &Predict, (folder, file): (Option<&Path>, Option<&Path>), 
     let kept: Vec<(String, ValueKind)> = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(1).collect();
     let classifier = load()?;
     let mut writer = writer(arguments, &classifier, kept)?;
-    // Not joined: where an error ends the command, the reader may be waiting for a pipe.
     let (send, chunks) = sync_channel(1);
-    std::thread::spawn(move || read(reader, &send));
+    let reading = std::thread::spawn(move || read(reader, &send));
+    // An error ends the command without waiting for the reader, which may be waiting for a pipe.
     for chunk in chunks {
         let (texts, kept) = chunk?;
         write(&mut writer, &classifier, kept, &texts)?;
+    }
+    // Rows that end in a panic are not all rows.
+    if let Err(panic) = reading.join() {
+        std::panic::resume_unwind(panic);
     }
     Ok(writer.finish()?)
 }
@@ -171,4 +175,47 @@ fn write(writer: &mut RecordWriter, classifier: &Loaded, kept: Vec<Vec<Value>>, 
         writer.write(values)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of each chunk of a CSV, or `None` for an error.
+    fn chunks(csv: String) -> Vec<Option<usize>> {
+        let options = ReadOptions { columns: Some(vec!["text".into(), "id".into()]), ..ReadOptions::default() };
+        let reader = RecordReader::from_reader("rows.csv", Box::new(std::io::Cursor::new(csv)), &options).unwrap();
+        let (send, chunks) = sync_channel(1);
+        let reading = std::thread::spawn(move || read(reader, &send));
+        let mut next = 0;
+        let count = |chunk: Result<Chunk, DataError>| {
+            let (texts, kept) = chunk.ok()?;
+            assert_eq!(texts.len(), kept.len());
+            for (text, kept) in texts.iter().zip(&kept) {
+                assert_eq!((text, kept.len()), (&format!("text {next}"), 1));
+                next += 1;
+            }
+            Some(texts.len())
+        };
+        let counted = chunks.into_iter().map(count).collect();
+        reading.join().unwrap();
+        counted
+    }
+
+    fn rows(count: usize) -> String {
+        let rows: String = (0..count).map(|row| format!("{row},text {row}\n")).collect();
+        format!("id,text\n{rows}")
+    }
+
+    #[test]
+    fn every_row_is_read_once_and_in_order() {
+        assert_eq!(chunks(rows(3)), [Some(3)]);
+        assert_eq!(chunks(rows(CHUNK)), [Some(CHUNK), Some(0)]);
+        assert_eq!(chunks(rows(2 * CHUNK + 1)), [Some(CHUNK), Some(CHUNK), Some(1)]);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_comes_after_the_chunks_before_it_and_ends_them() {
+        assert_eq!(chunks(rows(CHUNK + 7) + "one,two,three,four\n" + &"9,more\n".repeat(CHUNK)), [Some(CHUNK), None]);
+    }
 }
