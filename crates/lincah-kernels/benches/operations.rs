@@ -4,8 +4,8 @@
 //! machine that others use too, the fastest run is the one that was left alone.
 
 use lincah_kernels::{
-    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, DiagonalBlocks, Kernels, LoraGradients,
-    LoraSaved, LoraShape, NormShape, RaggedLayout,
+    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, DiagonalBlocks, GatedShape, Kernels,
+    LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use std::time::{Duration, Instant};
 
@@ -168,6 +168,14 @@ fn rows_and_elements() {
     let mut selected = array(rows.len() * WIDTH);
     measure("gather_rows 8 of 285", None, || Cpu.gather_rows(WIDTH, &rows, &x, &mut selected));
     measure("scatter_add_rows 8 of 285", None, || Cpu.scatter_add_rows(WIDTH, &rows, &selected, &mut y));
+
+    let weights = Cpu.matrix_pair([(); 2].map(|()| vec![0.01; WIDTH * HIDDEN]), HIDDEN, WIDTH);
+    let ([mut gate, mut up, mut activated], mut dx) = ([(); 3].map(|()| array(BATCH * HIDDEN)), array(BATCH * WIDTH));
+    let shape = GatedShape { rows: BATCH, inputs: WIDTH, outputs: HIDDEN, activation: Activation::Silu };
+    let work = Some(2 * 2 * BATCH * WIDTH * HIDDEN);
+    let pair = weights.each_ref();
+    measure("gated_linear", work, || Cpu.gated_linear(shape, (&x, pair), [&mut gate, &mut up], &mut activated));
+    measure("gated_linear_backward", work, || Cpu.gated_linear_backward(shape, ([&gate, &up], pair), &activated, &mut dx));
 
     let [gate, up, dy] = [(); 3].map(|()| array(BATCH * HIDDEN));
     let [mut y, mut d_gate, mut d_up] = [(); 3].map(|()| array(BATCH * HIDDEN));

@@ -25,6 +25,19 @@ pub struct NormShape {
     pub epsilon: f32,
 }
 
+/// Sizes and activation of the MLP's first half.
+#[derive(Debug, Clone, Copy)]
+pub struct GatedShape {
+    /// N.
+    pub rows: usize,
+    /// I.
+    pub inputs: usize,
+    /// F.
+    pub outputs: usize,
+    /// Of the gate.
+    pub activation: Activation,
+}
+
 /// Sizes and scale of one LoRA product.
 #[derive(Debug, Clone, Copy)]
 pub struct LoraShape {
@@ -266,6 +279,10 @@ pub trait Kernels: Send + Sync + 'static {
     fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Self::Matrix {
         self.matrix(values, outputs, inputs)
     }
+    /// Two matrices of one shape that read the same rows, for [`gated_linear`](Self::gated_linear) too.
+    fn matrix_pair(&self, values: [Vec<f32>; 2], outputs: usize, inputs: usize) -> [Self::Matrix; 2] {
+        values.map(|values| self.matrix(values, outputs, inputs))
+    }
     /// The same in 8 bits, for [`linear`](Self::linear) alone: each row is multiples of a 127th of its largest number. `None` if the device has no
     /// such products.
     fn int8_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Option<Self::Matrix> {
@@ -451,6 +468,35 @@ pub trait Kernels: Send + Sync + 'static {
         d_up: &mut Self::Buffer,
     );
 
+    /// `y = activation(x Gᵀ) (x Uᵀ)`: two [`linear`](Self::linear)s and their [`gated_activation`](Self::gated_activation), with G and U a
+    /// [`matrix_pair`](Self::matrix_pair). `saved` is for the backward alone: the device chooses what it holds. # Shapes: x `[N, I]`, G, U
+    /// `[F, I]`, saved and y `[N, F]`.
+    fn gated_linear(
+        &self,
+        shape: GatedShape,
+        (x, weights): (&Self::Buffer, [&Self::Matrix; 2]),
+        saved: [&mut Self::Buffer; 2],
+        y: &mut Self::Buffer,
+    ) {
+        gated_linear_apart(self, shape, (x, weights), saved, y);
+    }
+    /// `dx = d_gate G + d_up U`, with the [gradients](Self::gated_activation_backward) of the activation's inputs. # Shapes: dy `[N, F]`, dx
+    /// `[N, I]`.
+    fn gated_linear_backward(
+        &self,
+        shape: GatedShape,
+        (saved, weights): ([&Self::Buffer; 2], [&Self::Matrix; 2]),
+        dy: &Self::Buffer,
+        dx: &mut Self::Buffer,
+    ) {
+        gated_linear_backward_apart(self, shape, (saved, weights), dy, dx);
+    }
+
+    /// Calls both; neither may write what the other reads or writes. A device may run what they record at the same time.
+    fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        (first(), second())
+    }
+
     /// `y += x`.
     fn add(&self, x: &Self::Buffer, y: &mut Self::Buffer);
     /// `y[s] = x[rows[s]]`. # Shapes: x `[N, width]`, y `[S, width]`.
@@ -509,4 +555,32 @@ pub trait Kernels: Send + Sync + 'static {
         self.adam_steps(AdamStep { gradient_scale: step.gradient_scale * factor, ..step }, arrays);
         norm
     }
+}
+
+/// [`Kernels::gated_linear`] with a product for each matrix.
+pub(crate) fn gated_linear_apart<K: Kernels + ?Sized>(
+    kernels: &K,
+    shape: GatedShape,
+    (x, [gate_weight, up_weight]): (&K::Buffer, [&K::Matrix; 2]),
+    [gate, up]: [&mut K::Buffer; 2],
+    y: &mut K::Buffer,
+) {
+    kernels.linear(shape.rows, x, gate_weight, gate);
+    kernels.linear(shape.rows, x, up_weight, up);
+    kernels.gated_activation(shape.activation, gate, up, y);
+}
+
+/// [`Kernels::gated_linear_backward`] with a product for each matrix.
+pub(crate) fn gated_linear_backward_apart<K: Kernels + ?Sized>(
+    kernels: &K,
+    shape: GatedShape,
+    ([gate, up], [gate_weight, up_weight]): ([&K::Buffer; 2], [&K::Matrix; 2]),
+    dy: &K::Buffer,
+    dx: &mut K::Buffer,
+) {
+    let [mut d_gate, mut d_up] = [(); 2].map(|()| kernels.unset(shape.rows * shape.outputs));
+    kernels.gated_activation_backward(shape.activation, (gate, up), dy, &mut d_gate, &mut d_up);
+    kernels.clear(dx);
+    kernels.linear_backward(shape.rows, &d_gate, gate_weight, dx);
+    kernels.linear_backward(shape.rows, &d_up, up_weight, dx);
 }

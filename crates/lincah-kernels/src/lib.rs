@@ -32,6 +32,7 @@
 //! | rotary embedding | [`Kernels::rope`] | [`Kernels::rope_backward`] |
 //! | ragged causal attention | [`Kernels::attention`] | [`Kernels::attention_backward`] |
 //! | gated activation | [`Kernels::gated_activation`] | [`Kernels::gated_activation_backward`] |
+//! | frozen gate and up with their activation | [`Kernels::gated_linear`] | [`Kernels::gated_linear_backward`] (input only) |
 //! | residual sum | [`Kernels::add`] | identity |
 //! | row selection | [`Kernels::gather_rows`] | [`Kernels::scatter_add_rows`] |
 //! | soft cap | [`Kernels::soft_cap`] | [`Kernels::soft_cap_backward`] |
@@ -59,8 +60,8 @@ pub mod reference;
 pub use cpu::Cpu;
 pub use cuda::{CUDA_IS_BUILT, CudaError, CudaPrecision, cuda};
 pub use kernels::{
-    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, Kernels, LoraGradients,
-    LoraSaved, LoraShape, NormShape,
+    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels,
+    LoraGradients, LoraSaved, LoraShape, NormShape,
 };
 pub use layout::RaggedLayout;
 pub use profile::{OperationTime, Profiled};

@@ -4,8 +4,8 @@ mod noise;
 
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{
-    Activation, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, Kernels, LoraGradients, LoraSaved, LoraShape,
-    NormShape, RaggedLayout,
+    Activation, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels, LoraGradients,
+    LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use noise::Noise;
 
@@ -183,6 +183,25 @@ fn gated_activation() {
         };
         check(&format!("{activation:?} gate"), &gate, &d_gate, |gate| run(gate, &up));
         check(&format!("{activation:?} up"), &up, &d_up, |up| run(&gate, up));
+    }
+}
+
+#[test]
+fn gated_linear() {
+    let mut noise = Noise::new(15);
+    for activation in [Activation::Silu, Activation::GeluTanh] {
+        let shape = GatedShape { rows: 3, inputs: 5, outputs: 4, activation };
+        let [gate, up] = reference().matrix_pair([(); 2].map(|()| noise.take(20)), 4, 5);
+        let (x, dy) = (random(&mut noise, 15), random(&mut noise, 12));
+        let run = |x: &Vec<f64>| {
+            let [mut saved_gate, mut saved_up, mut y] = [(); 3].map(|()| vec![f64::NAN; 12]);
+            reference().gated_linear(shape, (x, [&gate, &up]), [&mut saved_gate, &mut saved_up], &mut y);
+            (y, saved_gate, saved_up)
+        };
+        let (_, saved_gate, saved_up) = run(&x);
+        let mut dx = vec![f64::NAN; 15];
+        reference().gated_linear_backward(shape, ([&saved_gate, &saved_up], [&gate, &up]), &dy, &mut dx);
+        check(&format!("gated_linear {activation:?} x"), &x, &dx, |x| inner(&run(x).0, &dy));
     }
 }
 

@@ -66,6 +66,8 @@ fn the_measured_cpu_gives_the_same_bits_and_counts_every_call() {
             "int8_linear" => "linear",
             // Made of others unless a device has them in one.
             "add_rms_norm" => "rms_norm",
+            "gated_linear" => "linear",
+            "gated_linear_backward" => "linear_backward",
             "clipped_adam_steps" => "adam_steps",
             name => name,
         };

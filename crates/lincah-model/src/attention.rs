@@ -80,9 +80,10 @@ impl<K: Kernels> Attention<K> {
         cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, AttentionActivations<K>) {
         let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
-        let (query, query_saved) = self.query.forward(kernels, rows, x, keys[0]);
-        let (key, key_saved) = self.key.forward(kernels, rows, x, keys[1]);
-        let (value, value_saved) = self.value.forward(kernels, rows, x, keys[2]);
+        let ((query, query_saved), ((key, key_saved), (value, value_saved))) = kernels.beside(
+            || self.query.forward(kernels, rows, x, keys[0]),
+            || (self.key.forward(kernels, rows, x, keys[1]), self.value.forward(kernels, rows, x, keys[2])),
+        );
         let (mut query, query_norm) = self.head_norm(pass, shape.heads, &self.query_norm, query);
         let (mut key, key_norm) = self.head_norm(pass, shape.key_value_heads, &self.key_norm, key);
         if let Some(rope) = self.rope {

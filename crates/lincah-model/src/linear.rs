@@ -62,6 +62,13 @@ pub(crate) struct LinearSaved<K: Kernels> {
     dropout_key: u64,
 }
 
+impl<K: Kernels> LinearSaved<K> {
+    /// Of a layer without LoRA.
+    pub(crate) fn none() -> Self {
+        Self { hidden: None, dropped: None, dropout_key: 0 }
+    }
+}
+
 impl<K: Kernels> Linear<K> {
     fn lora_shape(&self, lora: &Lora<K>, rows: usize) -> LoraShape {
         LoraShape { rows, inputs: self.inputs, outputs: self.outputs, rank: lora.a.shape[0], scale: lora.scale }
@@ -89,7 +96,7 @@ impl<K: Kernels> Linear<K> {
         dropout_key: Option<u64>,
     ) -> (K::Buffer, LinearSaved<K>) {
         let mut y = kernels.unset(rows * self.outputs);
-        let mut saved = LinearSaved { hidden: None, dropped: None, dropout_key: dropout_key.unwrap_or(0) };
+        let mut saved = LinearSaved { dropout_key: dropout_key.unwrap_or(0), ..LinearSaved::none() };
         match &self.lora {
             Some(lora) => {
                 if dropout_key.is_some() && lora.dropout > 0.0 {

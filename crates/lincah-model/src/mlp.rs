@@ -1,7 +1,7 @@
 //! The gated MLP half of a block.
 
 use crate::linear::{Linear, LinearSaved};
-use lincah_kernels::{Activation, Kernels};
+use lincah_kernels::{Activation, GatedShape, Kernels};
 
 /// `down(activation(gate(x)) up(x))`.
 pub(crate) struct Mlp<K: Kernels> {
@@ -13,12 +13,25 @@ pub(crate) struct Mlp<K: Kernels> {
 
 /// What the backward of the MLP needs besides its input.
 pub(crate) struct MlpActivations<K: Kernels> {
+    /// Where nothing is adapted, as [`Kernels::gated_linear`] saved it.
     gate: K::Buffer,
     up: K::Buffer,
     projections: [LinearSaved<K>; 3],
 }
 
 impl<K: Kernels> Mlp<K> {
+    fn is_adapted(&self) -> bool {
+        [&self.gate, &self.up, &self.down].iter().any(|projection| projection.lora.is_some())
+    }
+
+    fn gated_shape(&self, rows: usize) -> GatedShape {
+        GatedShape { rows, inputs: self.gate.inputs, outputs: self.gate.outputs, activation: self.activation }
+    }
+
+    fn frozen_weights(&self) -> [&K::Matrix; 2] {
+        [&self.gate.weight, &self.up.weight]
+    }
+
     /// # Shapes: x and result `[M, D]`.
     pub(crate) fn forward(
         &self,
@@ -27,10 +40,17 @@ impl<K: Kernels> Mlp<K> {
         x: &K::Buffer,
         keys: [Option<u64>; 3],
     ) -> (K::Buffer, MlpActivations<K>) {
-        let (gate, gate_saved) = self.gate.forward(kernels, rows, x, keys[0]);
-        let (up, up_saved) = self.up.forward(kernels, rows, x, keys[1]);
         let mut activated = kernels.unset(rows * self.gate.outputs);
-        kernels.gated_activation(self.activation, &gate, &up, &mut activated);
+        let ((gate, gate_saved), (up, up_saved)) = if self.is_adapted() {
+            let (gate, up) = (self.gate.forward(kernels, rows, x, keys[0]), self.up.forward(kernels, rows, x, keys[1]));
+            kernels.gated_activation(self.activation, &gate.0, &up.0, &mut activated);
+            (gate, up)
+        } else {
+            let [mut gate, mut up] = [(); 2].map(|()| kernels.unset(rows * self.gate.outputs));
+            let inputs = (x, self.frozen_weights());
+            kernels.gated_linear(self.gated_shape(rows), inputs, [&mut gate, &mut up], &mut activated);
+            ((gate, LinearSaved::none()), (up, LinearSaved::none()))
+        };
         let (y, down_saved) = self.down.forward(kernels, rows, &activated, keys[2]);
         (y, MlpActivations { gate, up, projections: [gate_saved, up_saved, down_saved] })
     }
@@ -54,11 +74,15 @@ impl<K: Kernels> Mlp<K> {
         if self.down.lora.is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
-        let mut d_activated = kernels.unset(rows * width);
+        let (mut d_activated, mut dx) = (kernels.unset(rows * width), kernels.unset(rows * self.gate.inputs));
         self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some((&mut d_activated, false)));
+        if !self.is_adapted() {
+            let inputs = ([&saved.gate, &saved.up], self.frozen_weights());
+            kernels.gated_linear_backward(self.gated_shape(rows), inputs, &d_activated, &mut dx);
+            return dx;
+        }
         let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));
         kernels.gated_activation_backward(self.activation, (&saved.gate, &saved.up), &d_activated, &mut d_gate, &mut d_up);
-        let mut dx = kernels.unset(rows * self.gate.inputs);
         self.gate.backward(kernels, rows, (x, &saved.projections[0]), &d_gate, Some((&mut dx, false)));
         self.up.backward(kernels, rows, (x, &saved.projections[1]), &d_up, Some((&mut dx, true)));
         dx

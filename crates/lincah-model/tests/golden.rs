@@ -3,11 +3,11 @@
 
 mod harness;
 
-use harness::{FAMILIES, Golden, LOSSES, each_state_and_logits, numbers};
+use harness::{FAMILIES, Golden, LOSSES, close, each_state_and_logits, numbers};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Backbone, LoraConfig, Loss, ModelError, Optimizer, Targets, TokenBatch};
+use lincah_model::{Adapter, Backbone, LoraConfig, Loss, ModelError, Optimizer, Targets, TokenBatch};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,6 +79,43 @@ fn losses_and_gradients_on_cuda() {
     losses_and_gradients(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
+/// Query and value alone are adapted, so that gate and up may be one product.
+fn gradients_beside_a_frozen_mlp<K: Kernels>(kernels: fn() -> K) {
+    for golden in FAMILIES.map(Golden::read) {
+        let ([_, adapter], texts) = (golden.adapters(), golden.texts());
+        fn gradients<K: Kernels>(
+            mut model: Backbone<K>,
+            adapter: &Adapter,
+            batch: &TokenBatch,
+            tokens: &[u32],
+        ) -> BTreeMap<String, Vec<f32>> {
+            model.set_adapter(adapter).unwrap();
+            model.make_trainable();
+            let targets = Targets { texts: &numbers(tokens.len()), tokens, weights: &vec![1.0; tokens.len()] };
+            model.accumulate_gradients(batch, &targets, (Loss::Label, &[]), 0).unwrap();
+            model.gradients()
+        }
+        let (batch, tokens) = (TokenBatch::new(&texts), &golden.integers["targets"]);
+        let exact = gradients(golden.model(Reference::<f64>::new()), &adapter, &batch, tokens);
+        let found = gradients(golden.model(kernels()), &adapter, &batch, tokens);
+        assert_eq!(found.len(), adapter.tensors.len());
+        for (key, exact) in &exact {
+            close(&format!("{key} in {}", golden.folder.display()), exact, &found[key], TOLERANCE);
+        }
+    }
+}
+
+#[test]
+fn gradients_beside_a_frozen_mlp_on_the_cpu() {
+    gradients_beside_a_frozen_mlp(|| Cpu);
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn gradients_beside_a_frozen_mlp_on_cuda() {
+    gradients_beside_a_frozen_mlp(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
+}
+
 #[test]
 fn recomputation_gives_the_same_bits() {
     recomputation(|| Cpu);
@@ -96,10 +133,10 @@ fn recomputation<K: Kernels>(kernels: impl Fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
         let texts = golden.texts();
-        for loss in [Loss::Label, Loss::AllTokens] {
+        for (loss, adapter) in [Loss::Label, Loss::AllTokens].into_iter().flat_map(|loss| golden.adapters().map(|a| (loss, a))) {
             let gradients = |recompute: bool| {
                 let mut model = golden.model(kernels()).with_recomputation(recompute);
-                model.set_adapter(&golden.adapter()).unwrap();
+                model.set_adapter(&adapter).unwrap();
                 model.make_trainable();
                 let (tokens, weights) = (&golden.integers["targets"], vec![1.0; texts.len()]);
                 let targets = Targets { texts: &numbers(texts.len()), tokens, weights: &weights };
@@ -205,12 +242,11 @@ fn frozen_layers_whose_outputs_are_kept_give_the_same_bits() {
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn replayed_steps_on_cuda_are_the_first_step_bit_for_bit() {
     for precision in [CudaPrecision::F32, CudaPrecision::Bf16] {
-        for family in FAMILIES {
-            let golden = Golden::read(family);
+        for (golden, adapter) in FAMILIES.map(Golden::read).iter().flat_map(|golden| golden.adapters().map(|a| (golden, a))) {
             let mut model = golden.model(cuda(0, Some(precision)).expect("a GPU"));
-            model.set_adapter(&golden.adapter()).unwrap();
+            model.set_adapter(&adapter).unwrap();
             model.make_trainable();
-            let texts = golden.texts();
+            let (texts, family) = (golden.texts(), &golden.folder);
             let mut step = |texts: &[&[u32]], tokens: &[u32]| {
                 let weights = vec![0.5; texts.len()];
                 let targets = Targets { texts: &numbers(texts.len()), tokens, weights: &weights };
@@ -224,8 +260,8 @@ fn replayed_steps_on_cuda_are_the_first_step_bit_for_bit() {
             let reversed: Vec<&[u32]> = texts.iter().rev().copied().collect();
             let other: Vec<u32> = tokens.iter().rev().copied().collect();
             for _ in 0..3 {
-                assert_ne!(step(&reversed, &other).1, first.1, "{family}");
-                assert_eq!(step(&texts, tokens), first, "{family} {precision:?}");
+                assert_ne!(step(&reversed, &other).1, first.1, "{family:?}");
+                assert_eq!(step(&texts, tokens), first, "{family:?} {precision:?}");
             }
         }
     }

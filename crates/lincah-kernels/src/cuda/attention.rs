@@ -259,39 +259,44 @@ impl Cuda {
         };
         launch!(self, name, blocks; &(sums as u64), &(width as i32), &d_output, &output, &delta);
 
-        let (name, blocks, bytes) = match tensor {
-            Some(channels) => {
-                let rows = 2 * (TENSOR_WARPS * TILE + LANES);
-                (format!("tensor_attention_d_query_{channels}"), head_blocks(shape), tensor_bytes(channels, rows))
-            }
-            None => (format!("attention_d_query_{}", channels(width)), shape.heads, shared_bytes(width, 2 * TILE, LANES)),
+        let of_query = || {
+            let (name, blocks, bytes) = match tensor {
+                Some(channels) => {
+                    let rows = 2 * (TENSOR_WARPS * TILE + LANES);
+                    (format!("tensor_attention_d_query_{channels}"), head_blocks(shape), tensor_bytes(channels, rows))
+                }
+                None => (format!("attention_d_query_{}", channels(width)), shape.heads, shared_bytes(width, 2 * TILE, LANES)),
+            };
+            self.allow_shared_memory(&name, bytes);
+            launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
+                &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output, &d_query);
         };
-        self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
-            &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output, &d_query);
-
-        let prefix = layout.prefix_length * shape.key_value_heads * width;
-        let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));
-        let [key_parts, value_parts] =
-            parts.each_mut().map(|part| self.output(part, layout.slots * prefix, Element::F32).address);
-        let (name, threads, bytes) = match tensor {
-            Some(channels) => {
-                let team = tensor_bytes(channels, 2 * LANES) + tensor_bytes(LANES, 2 * TILE);
-                let bytes = tensor_bytes(channels, 2 * TILE) + TEAMS * team;
-                (format!("tensor_attention_d_key_value_{channels}"), TEAMS * THREADS, bytes)
-            }
-            None => {
-                let bytes = shared_bytes(width, 2 * TILE, 2 * LANES);
-                (format!("attention_d_key_value_{}", channels(width)), THREADS, bytes)
+        let of_key_and_value = || {
+            let prefix = layout.prefix_length * shape.key_value_heads * width;
+            let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));
+            let [key_parts, value_parts] =
+                parts.each_mut().map(|part| self.output(part, layout.slots * prefix, Element::F32).address);
+            let (name, threads, bytes) = match tensor {
+                Some(channels) => {
+                    let team = tensor_bytes(channels, 2 * LANES) + tensor_bytes(LANES, 2 * TILE);
+                    let bytes = tensor_bytes(channels, 2 * TILE) + TEAMS * team;
+                    (format!("tensor_attention_d_key_value_{channels}"), TEAMS * THREADS, bytes)
+                }
+                None => {
+                    let bytes = shared_bytes(width, 2 * TILE, 2 * LANES);
+                    (format!("attention_d_key_value_{}", channels(width)), THREADS, bytes)
+                }
+            };
+            self.allow_shared_memory(&name, bytes);
+            launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), threads, bytes);
+                &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), &query, &key, &value, &log_sum,
+                &delta, &d_output, &d_key, &d_value, &key_parts, &value_parts);
+            if prefix > 0 && layout.slots > 1 {
+                launch!(self, "attention_add_partial_sums", each_one(2 * prefix);
+                    &(prefix as u64), &(layout.slots as i32), &key_parts, &value_parts, &d_key, &d_value);
             }
         };
-        self.allow_shared_memory(&name, bytes);
-        launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), threads, bytes);
-            &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), &query, &key, &value, &log_sum,
-            &delta, &d_output, &d_key, &d_value, &key_parts, &value_parts);
-        if prefix > 0 && layout.slots > 1 {
-            launch!(self, "attention_add_partial_sums", each_one(2 * prefix);
-                &(prefix as u64), &(layout.slots as i32), &key_parts, &value_parts, &d_key, &d_value);
-        }
+        // A few blocks each where texts are few.
+        self.in_branches(of_query, of_key_and_value);
     }
 }

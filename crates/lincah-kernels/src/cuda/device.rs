@@ -73,12 +73,15 @@ const FUNCTIONS: &[&str] = &[
 /// Most shared memory of a block that every device grants without being asked.
 const FREE_SHARED_MEMORY: usize = 48 << 10;
 
-/// An NVIDIA GPU. All work runs on one stream, in the order of the calls.
+/// An NVIDIA GPU. All work runs in the order of the calls, but what a recording has beside.
 pub(super) struct Cuda {
-    pub(super) stream: Arc<CudaStream>,
+    main: Lane,
+    beside: Lane,
+    /// Whether calls go to the second lane at present.
+    is_beside: AtomicBool,
     pub(super) blas: Arc<Blas>,
-    pub(super) workspace: Block,
-    pub(super) pools: Pools,
+    /// Memory of arrays that come and go.
+    pub(super) arrays: Arc<Pool>,
     /// Of the factors of products, and of what lies between two products.
     pub(super) factors: Element,
     recording: AtomicBool,
@@ -92,10 +95,12 @@ type Functions = Arc<BTreeMap<&'static str, CudaFunction>>;
 /// Held while a recording is made, and while memory is given back, which waits for the device and would break the recording.
 pub(super) static EXCLUSIVE: Mutex<()> = Mutex::new(());
 
-/// Memory of arrays that come and go, and of those that recordings write to.
-pub(super) struct Pools {
-    pub(super) arrays: Arc<Pool>,
-    pub(super) recordings: Arc<Pool>,
+/// A stream, and the memory that its work may use at the same time as another's.
+struct Lane {
+    stream: Arc<CudaStream>,
+    workspace: Block,
+    /// Of the arrays that recordings write to.
+    recordings: Arc<Pool>,
 }
 
 /// Unwraps what the driver answers once the device is open.
@@ -131,7 +136,7 @@ macro_rules! launch {
     ($cuda:expr, $name:expr, $configuration:expr; $($argument:expr),* $(,)?) => {{
         use cudarc::driver::PushKernelArg;
         // SAFETY: the caller has checked that each array is as long as the kernel's shape, and passes the arguments that it declares.
-        let answer = unsafe { $cuda.stream.launch_builder($cuda.function($name))$(.arg($argument))*.launch($configuration) };
+        let answer = unsafe { $cuda.stream().launch_builder($cuda.function($name))$(.arg($argument))*.launch($configuration) };
         crate::cuda::device::done(answer);
     }};
 }
@@ -147,9 +152,8 @@ impl Cuda {
             return Err(CudaError::NoDevice { ordinal, count });
         }
         let context = CudaContext::new(ordinal).map_err(|error| failed("open it")(error.into()))?;
-        // SAFETY: one stream does all work, so nothing has to wait for another stream.
+        // SAFETY: one stream does all work but for the branches of recordings, which say themselves what waits for what.
         unsafe { context.disable_event_tracking() };
-        let stream = context.new_stream().map_err(|error| failed("open a stream")(error.into()))?;
         let capability = context.compute_capability().map_err(|error| failed("ask its capability")(error.into()))?;
         let factors = match precision {
             Some(CudaPrecision::F32) => Element::F32,
@@ -159,11 +163,15 @@ impl Cuda {
             Some(CudaPrecision::Bf16) => Element::Bf16,
         };
         let (functions, blas) = Self::shared(ordinal, &context, capability)?;
-        let pools = Pools { arrays: Pool::new(&context), recordings: Pool::new(&context) };
-        let workspace =
-            Block::new(&pools.arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
-        let (recording, rope_tables) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self { stream, blas, workspace, pools, factors, recording, functions, rope_tables })
+        let arrays = Pool::new(&context);
+        let lane = || {
+            let stream = context.new_stream().map_err(|error| failed("open a stream")(error.into()))?;
+            let workspace = Block::new(&arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
+            Ok(Lane { stream, workspace, recordings: Pool::new(&context) })
+        };
+        let [main, beside] = [lane()?, lane()?];
+        let [is_beside, recording] = [(); 2].map(|()| AtomicBool::new(false));
+        Ok(Self { main, beside, is_beside, blas, arrays, factors, recording, functions, rope_tables: Mutex::default() })
     }
 
     /// The kernels and cuBLASLt, which the process keeps: closing either would wait for the whole device, and break the recording of
@@ -195,9 +203,42 @@ impl Cuda {
         self.recording.store(recording, Ordering::Relaxed);
     }
 
+    fn lane(&self) -> &Lane {
+        if self.is_beside.load(Ordering::Relaxed) { &self.beside } else { &self.main }
+    }
+
+    /// Where calls go at present.
+    pub(super) fn stream(&self) -> &Arc<CudaStream> {
+        &self.lane().stream
+    }
+
+    /// For what the present stream's products split.
+    pub(super) fn workspace(&self) -> &Block {
+        &self.lane().workspace
+    }
+
     /// Where arrays have their memory from at present.
     pub(super) fn pool(&self) -> Arc<Pool> {
-        if self.is_recording() { self.pools.recordings.clone() } else { self.pools.arrays.clone() }
+        if self.is_recording() { self.lane().recordings.clone() } else { self.arrays.clone() }
+    }
+
+    /// Both pieces of work; in a recording as two branches, which end where this returns.
+    pub(super) fn in_branches<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        if !self.is_recording() || self.is_beside.load(Ordering::Relaxed) {
+            return (first(), second());
+        }
+        done(self.beside.stream.join(&self.main.stream));
+        // Of the second branch's memory, what the first gives back may still be in its use.
+        let free = self.beside.recordings.take();
+        let first = first();
+        let in_use = self.beside.recordings.take();
+        self.beside.recordings.add(free);
+        self.is_beside.store(true, Ordering::Relaxed);
+        let second = second();
+        self.is_beside.store(false, Ordering::Relaxed);
+        self.beside.recordings.add(in_use);
+        done(self.main.stream.join(&self.beside.stream));
+        (first, second)
     }
 
     pub(super) fn unset(&self, length: usize) -> Buffer {

@@ -148,29 +148,35 @@ __device__ float2 activate(bool gelu, float x) {
     return make_float2(x * s, slope);
 }
 
-extern "C" __global__ void gated_activation(u64 n, int gelu, View gate, View up, View y) {
+// Place of element i of rows of `width` numbers that are halves of rows twice as long; a single row has `width` n.
+__device__ u64 in_halves(u64 i, u64 width) { return i < width ? i : i + i / width * width; }
+
+extern "C" __global__ void gated_activation(u64 n, u64 width, int gelu, View gate, View up, View y) {
     EACH_WIDE(i, count, n) {
         float a[WIDE], b[WIDE];
-        get_wide(gate, i, count, a);
-        get_wide(up, i, count, b);
+        u64 place = in_halves(i, width);
+        get_wide(gate, place, count, a);
+        get_wide(up, place, count, b);
         WIDE_EACH(j) a[j] = activate(gelu, a[j]).x * b[j];
         put_wide(y, i, count, a);
     }
 }
 
-extern "C" __global__ void gated_activation_backward(u64 n, int gelu, View gate, View up, View dy, View d_gate, View d_up) {
+extern "C" __global__ void gated_activation_backward(u64 n, u64 width, int gelu, View gate, View up, View dy, View d_gate,
+                                                     View d_up) {
     EACH_WIDE(i, count, n) {
         float a[WIDE], b[WIDE], c[WIDE];
-        get_wide(gate, i, count, a);
-        get_wide(up, i, count, b);
+        u64 place = in_halves(i, width);
+        get_wide(gate, place, count, a);
+        get_wide(up, place, count, b);
         get_wide(dy, i, count, c);
         WIDE_EACH(j) {
             float2 activated = activate(gelu, a[j]);
             a[j] = c[j] * b[j] * activated.y;
             b[j] = c[j] * activated.x;
         }
-        put_wide(d_gate, i, count, a);
-        put_wide(d_up, i, count, b);
+        put_wide(d_gate, place, count, a);
+        put_wide(d_up, place, count, b);
     }
 }
 

@@ -48,6 +48,11 @@ impl View {
         Self { address: 0, bf16: 0 }
     }
 
+    /// What lies behind so many numbers.
+    pub(super) fn behind(self, numbers: usize) -> Self {
+        Self { address: self.address + (numbers * self.element().bytes()) as u64, ..self }
+    }
+
     pub(super) fn element(self) -> Element {
         if self.bf16 == 0 { Element::F32 } else { Element::Bf16 }
     }
@@ -83,10 +88,13 @@ impl Block {
     }
 }
 
-/// Memory of dropped arrays by size, for the next arrays: the stream orders their uses. What is recorded has a pool of its own, since a
-/// recording writes to its arrays' memory whenever it is replayed.
+/// Memory by size.
+type FreeBlocks = BTreeMap<usize, Vec<CUdeviceptr>>;
+
+/// Memory of dropped arrays, for the next arrays: the stream orders their uses. What is recorded has a pool of its own, since a
+/// recording writes to its arrays' memory whenever it is replayed, and each of a recording's two branches has one.
 pub(super) struct Pool {
-    free: Mutex<BTreeMap<usize, Vec<CUdeviceptr>>>,
+    free: Mutex<FreeBlocks>,
     context: Arc<CudaContext>,
 }
 
@@ -101,7 +109,7 @@ impl Pool {
         Arc::new(Self { free: Mutex::default(), context: context.clone() })
     }
 
-    fn free(&self) -> MutexGuard<'_, BTreeMap<usize, Vec<CUdeviceptr>>> {
+    fn free(&self) -> MutexGuard<'_, FreeBlocks> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,9 +123,19 @@ impl Pool {
         self.free().iter().map(|(bytes, blocks)| bytes * blocks.len()).sum()
     }
 
+    /// Leaves nothing to be had until it is [added](Self::add) again.
+    pub(super) fn take(&self) -> FreeBlocks {
+        std::mem::take(&mut *self.free())
+    }
+
+    pub(super) fn add(&self, blocks: FreeBlocks) {
+        let mut free = self.free();
+        blocks.into_iter().for_each(|(bytes, addresses)| free.entry(bytes).or_default().extend(addresses));
+    }
+
     /// Gives all back to the driver.
     pub(super) fn empty(&self) {
-        let blocks = std::mem::take(&mut *self.free());
+        let blocks = self.take();
         if blocks.is_empty() {
             return;
         }
@@ -186,7 +204,7 @@ impl Cuda {
                 return Err(error);
             }
             // Out of memory, perhaps because of what is kept in other sizes.
-            self.pools.arrays.empty();
+            self.arrays.empty();
             Block::new(&pool, bytes)
         }))
     }
@@ -264,9 +282,9 @@ impl Cuda {
     }
 
     pub(super) fn fill_with_zeros(&self, address: CUdeviceptr, bytes: usize) {
-        done(self.stream.context().bind_to_thread());
+        done(self.stream().context().bind_to_thread());
         // SAFETY: the callers own so many bytes at the address.
-        done(unsafe { result::memset_d8_async(address, 0, bytes, self.stream.cu_stream()) });
+        done(unsafe { result::memset_d8_async(address, 0, bytes, self.stream().cu_stream()) });
     }
 
     /// The first `length` numbers in another element.
@@ -282,9 +300,9 @@ impl Cuda {
         assert!(block.bytes >= size_of_val(values), "more numbers than there is memory for");
         assert!(!self.is_recording(), "a recording takes nothing from the host");
         if !values.is_empty() {
-            done(self.stream.context().bind_to_thread());
+            done(self.stream().context().bind_to_thread());
             // SAFETY: the block is as large as asserted; the driver copies pageable memory before it returns.
-            done(unsafe { result::memcpy_htod_async(block.address, values, self.stream.cu_stream()) });
+            done(unsafe { result::memcpy_htod_async(block.address, values, self.stream().cu_stream()) });
         }
     }
 
@@ -306,16 +324,16 @@ impl Cuda {
     /// Copies from the device, and waits.
     pub(super) fn receive<T: DeviceRepr + Clone + Default>(&self, address: CUdeviceptr, length: usize) -> Vec<T> {
         let mut values = vec![T::default(); length];
-        done(self.stream.context().bind_to_thread());
+        done(self.stream().context().bind_to_thread());
         // SAFETY: the callers own so many numbers at the address; the copy has ended when the stream is synchronized.
-        done(unsafe { result::memcpy_dtoh_async(&mut values, address, self.stream.cu_stream()) });
-        done(self.stream.synchronize());
+        done(unsafe { result::memcpy_dtoh_async(&mut values, address, self.stream().cu_stream()) });
+        done(self.stream().synchronize());
         values
     }
 
     pub(super) fn copy_on_device(&self, from: CUdeviceptr, to: CUdeviceptr, bytes: usize) {
-        done(self.stream.context().bind_to_thread());
+        done(self.stream().context().bind_to_thread());
         // SAFETY: the callers own so many bytes at both addresses.
-        done(unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream.cu_stream()) });
+        done(unsafe { result::memcpy_dtod_async(to, from, bytes, self.stream().cu_stream()) });
     }
 }

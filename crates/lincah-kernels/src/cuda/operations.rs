@@ -13,14 +13,28 @@ use std::sync::{Arc, PoisonError};
 
 /// Numbers that go to the device at once, where they are converted there.
 const STAGED: usize = 1 << 24;
+/// Bytes between whose multiples cuBLASLt expects arrays to begin.
+const ALIGNMENT: usize = 256;
+/// Neighbours that a thread of elementwise.cu takes at once.
+const WIDE: usize = 8;
 
 /// A frozen `[O, I]` matrix, row-major.
 pub(super) struct Matrix {
-    values: Buffer,
+    /// Perhaps another's too.
+    values: Arc<Buffer>,
+    /// Where in them this matrix begins.
+    first: usize,
     outputs: usize,
     inputs: usize,
     /// Of what the forward product writes.
     product: Element,
+}
+
+impl Matrix {
+    /// Whether the second lies right behind the first, so that both are one matrix.
+    fn are_joined([first, second]: [&Self; 2]) -> bool {
+        Arc::ptr_eq(&first.values, &second.values) && first.first + first.outputs * first.inputs == second.first
+    }
 }
 
 /// Cosines and sines, `[positions, C / 2]` each.
@@ -76,6 +90,31 @@ impl Cuda {
             &(n as u64), &(half as u32), &sign, &cosines, &sines, &layout.positions(), &x, &heads, &second, &others);
     }
 
+    /// Of `[N, 2 F]`, where the first F columns begin and where the others do.
+    fn halves(&self, both: View, outputs: usize) -> [View; 2] {
+        [both, both.behind(outputs)]
+    }
+
+    /// The activation of n numbers, in rows of `width` that are the halves of rows of `2 width`, or in one row.
+    fn gated(&self, activation: Activation, [gate, up]: [View; 2], (n, width): (usize, usize), y: &mut Buffer) {
+        let y = self.output(y, n, self.factors);
+        launch!(self, "gated_activation", each(n); &(n as u64), &(width as u64), &is_gelu(activation), &gate, &up, &y);
+    }
+
+    /// The gradients of the activation's inputs, which lie as these do.
+    fn gated_backward(
+        &self,
+        activation: Activation,
+        [gate, up]: [View; 2],
+        (n, width): (usize, usize),
+        dy: &Buffer,
+        [d_gate, d_up]: [View; 2],
+    ) {
+        let dy = self.view(dy, n);
+        launch!(self, "gated_activation_backward", each(n);
+            &(n as u64), &(width as u64), &is_gelu(activation), &gate, &up, &dy, &d_gate, &d_up);
+    }
+
     /// Numbers in the device's element for factors.
     fn kept(&self, values: &[f32]) -> Buffer {
         if self.factors == Element::F32 {
@@ -87,14 +126,19 @@ impl Cuda {
         for part in values.chunks(STAGED) {
             let staged = self.upload(part);
             launch!(self, "convert", each(part.len()); &(part.len() as u64), &self.view(&staged, part.len()), &place);
-            place.address += (part.len() * self.factors.bytes()) as u64;
+            place = place.behind(part.len());
         }
         buffer
     }
 
     fn frozen(&self, values: &[f32], (outputs, inputs): (usize, usize), product: Element) -> Matrix {
         assert_eq!(values.len(), outputs * inputs);
-        Matrix { values: self.kept(values), outputs, inputs, product }
+        Matrix { values: Arc::new(self.kept(values)), first: 0, outputs, inputs, product }
+    }
+
+    /// A matrix, or several that lie one behind the other, `[outputs, I]` together.
+    fn weights(&self, matrix: &Matrix, outputs: usize) -> View {
+        self.view(&matrix.values, matrix.first + outputs * matrix.inputs).behind(matrix.first)
     }
 
     /// A factor of a product, rounded if it has to be; the buffer, if any, holds it.
@@ -108,6 +152,22 @@ impl Cuda {
         }
         let rounded = self.converted(view, length, self.factors);
         (self.view(&rounded, length), Some(rounded))
+    }
+
+    /// `y = x Wᵀ` for the `outputs` rows of one matrix or of several.
+    fn products(&self, rows: usize, x: &Buffer, (weight, outputs): (&Matrix, usize), y: &mut Buffer) {
+        let (x, _rounded) = self.factor(x, rows * weight.inputs);
+        let operands = (plain(x), transposed(self.weights(weight, outputs)));
+        let y = self.output(y, rows * outputs, weight.product);
+        self.product([rows, outputs, weight.inputs], operands, false, y);
+    }
+
+    /// `dx += dy W`, as above.
+    fn products_backward(&self, rows: usize, dy: &Buffer, (weight, outputs): (&Matrix, usize), dx: &mut Buffer) {
+        let (dy, _rounded) = self.factor(dy, rows * outputs);
+        let operands = (plain(dy), plain(self.weights(weight, outputs)));
+        let (dx, adds) = self.sum(dx, rows * weight.inputs, self.factors);
+        self.product([rows, weight.inputs, outputs], operands, adds, dx);
     }
 
     fn moved(&self, width: usize, rows: &Indices, factor: f32, x: &Buffer, (y, element): (&mut Buffer, Element)) {
@@ -130,12 +190,12 @@ impl Kernels for Cuda {
     type Recording = Recording;
 
     fn gpu(&self) -> Option<usize> {
-        Some(self.stream.context().ordinal())
+        Some(self.stream().context().ordinal())
     }
 
     fn free_memory(&self) -> Option<usize> {
-        let (free, _) = self.stream.context().mem_get_info().ok()?;
-        Some(free + self.pools.arrays.free_bytes())
+        let (free, _) = self.stream().context().mem_get_info().ok()?;
+        Some(free + self.arrays.free_bytes())
     }
 
     fn product_bytes(&self) -> usize {
@@ -190,6 +250,17 @@ impl Kernels for Cuda {
 
     fn head_matrix(&self, values: Vec<f32>, outputs: usize, inputs: usize) -> Matrix {
         self.frozen(&values, (outputs, inputs), Element::F32)
+    }
+
+    fn matrix_pair(&self, values: [Vec<f32>; 2], outputs: usize, inputs: usize) -> [Matrix; 2] {
+        let size = outputs * inputs;
+        // Else the second would begin where cuBLASLt doesn't look for a matrix, or two rows in what the activation takes at once.
+        let joins = (size * self.factors.bytes()).is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(WIDE);
+        if !joins {
+            return values.map(|values| self.matrix(values, outputs, inputs));
+        }
+        let both = self.frozen(&values.concat(), (2 * outputs, inputs), self.factors);
+        [0, size].map(|first| Matrix { values: both.values.clone(), first, outputs, inputs, product: both.product })
     }
 
     fn keeps_embedding(&self) -> bool {
@@ -264,19 +335,11 @@ impl Kernels for Cuda {
     }
 
     fn linear(&self, rows: usize, x: &Buffer, weight: &Matrix, y: &mut Buffer) {
-        let Matrix { values, outputs, inputs, product } = weight;
-        let (x, _rounded) = self.factor(x, rows * inputs);
-        let operands = (plain(x), transposed(self.view(values, outputs * inputs)));
-        let y = self.output(y, rows * outputs, *product);
-        self.product([rows, *outputs, *inputs], operands, false, y);
+        self.products(rows, x, (weight, weight.outputs), y);
     }
 
     fn linear_backward(&self, rows: usize, dy: &Buffer, weight: &Matrix, dx: &mut Buffer) {
-        let Matrix { values, outputs, inputs, .. } = weight;
-        let (dy, _rounded) = self.factor(dy, rows * outputs);
-        let operands = (plain(dy), plain(self.view(values, outputs * inputs)));
-        let (dx, adds) = self.sum(dx, rows * inputs, self.factors);
-        self.product([rows, *inputs, *outputs], operands, adds, dx);
+        self.products_backward(rows, dy, (weight, weight.outputs), dx);
     }
 
     fn add_bias(&self, bias: &Buffer, y: &mut Buffer) {
@@ -398,9 +461,7 @@ impl Kernels for Cuda {
 
     fn gated_activation(&self, activation: Activation, gate: &Buffer, up: &Buffer, y: &mut Buffer) {
         let n = y.length;
-        let [gate, up] = [gate, up].map(|buffer| self.view(buffer, n));
-        let y = self.output(y, n, self.factors);
-        launch!(self, "gated_activation", each(n); &(n as u64), &is_gelu(activation), &gate, &up, &y);
+        self.gated(activation, [gate, up].map(|buffer| self.view(buffer, n)), (n, n), y);
     }
 
     fn gated_activation_backward(
@@ -412,10 +473,44 @@ impl Kernels for Cuda {
         d_up: &mut Buffer,
     ) {
         let n = dy.length;
-        let [gate, up, dy] = [gate, up, dy].map(|buffer| self.view(buffer, n));
-        let [d_gate, d_up] = [d_gate, d_up].map(|buffer| self.output(buffer, n, self.factors));
-        launch!(self, "gated_activation_backward", each(n);
-            &(n as u64), &is_gelu(activation), &gate, &up, &dy, &d_gate, &d_up);
+        let gradients = [d_gate, d_up].map(|buffer| self.output(buffer, n, self.factors));
+        self.gated_backward(activation, [gate, up].map(|buffer| self.view(buffer, n)), (n, n), dy, gradients);
+    }
+
+    fn gated_linear(&self, shape: GatedShape, (x, weights): (&Buffer, [&Matrix; 2]), saved: [&mut Buffer; 2], y: &mut Buffer) {
+        if !Matrix::are_joined(weights) {
+            return gated_linear_apart(self, shape, (x, weights), saved, y);
+        }
+        let GatedShape { rows, outputs, activation, .. } = shape;
+        let [both, _] = saved;
+        *both = Cuda::unset(self, rows * 2 * outputs);
+        self.products(rows, x, (weights[0], 2 * outputs), both);
+        let halves = self.halves(self.view(both, rows * 2 * outputs), outputs);
+        self.gated(activation, halves, (rows * outputs, outputs), y);
+    }
+
+    fn gated_linear_backward(
+        &self,
+        shape: GatedShape,
+        (saved, weights): ([&Buffer; 2], [&Matrix; 2]),
+        dy: &Buffer,
+        dx: &mut Buffer,
+    ) {
+        if !Matrix::are_joined(weights) {
+            return gated_linear_backward_apart(self, shape, (saved, weights), dy, dx);
+        }
+        let GatedShape { rows, outputs, activation, .. } = shape;
+        let length = rows * 2 * outputs;
+        let mut both = Cuda::unset(self, length);
+        let gradients = self.halves(self.output(&mut both, length, self.factors), outputs);
+        let halves = self.halves(self.view(saved[0], length), outputs);
+        self.gated_backward(activation, halves, (rows * outputs, outputs), dy, gradients);
+        dx.forget();
+        self.products_backward(rows, &both, (weights[0], 2 * outputs), dx);
+    }
+
+    fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        self.in_branches(first, second)
     }
 
     fn add(&self, x: &Buffer, y: &mut Buffer) {

@@ -1,7 +1,7 @@
 //! Matrix products, by cuBLASLt, whose algorithms are asked for once a shape.
 
 use super::device::{Cuda, done};
-use super::memory::{Block, Element, View};
+use super::memory::{Element, View};
 use cudarc::cublaslt::{result, sys};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -136,10 +136,9 @@ impl Cuda {
             out: out.element(),
             adds,
         };
-        done(self.stream.context().bind_to_thread());
+        done(self.stream().context().bind_to_thread());
         let plan = done(self.blas.plan(shape));
         let (alpha, beta) = (1.0f32, if adds { 1.0f32 } else { 0.0f32 });
-        let workspace: &Block = &self.workspace;
         let place = |view: View| view.address as *const c_void;
         // SAFETY: the plan belongs to the shape, the arrays are as long as it says, and the workspace as long as the plan may use.
         let answer = unsafe {
@@ -157,9 +156,9 @@ impl Cuda {
                 place(out).cast_mut(),
                 plan.out,
                 &raw const plan.algorithm,
-                workspace.address as *mut c_void,
+                self.workspace().address as *mut c_void,
                 WORKSPACE,
-                self.stream.cu_stream().cast(),
+                self.stream().cu_stream().cast(),
             )
         };
         done(answer);

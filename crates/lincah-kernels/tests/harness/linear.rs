@@ -2,7 +2,7 @@
 
 use super::{GUARD, INPUT_ROUNDING, Outputs, ROUNDING, SUM, poisoned};
 use crate::noise::Noise;
-use lincah_kernels::{Kernels, LoraGradients, LoraSaved, LoraShape};
+use lincah_kernels::{Activation, GatedShape, Kernels, LoraGradients, LoraSaved, LoraShape};
 
 /// `(inputs, outputs)`: below, at and beside multiples of 16 and 32.
 const WIDTHS: [(usize, usize); 7] = [(1, 1), (16, 32), (20, 31), (33, 8), (100, 45), (129, 70), (576, 192)];
@@ -71,6 +71,62 @@ pub fn add_bias<K: Kernels>(device: &K) -> Outputs {
         let mut y = device.upload(&noise.take(rows * width));
         device.add_bias(&bias, &mut y);
         outputs.push(device, ROUNDING, rows * width, format!("add_bias {rows}×{width}"), &y);
+    }
+    outputs
+}
+
+/// Those of [`WIDTHS`], and some that a device may join.
+fn gated_shapes() -> impl Iterator<Item = GatedShape> {
+    let widths = WIDTHS.into_iter().chain([(24, 64), (64, 200), (576, 1536)]);
+    let sizes = widths.flat_map(|(inputs, outputs)| ROWS.map(|rows| (rows, inputs, outputs)));
+    sizes
+        .zip([Activation::Silu, Activation::GeluTanh].into_iter().cycle())
+        .map(|((rows, inputs, outputs), activation)| GatedShape { rows, inputs, outputs, activation })
+}
+
+fn gated_pair<K: Kernels>(device: &K, noise: &mut Noise, shape: GatedShape) -> [K::Matrix; 2] {
+    let values = [(); 2].map(|()| noise.take(shape.outputs * shape.inputs));
+    device.matrix_pair(values, shape.outputs, shape.inputs)
+}
+
+fn gated_name(shape: GatedShape) -> String {
+    format!("rows {} {}→{} {:?}", shape.rows, shape.inputs, shape.outputs, shape.activation)
+}
+
+/// Each matrix of a pair alone, too.
+pub fn gated_linear<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(35);
+    for shape in gated_shapes() {
+        let [gate, up] = gated_pair(device, &mut noise, shape);
+        let x = device.upload(&noise.take(shape.rows * shape.inputs));
+        let length = shape.rows * shape.outputs;
+        let [mut saved_gate, mut saved_up] = [(); 2].map(|()| device.upload(&vec![f32::NAN; length]));
+        let mut y = device.upload(&vec![f32::NAN; length]);
+        device.gated_linear(shape, (&x, [&gate, &up]), [&mut saved_gate, &mut saved_up], &mut y);
+        outputs.push(device, SUM, length, format!("gated_linear {}", gated_name(shape)), &y);
+        for (name, weight) in [("gate", &gate), ("up", &up)] {
+            let mut y = poisoned(device, length);
+            device.linear(shape.rows, &x, weight, &mut y);
+            outputs.push(device, SUM, length, format!("linear of a pair, {name}, {}", gated_name(shape)), &y);
+        }
+    }
+    outputs
+}
+
+pub fn gated_linear_backward<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(36);
+    for shape in gated_shapes() {
+        let [gate, up] = gated_pair(device, &mut noise, shape);
+        let x = device.upload(&noise.take(shape.rows * shape.inputs));
+        let length = shape.rows * shape.outputs;
+        let [mut saved_gate, mut saved_up, mut y] = [(); 3].map(|()| device.unset(length));
+        device.gated_linear(shape, (&x, [&gate, &up]), [&mut saved_gate, &mut saved_up], &mut y);
+        let dy = device.upload(&noise.take(length));
+        let mut dx = device.upload(&vec![f32::NAN; shape.rows * shape.inputs]);
+        device.gated_linear_backward(shape, ([&saved_gate, &saved_up], [&gate, &up]), &dy, &mut dx);
+        outputs.push(device, SUM, shape.rows * shape.inputs, format!("gated_linear_backward {}", gated_name(shape)), &dx);
     }
     outputs
 }

@@ -89,6 +89,8 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("attention_backward", attention::attention_backward),
         ("gated_activation", elementwise::gated_activation),
         ("gated_activation_backward", elementwise::gated_activation_backward),
+        ("gated_linear", linear::gated_linear),
+        ("gated_linear_backward", linear::gated_linear_backward),
         ("add", elementwise::add),
         ("gather_rows", elementwise::gather_rows),
         ("scatter_add_rows", elementwise::scatter_add_rows),

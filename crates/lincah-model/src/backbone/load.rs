@@ -43,13 +43,28 @@ impl<K: Kernels> Loader<'_, K> {
     }
 
     fn linear(&self, module: &str, outputs: usize, inputs: usize, bias: bool) -> Result<Linear<K>, ModelError> {
-        let values = self.weights.read(&format!("{module}.weight"), &[outputs, inputs])?;
+        let values = self.weight(module, outputs, inputs)?;
         let bias = if bias { Some(self.vector(&format!("{module}.bias"), outputs)?) } else { None };
         let weight = match self.int8 {
             true => self.kernels.int8_matrix(values, outputs, inputs).ok_or(ModelError::NoInt8)?,
             false => self.kernels.matrix(values, outputs, inputs),
         };
         Ok(Linear { inputs, outputs, weight, bias, lora: None })
+    }
+
+    fn weight(&self, module: &str, outputs: usize, inputs: usize) -> Result<Vec<f32>, ModelError> {
+        Ok(self.weights.read(&format!("{module}.weight"), &[outputs, inputs])?)
+    }
+
+    /// Two layers without bias that read the same rows.
+    fn linear_pair(&self, modules: [&str; 2], outputs: usize, inputs: usize) -> Result<[Linear<K>; 2], ModelError> {
+        let [first, second] = modules;
+        if self.int8 {
+            return Ok([self.linear(first, outputs, inputs, false)?, self.linear(second, outputs, inputs, false)?]);
+        }
+        let values = [self.weight(first, outputs, inputs)?, self.weight(second, outputs, inputs)?];
+        let weights = self.kernels.matrix_pair(values, outputs, inputs);
+        Ok(weights.map(|weight| Linear { inputs, outputs, weight, bias: None, lora: None }))
     }
 
     fn attention(&self, layer: usize, ropes: &[RopeConfig]) -> Result<Attention<K>, ModelError> {
@@ -82,6 +97,7 @@ impl<K: Kernels> Loader<'_, K> {
         let config = self.config;
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let name = |name: &str| format!("model.layers.{layer}.{name}");
+        let [gate, up] = self.linear_pair([&name("mlp.gate_proj"), &name("mlp.up_proj")], intermediate, hidden)?;
         let mlp_norm = if config.post_norms { "pre_feedforward_layernorm.weight" } else { "post_attention_layernorm.weight" };
         Ok(Block {
             layer,
@@ -93,8 +109,8 @@ impl<K: Kernels> Loader<'_, K> {
             mlp_norm: self.norm(&name(mlp_norm), hidden)?,
             mlp: Mlp {
                 activation: config.activation,
-                gate: self.linear(&name("mlp.gate_proj"), intermediate, hidden, false)?,
-                up: self.linear(&name("mlp.up_proj"), intermediate, hidden, false)?,
+                gate,
+                up,
                 down: self.linear(&name("mlp.down_proj"), hidden, intermediate, false)?,
             },
             mlp_post_norm: self.optional_norm(config.post_norms, &name("post_feedforward_layernorm.weight"), hidden)?,

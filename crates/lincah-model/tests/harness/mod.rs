@@ -5,7 +5,7 @@ pub mod rounded;
 
 use lincah_kernels::Kernels;
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Adapter, Backbone, Loss, TokenBatch};
+use lincah_model::{Adapter, Backbone, Loss, Target, TokenBatch};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,14 @@ impl Golden {
         Adapter::read(&self.folder.join("adapter")).unwrap()
     }
 
+    /// The whole adapter, and what of it adapts query and value, so that the MLP is frozen.
+    pub fn adapters(&self) -> [Adapter; 2] {
+        let (whole, mut attention) = (self.adapter(), self.adapter());
+        attention.config.targets = vec![Target::Query, Target::Value];
+        attention.tensors.retain(|key, _| key.contains("q_proj") || key.contains("v_proj"));
+        [whole, attention]
+    }
+
     pub fn texts(&self) -> Vec<&[u32]> {
         let mut rest = self.integers["tokens"].as_slice();
         let mut texts = Vec::new();
@@ -65,22 +73,19 @@ impl Golden {
         texts
     }
 
-    /// Fails where a number differs by more than `tolerance`, relative to the array's largest.
+    /// [`close`] to one of the golden arrays.
     pub fn close(&self, name: &str, found: &[f32], tolerance: f32) {
-        let expected = &self.arrays[name];
-        assert_eq!(expected.len(), found.len(), "{name} has another length");
-        let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
-        let worst = expected
-            .iter()
-            .zip(found)
-            .map(|(a, b)| if b.is_finite() { (a - b).abs() } else { f32::INFINITY })
-            .fold(0.0, f32::max);
-        assert!(
-            worst <= tolerance * largest,
-            "{name} differs by {worst:e} where the largest is {largest:e}, in {}",
-            self.folder.display()
-        );
+        close(&format!("{name} in {}", self.folder.display()), &self.arrays[name], found, tolerance);
     }
+}
+
+/// Fails where a number differs by more than `tolerance`, relative to the array's largest.
+pub fn close(name: &str, expected: &[f32], found: &[f32], tolerance: f32) {
+    assert_eq!(expected.len(), found.len(), "{name} has another length");
+    let largest = expected.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let difference = |(a, b): (&f32, &f32)| if b.is_finite() { (a - b).abs() } else { f32::INFINITY };
+    let worst = expected.iter().zip(found).map(difference).fold(0.0, f32::max);
+    assert!(worst <= tolerance * largest, "{name} differs by {worst:e} where the largest is {largest:e}");
 }
 
 /// Calls `check` with what a model of each family makes of the golden texts, and the name of the golden array.
