@@ -2,7 +2,7 @@
 
 use crate::cache::KeyValueCache;
 use crate::linear::{Linear, LinearSaved};
-use crate::pass::{KeptRows, Pass};
+use crate::pass::{KeptRows, Pass, sum_of_two};
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, NormShape};
 
 /// Attention of one layer.
@@ -151,10 +151,17 @@ impl<K: Kernels> Attention<K> {
         }
         let dq = self.head_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
         let dk = self.head_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);
-        let mut dx = wants_input.then(|| kernels.unset(rows * self.query.inputs));
-        self.query.backward(kernels, rows, (x, &saved.projections[0]), &dq, dx.as_mut().map(|dx| (dx, false)));
-        self.key.backward(kernels, rows, (x, &saved.projections[1]), &dk, dx.as_mut().map(|dx| (dx, true)));
-        self.value.backward(kernels, rows, (x, &saved.projections[2]), &dv, dx.as_mut().map(|dx| (dx, true)));
-        dx
+        let Self { query, key, value, .. } = self;
+        let [query_saved, key_saved, value_saved, _] = &saved.projections;
+        let length = wants_input.then_some(rows * query.inputs);
+        sum_of_two(
+            kernels,
+            (rows, length),
+            |dx| query.backward(kernels, rows, (x, query_saved), &dq, dx),
+            |mut dx| {
+                key.backward(kernels, rows, (x, key_saved), &dk, dx.as_mut().map(|(dx, adds)| (&mut **dx, *adds)));
+                value.backward(kernels, rows, (x, value_saved), &dv, dx.map(|(dx, _)| (dx, true)));
+            },
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! The gated MLP half of a block.
 
 use crate::linear::{Linear, LinearSaved};
+use crate::pass::sum_of_two;
 use lincah_kernels::{Activation, GatedShape, Kernels};
 
 /// `down(activation(gate(x)) up(x))`.
@@ -42,7 +43,8 @@ impl<K: Kernels> Mlp<K> {
     ) -> (K::Buffer, MlpActivations<K>) {
         let mut activated = kernels.unset(rows * self.gate.outputs);
         let ((gate, gate_saved), (up, up_saved)) = if self.is_adapted() {
-            let (gate, up) = (self.gate.forward(kernels, rows, x, keys[0]), self.up.forward(kernels, rows, x, keys[1]));
+            let (gate, up) =
+                kernels.beside(|| self.gate.forward(kernels, rows, x, keys[0]), || self.up.forward(kernels, rows, x, keys[1]));
             kernels.gated_activation(self.activation, &gate.0, &up.0, &mut activated);
             (gate, up)
         } else {
@@ -74,17 +76,24 @@ impl<K: Kernels> Mlp<K> {
         if self.down.lora.is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
-        let (mut d_activated, mut dx) = (kernels.unset(rows * width), kernels.unset(rows * self.gate.inputs));
+        let mut d_activated = kernels.unset(rows * width);
         self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some((&mut d_activated, false)));
         if !self.is_adapted() {
+            let mut dx = kernels.unset(rows * self.gate.inputs);
             let inputs = ([&saved.gate, &saved.up], self.frozen_weights());
             kernels.gated_linear_backward(self.gated_shape(rows), inputs, &d_activated, &mut dx);
             return dx;
         }
         let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));
         kernels.gated_activation_backward(self.activation, (&saved.gate, &saved.up), &d_activated, &mut d_gate, &mut d_up);
-        self.gate.backward(kernels, rows, (x, &saved.projections[0]), &d_gate, Some((&mut dx, false)));
-        self.up.backward(kernels, rows, (x, &saved.projections[1]), &d_up, Some((&mut dx, true)));
-        dx
+        let Self { gate, up, .. } = self;
+        let [gate_saved, up_saved, _] = &saved.projections;
+        let dx = sum_of_two(
+            kernels,
+            (rows, Some(rows * gate.inputs)),
+            |dx| gate.backward(kernels, rows, (x, gate_saved), &d_gate, dx),
+            |dx| up.backward(kernels, rows, (x, up_saved), &d_up, dx),
+        );
+        dx.expect("the gradient is wanted")
     }
 }

@@ -6,14 +6,12 @@ use crate::block::Block;
 use crate::error::ModelError;
 use crate::lora::Target;
 use crate::loss::{Loss, LossTerm};
-use crate::pass::{DeviceBatch, KeptRows};
+use crate::pass::{DeviceBatch, KeptRows, MOST_RECORDED_ROWS};
 use lincah_kernels::Kernels;
 use std::sync::Arc;
 
 /// Most logits that are held at once.
 const MOST_LOGITS: usize = 1 << 24;
-/// Larger batches keep a GPU busy without a recording.
-const MOST_RECORDED_ROWS: usize = 2048;
 /// Shapes that are remembered before all are forgotten.
 const MOST_SHAPES: usize = 128;
 
