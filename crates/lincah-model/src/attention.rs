@@ -1,8 +1,8 @@
 //! The attention half of a block: projections, head norms, rotary embedding, ragged attention, output projection.
 
 use crate::cache::KeyValueCache;
-use crate::linear::{Linear, LinearSaved};
-use crate::pass::{KeptRows, Pass, sum_of_two};
+use crate::linear::{Linear, LinearSaved, sum_of_two};
+use crate::pass::{KeptRows, Pass};
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, NormShape};
 
 /// Attention of one layer.

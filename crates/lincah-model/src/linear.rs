@@ -1,6 +1,7 @@
 //! A frozen weight with an optional bias and an optional LoRA.
 
 use crate::lora::LoraConfig;
+use crate::pass::MOST_RECORDED_ROWS;
 use lincah_kernels::{DiagonalBlocks, Kernels, LoraGradients, LoraSaved, LoraShape};
 
 /// One trained array with its gradient and Adam's two moments.
@@ -62,6 +63,31 @@ pub(crate) struct LinearSaved<K: Kernels> {
     dropout_key: u64,
 }
 
+/// Where an input's gradient goes, and whether it is added to what is there.
+pub(crate) type InputGradient<'a, B> = Option<(&'a mut B, bool)>;
+
+/// The gradient of rows that two layers read, `[N, I]` of so many numbers, or nothing if it isn't wanted: each adds its part. On a device that
+/// records small steps, the parts are computed [beside](Kernels::beside) one another, for another array and a sum.
+pub(crate) fn sum_of_two<K: Kernels>(
+    kernels: &K,
+    (rows, wanted): (usize, Option<usize>),
+    first: impl FnOnce(InputGradient<K::Buffer>),
+    second: impl FnOnce(InputGradient<K::Buffer>),
+) -> Option<K::Buffer> {
+    let mut dx = wanted.map(|length| kernels.unset(length));
+    if kernels.records() && rows <= MOST_RECORDED_ROWS {
+        let mut others = wanted.map(|length| kernels.unset(length));
+        kernels.beside(|| first(dx.as_mut().map(|dx| (dx, false))), || second(others.as_mut().map(|dx| (dx, false))));
+        if let (Some(dx), Some(others)) = (&mut dx, &others) {
+            kernels.add(others, dx);
+        }
+    } else {
+        first(dx.as_mut().map(|dx| (dx, false)));
+        second(dx.as_mut().map(|dx| (dx, true)));
+    }
+    dx
+}
+
 impl<K: Kernels> LinearSaved<K> {
     /// Of a layer without LoRA.
     pub(crate) fn none() -> Self {
@@ -117,7 +143,7 @@ impl<K: Kernels> Linear<K> {
         (y, saved)
     }
 
-    /// Adds to the LoRA's gradients; with `dx`, gives the input's gradient too, added to what is there where the flag says so.
+    /// Adds to the LoRA's gradients; with `dx`, gives the input's gradient too.
     /// # Shapes: x, dx `[N, I]`, dy `[N, O]`.
     pub(crate) fn backward(
         &mut self,
@@ -125,7 +151,7 @@ impl<K: Kernels> Linear<K> {
         rows: usize,
         (x, saved): (&K::Buffer, &LinearSaved<K>),
         dy: &K::Buffer,
-        dx: Option<(&mut K::Buffer, bool)>,
+        dx: InputGradient<K::Buffer>,
     ) {
         let Some(mut lora) = self.lora.take() else {
             if let Some((dx, accumulate)) = dx {

@@ -1,7 +1,6 @@
 //! The gated MLP half of a block.
 
-use crate::linear::{Linear, LinearSaved};
-use crate::pass::sum_of_two;
+use crate::linear::{Linear, LinearSaved, sum_of_two};
 use lincah_kernels::{Activation, GatedShape, Kernels};
 
 /// `down(activation(gate(x)) up(x))`.

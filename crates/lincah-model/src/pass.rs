@@ -61,31 +61,6 @@ pub(crate) struct Pass<'a, K: Kernels> {
     pub(crate) dropout_seed: Option<u64>,
 }
 
-/// Where an input's gradient goes, and whether it is added to what is there.
-pub(crate) type InputGradient<'a, B> = Option<(&'a mut B, bool)>;
-
-/// The gradient of rows that two layers read, `[N, I]` of so many numbers, or nothing if it isn't wanted: each adds its part. On a device that
-/// records small steps, the parts are computed [beside](Kernels::beside) one another, for another array and a sum.
-pub(crate) fn sum_of_two<K: Kernels>(
-    kernels: &K,
-    (rows, wanted): (usize, Option<usize>),
-    first: impl FnOnce(InputGradient<K::Buffer>),
-    second: impl FnOnce(InputGradient<K::Buffer>),
-) -> Option<K::Buffer> {
-    let mut dx = wanted.map(|length| kernels.unset(length));
-    if kernels.records() && rows <= MOST_RECORDED_ROWS {
-        let mut others = wanted.map(|length| kernels.unset(length));
-        kernels.beside(|| first(dx.as_mut().map(|dx| (dx, false))), || second(others.as_mut().map(|dx| (dx, false))));
-        if let (Some(dx), Some(others)) = (&mut dx, &others) {
-            kernels.add(others, dx);
-        }
-    } else {
-        first(dx.as_mut().map(|dx| (dx, false)));
-        second(dx.as_mut().map(|dx| (dx, true)));
-    }
-    dx
-}
-
 /// One table for each of `ropes`, of so many positions.
 pub(crate) fn rope_tables<K: Kernels>(
     kernels: &K,

@@ -75,10 +75,10 @@ const FREE_SHARED_MEMORY: usize = 48 << 10;
 
 /// An NVIDIA GPU. All work runs in the order of the calls, but what a recording has beside.
 pub(super) struct Cuda {
-    main: Lane,
-    beside: Lane,
+    pub(super) main: Lane,
+    pub(super) beside: Lane,
     /// Whether calls go to the second lane at present.
-    is_beside: AtomicBool,
+    pub(super) is_beside: AtomicBool,
     pub(super) blas: Arc<Blas>,
     /// Memory of arrays that come and go.
     pub(super) arrays: Arc<Pool>,
@@ -96,11 +96,11 @@ type Functions = Arc<BTreeMap<&'static str, CudaFunction>>;
 pub(super) static EXCLUSIVE: Mutex<()> = Mutex::new(());
 
 /// A stream, and the memory that its work may use at the same time as another's.
-struct Lane {
-    stream: Arc<CudaStream>,
+pub(super) struct Lane {
+    pub(super) stream: Arc<CudaStream>,
     workspace: Block,
     /// Of the arrays that recordings write to.
-    recordings: Arc<Pool>,
+    pub(super) recordings: Arc<Pool>,
 }
 
 /// Unwraps what the driver answers once the device is open.
@@ -220,25 +220,6 @@ impl Cuda {
     /// Where arrays have their memory from at present.
     pub(super) fn pool(&self) -> Arc<Pool> {
         if self.is_recording() { self.lane().recordings.clone() } else { self.arrays.clone() }
-    }
-
-    /// Both pieces of work; in a recording as two branches, which end where this returns.
-    pub(super) fn in_branches<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        if !self.is_recording() || self.is_beside.load(Ordering::Relaxed) {
-            return (first(), second());
-        }
-        done(self.beside.stream.join(&self.main.stream));
-        // Of the second branch's memory, what the first gives back may still be in its use.
-        let free = self.beside.recordings.take();
-        let first = first();
-        let in_use = self.beside.recordings.take();
-        self.beside.recordings.add(free);
-        self.is_beside.store(true, Ordering::Relaxed);
-        let second = second();
-        self.is_beside.store(false, Ordering::Relaxed);
-        self.beside.recordings.add(in_use);
-        done(self.main.stream.join(&self.beside.stream));
-        (first, second)
     }
 
     pub(super) fn unset(&self, length: usize) -> Buffer {

@@ -1,8 +1,9 @@
-//! Operations recorded as a CUDA graph.
+//! Operations recorded as a CUDA graph, and its branches.
 
 use super::device::{Cuda, EXCLUSIVE, done};
 use cudarc::driver::{CudaGraph, sys};
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// A graph that can be launched again.
 pub(super) struct Recording(CudaGraph);
@@ -26,5 +27,24 @@ impl Cuda {
 
     pub(super) fn replayed(&self, recording: &Recording) {
         done(recording.0.launch());
+    }
+
+    /// Both pieces of work; in a recording as two branches, which end where this returns.
+    pub(super) fn in_branches<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        if !self.is_recording() || self.is_beside.load(Ordering::Relaxed) {
+            return (first(), second());
+        }
+        done(self.beside.stream.join(&self.main.stream));
+        // Of the second branch's memory, what the first gives back may still be in its use.
+        let free = self.beside.recordings.take();
+        let first = first();
+        let in_use = self.beside.recordings.take();
+        self.beside.recordings.add(free);
+        self.is_beside.store(true, Ordering::Relaxed);
+        let second = second();
+        self.is_beside.store(false, Ordering::Relaxed);
+        self.beside.recordings.add(in_use);
+        done(self.main.stream.join(&self.beside.stream));
+        (first, second)
     }
 }
