@@ -3,9 +3,9 @@
 use crate::classifier_args::ZeroShotArguments;
 use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::experiment_args::{Compare, CrossValidate, Sweep};
-use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
-use crate::recipe_args::RecipeArguments;
+use crate::multi_label_args::MultiLabelColumns;
 use crate::report_args::Report;
+use crate::training_args::TrainingArguments;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lincah::{Compute, Device, Precision};
 use std::path::PathBuf;
@@ -107,28 +107,9 @@ Stopped by Ctrl-C or killed, a training goes on with the same command and --resu
     mut_arg("label", |label| label.required(false).required_unless_present("multi_label"))
 )]
 pub(crate) struct Train {
-    #[command(flatten)]
-    pub(crate) data: DataArguments,
-    #[command(flatten)]
-    pub(crate) columns: MultiLabelColumns,
-    #[command(flatten)]
-    pub(crate) descriptions: LabelDescriptions,
-    /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) labels: Vec<String>,
     /// Folder of the classifier; must be empty or absent
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file
-    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
-    pub(crate) model: String,
-    #[command(flatten)]
-    pub(crate) holdout: HoldoutArguments,
-    /// Train on the first N of the training rows only
-    #[arg(long, value_name = "N")]
-    pub(crate) train_size: Option<usize>,
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArguments,
     /// Go on with an interrupted training in --out
     #[arg(long)]
     pub(crate) resume: bool,
@@ -138,6 +119,8 @@ pub(crate) struct Train {
     /// Seconds between checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, hide = true)]
     pub(crate) checkpoint_seconds: f64,
+    #[command(flatten)]
+    pub(crate) training: TrainingArguments,
 }
 
 #[derive(Debug, Args)]

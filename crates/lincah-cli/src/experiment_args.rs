@@ -1,9 +1,8 @@
 //! What can be typed to the verbs that train or compare many times.
 
 use crate::data_args::{DataArguments, HoldoutArguments};
-use crate::multi_label_args::{LabelDescriptions, MultiLabelColumns};
-use crate::recipe_args::RecipeArguments;
 use crate::recipe_lists::RecipeLists;
+use crate::training_args::TrainingArguments;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -15,15 +14,6 @@ what is in --out: a fold that is finished there is not run again.",
     mut_arg("label", |label| label.required(false).required_unless_present("multi_label"))
 )]
 pub(crate) struct CrossValidate {
-    #[command(flatten)]
-    pub(crate) data: DataArguments,
-    #[command(flatten)]
-    pub(crate) columns: MultiLabelColumns,
-    #[command(flatten)]
-    pub(crate) descriptions: LabelDescriptions,
-    /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub(crate) labels: Vec<String>,
     /// Folder of predictions.jsonl and results.jsonl
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -34,16 +24,8 @@ pub(crate) struct CrossValidate {
     /// iterative stratification, ties drawn by NumPy's RandomState(SEED)
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) fold_seed: u32,
-    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file
-    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
-    pub(crate) model: String,
     #[command(flatten)]
-    pub(crate) holdout: HoldoutArguments,
-    /// Use the first N of the training rows only
-    #[arg(long, value_name = "N")]
-    pub(crate) train_size: Option<usize>,
-    #[command(flatten)]
-    pub(crate) recipe: RecipeArguments,
+    pub(crate) training: TrainingArguments,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ mod prompt_args;
 mod recipe_args;
 mod recipe_lists;
 mod report_args;
+mod training_args;
 
 use args::{Arguments, Command};
 use clap::Parser;

@@ -9,18 +9,19 @@ use lincah::statistics::mean_deviation;
 use lincah::{BaseModel, Compute, Error, Evaluation, LabelSet};
 
 pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result<()> {
-    if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
+    let training = &arguments.training;
+    if let Some(data) = training.columns.read(&training.data, &training.labels)? {
         return multi_label::cross_validate(arguments, &data, compute);
     }
-    arguments.descriptions.refuse()?;
-    let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
-    let (rows, _) = arguments.holdout.sides(data.len(), arguments.train_size)?;
+    training.descriptions.refuse()?;
+    let data = training.data.read(&training.labels, training.data.positive_at)?;
+    let (rows, _) = training.holdout.sides(data.len(), training.train_size)?;
     let data = data.subset(&rows);
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);
     let validation = CrossValidation {
-        prompt: arguments.recipe.prompt(labels).map_err(Error::from)?,
-        recipe: arguments.recipe.recipe(rows, BaseModel::sizes_of(&arguments.model)?),
+        prompt: training.recipe.prompt(labels).map_err(Error::from)?,
+        recipe: training.recipe.recipe(rows, BaseModel::sizes_of(&training.model)?),
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
@@ -29,7 +30,7 @@ pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result
     validation.recipe.check()?;
     print_data_report(&data, None);
     print_members(&validation.recipe);
-    let base = BaseModel::open(&arguments.model, compute)?;
+    let base = BaseModel::open(&training.model, compute)?;
     print_device(compute, &base);
     let mut progress = FoldProgress::new(arguments);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));

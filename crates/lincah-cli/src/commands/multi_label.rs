@@ -1,13 +1,13 @@
 //! The verbs for labels that may hold together.
 
-use crate::args::{Evaluate, Train};
+use crate::args::Evaluate;
 use crate::commands::cross_validate::{FoldProgress, Metric, print_means};
 use crate::commands::train::Run;
 use crate::experiment_args::CrossValidate;
 use crate::interrupt::stop_on_interrupt;
 use crate::multi_label_printer::{print_multi_label_evaluation, print_multi_label_report, print_multi_label_tfidf};
 use crate::printer::{TrainingProgress, print_device, print_operation_times};
-use crate::recipe_args::RecipeArguments;
+use crate::training_args::TrainingArguments;
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
@@ -18,16 +18,16 @@ use std::path::Path;
 use std::time::Instant;
 
 /// The recipe is chosen by the number of questions: each row is as many as there are labels.
-fn recipe(arguments: &RecipeArguments, model: &str, train: &MultiLabelDataset) -> Result<Recipe, Error> {
-    Ok(arguments.recipe(train.len() * train.label_names.len(), BaseModel::sizes_of(model)?))
+fn recipe(arguments: &TrainingArguments, train: &MultiLabelDataset) -> Result<Recipe, Error> {
+    Ok(arguments.recipe.recipe(train.len() * train.label_names.len(), BaseModel::sizes_of(&arguments.model)?))
 }
 
 /// `lincah train --multi-label`.
-pub(crate) fn train(arguments: &Train, run: &Run, data: &MultiLabelDataset) -> anyhow::Result<()> {
+pub(crate) fn train(arguments: &TrainingArguments, run: &Run, data: &MultiLabelDataset) -> anyhow::Result<()> {
     let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
     let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
     train.check_answers()?;
-    let recipe = recipe(&arguments.recipe, &arguments.model, &train)?;
+    let recipe = recipe(arguments, &train)?;
     recipe.check()?;
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let prompt = arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?;
@@ -85,13 +85,14 @@ fn scored(classifier: &MultiLabelClassifier, data: &MultiLabelDataset) -> Result
 
 /// `lincah cross-validate --multi-label`.
 pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset, compute: Compute) -> anyhow::Result<()> {
-    let (rows, _) = arguments.holdout.sides(data.len(), arguments.train_size)?;
+    let training = &arguments.training;
+    let (rows, _) = training.holdout.sides(data.len(), training.train_size)?;
     let data = data.subset(&rows);
     data.check_answers()?;
     let labels = LabelSet::new(data.label_names.clone()).map_err(Error::from)?;
     let validation = CrossValidation {
-        prompt: arguments.recipe.multi_label_prompt(labels, arguments.descriptions.all()).map_err(Error::from)?,
-        recipe: recipe(&arguments.recipe, &arguments.model, &data)?,
+        prompt: training.recipe.multi_label_prompt(labels, training.descriptions.all()).map_err(Error::from)?,
+        recipe: recipe(training, &data)?,
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
@@ -99,7 +100,7 @@ pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset
     };
     validation.recipe.check()?;
     print_multi_label_report(&data, None);
-    let base = BaseModel::open(&arguments.model, compute)?;
+    let base = BaseModel::open(&training.model, compute)?;
     print_device(compute, &base);
     let mut progress = FoldProgress::new(arguments);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));

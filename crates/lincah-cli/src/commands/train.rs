@@ -13,23 +13,24 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
+    let training = &arguments.training;
     let run = Run {
         out: &arguments.out,
         resume: arguments.resume,
-        model: &arguments.model,
+        model: &training.model,
         checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
         compute: Compute { profile: arguments.profile, ..compute },
     };
-    if let Some(data) = arguments.columns.read(&arguments.data, &arguments.labels)? {
-        return multi_label::train(arguments, &run, &data);
+    if let Some(data) = training.columns.read(&training.data, &training.labels)? {
+        return multi_label::train(training, &run, &data);
     }
-    arguments.descriptions.refuse()?;
-    let data = arguments.data.read(&arguments.labels, arguments.data.positive_at)?;
-    let (train, holdout) = arguments.holdout.sides(data.len(), arguments.train_size)?;
+    training.descriptions.refuse()?;
+    let data = training.data.read(&training.labels, training.data.positive_at)?;
+    let (train, holdout) = training.holdout.sides(data.len(), training.train_size)?;
     let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
-    let recipe = arguments.recipe.recipe(train.len(), BaseModel::sizes_of(&arguments.model)?);
+    let recipe = training.recipe.recipe(train.len(), BaseModel::sizes_of(&training.model)?);
     recipe.check()?;
-    let prompt = arguments.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
+    let prompt = training.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
     run.check_folder()?;
     print_data_report(&train, holdout.as_ref());
     print_members(&recipe);

@@ -68,6 +68,11 @@ fn reducing_threads(width: usize) -> usize {
     width.div_ceil(8).next_multiple_of(32).clamp(32, 512)
 }
 
+/// Of `[N, 2 F]`, where the first F columns begin and where the others do.
+fn halves(both: View, outputs: usize) -> [View; 2] {
+    [both, both.behind(outputs)]
+}
+
 fn is_gelu(activation: Activation) -> i32 {
     i32::from(activation == Activation::GeluTanh)
 }
@@ -88,11 +93,6 @@ impl Cuda {
         let ((heads, x), (others, second)) = (views[0], views.get(1).copied().unwrap_or((0, views[0].1)));
         launch!(self, "rope", each_one(n * (heads + others) as usize);
             &(n as u64), &(half as u32), &sign, &cosines, &sines, &layout.positions(), &x, &heads, &second, &others);
-    }
-
-    /// Of `[N, 2 F]`, where the first F columns begin and where the others do.
-    fn halves(&self, both: View, outputs: usize) -> [View; 2] {
-        [both, both.behind(outputs)]
     }
 
     /// The activation of n numbers, in rows of `width` that are the halves of rows of `2 width`, or in one row.
@@ -254,7 +254,7 @@ impl Kernels for Cuda {
 
     fn matrix_pair(&self, values: [Vec<f32>; 2], outputs: usize, inputs: usize) -> [Matrix; 2] {
         let size = outputs * inputs;
-        // Else the second would begin where cuBLASLt doesn't look for a matrix, or two rows in what the activation takes at once.
+        // Otherwise the second would not be aligned as cuBLASLt expects, or neighbours that the activation takes at once be of two rows.
         let joins = (size * self.factors.bytes()).is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(WIDE);
         if !joins {
             return values.map(|values| self.matrix(values, outputs, inputs));
@@ -485,7 +485,7 @@ impl Kernels for Cuda {
         let [both, _] = saved;
         *both = Cuda::unset(self, rows * 2 * outputs);
         self.products(rows, x, (weights[0], 2 * outputs), both);
-        let halves = self.halves(self.view(both, rows * 2 * outputs), outputs);
+        let halves = halves(self.view(both, rows * 2 * outputs), outputs);
         self.gated(activation, halves, (rows * outputs, outputs), y);
     }
 
@@ -502,8 +502,8 @@ impl Kernels for Cuda {
         let GatedShape { rows, outputs, activation, .. } = shape;
         let length = rows * 2 * outputs;
         let mut both = Cuda::unset(self, length);
-        let gradients = self.halves(self.output(&mut both, length, self.factors), outputs);
-        let halves = self.halves(self.view(saved[0], length), outputs);
+        let gradients = halves(self.output(&mut both, length, self.factors), outputs);
+        let halves = halves(self.view(saved[0], length), outputs);
         self.gated_backward(activation, halves, (rows * outputs, outputs), dy, gradients);
         dx.forget();
         self.products_backward(rows, &both, (weights[0], 2 * outputs), dx);
