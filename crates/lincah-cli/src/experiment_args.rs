@@ -1,6 +1,7 @@
 //! What can be typed to the verbs that train or compare many times.
 
 use crate::data_args::{DataArguments, HoldoutArguments};
+use crate::multi_label_args::MultiLabelColumns;
 use crate::recipe_lists::RecipeLists;
 use crate::training_args::TrainingArguments;
 use clap::Args;
@@ -68,7 +69,11 @@ pub(crate) struct Sweep {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  lincah compare civility civility-2 comments.csv --text comment --label label --holdout 96")]
+#[command(
+    after_help = "Example:\n  lincah compare civility civility-2 comments.csv --text comment --label label --holdout 96\n\n\
+Without --label, the labels of multi-label classifiers are columns named as in training.",
+    mut_arg("label", |label| label.required(false))
+)]
 pub(crate) struct Compare {
     /// Folder of the first classifier
     #[arg(value_name = "A")]
@@ -78,6 +83,8 @@ pub(crate) struct Compare {
     pub(crate) second: PathBuf,
     #[command(flatten)]
     pub(crate) data: DataArguments,
+    #[command(flatten)]
+    pub(crate) columns: MultiLabelColumns,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
     /// Print the texts of the rows whose decision flips, too

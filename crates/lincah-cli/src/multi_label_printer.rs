@@ -1,9 +1,11 @@
 //! What a person sees of multi-label data and metrics.
 
+use crate::printer::{difference_text, p_value_text, print_mcnemar, shown_text};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::data::report::{Duplicates, SplitOverlap};
 use lincah::metrics::MultiLabelScores;
-use lincah::multi_label::MultiLabelEvaluation;
+use lincah::multi_label::{MultiLabelComparison, MultiLabelEvaluation};
+use lincah::statistics::Difference;
 
 /// What should be known about the rows before believing a metric.
 pub(crate) fn print_multi_label_report(train: &MultiLabelDataset, holdout: Option<&MultiLabelDataset>) {
@@ -99,3 +101,51 @@ pub(crate) fn print_multi_label_tfidf(evaluation: &MultiLabelEvaluation) {
         scores.micro_f1, scores.macro_f1, scores.hamming_loss
     );
 }
+
+/// Two classifiers on the same rows, each label's answers below; of the rows whose labels differ the texts only if asked.
+pub(crate) fn print_multi_label_comparison(comparison: &MultiLabelComparison, data: &MultiLabelDataset, show_texts: bool) {
+    let line = |name: &str, values: [Option<f64>; 2], difference: Option<&Difference>| {
+        let [first, second] = values.map(number);
+        println!("  {name:<17} {first:<9} {second:<9}{}", difference.map_or(String::new(), difference_text));
+    };
+    let (first, second, differences) = (&comparison.first, &comparison.second, &comparison.differences);
+    let scores: [(&str, ComparedScore); 5] = [
+        ("micro F1", (|all| all.micro_f1, |all| &all.micro_f1)),
+        ("macro F1", (|all| all.macro_f1, |all| &all.macro_f1)),
+        ("example F1", (|all| all.example_f1, |all| &all.example_f1)),
+        ("subset accuracy", (|all| all.subset_accuracy, |all| &all.subset_accuracy)),
+        ("Hamming loss", (|all| all.hamming_loss, |all| &all.hamming_loss)),
+    ];
+    for (name, (value, difference)) in scores {
+        line(name, [first, second].map(|of| Some(value(&of.scores))), Some(difference(differences)));
+    }
+    line("macro ROC-AUC", [first, second].map(|of| of.macro_roc_auc), comparison.macro_roc_auc_difference.as_ref());
+    println!("  in brackets 95 % paired bootstrap intervals over these rows; a row is right where all its labels are");
+    print_mcnemar(&comparison.mcnemar);
+    let width = comparison.per_label.iter().map(|of| of.label.chars().count()).max().unwrap_or(0).max(5);
+    println!(
+        "\n  {:<width$}  first F1  second F1  {:<25}  right with the first only, the second only; McNemar's p (Holm, for all labels together)",
+        "label", "second - first"
+    );
+    for (index, of) in comparison.per_label.iter().enumerate() {
+        let (Difference { value, interval: [low, high] }, test) = (of.f1_difference, &of.mcnemar);
+        println!(
+            "  {:<width$}  {:<8.3}  {:<9.3}  {value:+.3} [{low:+.3}, {high:+.3}]    {}, {}; {}",
+            of.label,
+            first.per_label[index].f1,
+            second.per_label[index].f1,
+            test.only_first_right,
+            test.only_second_right,
+            p_value_text(of.adjusted_p_value),
+        );
+    }
+    println!("\n{} rows get other labels{}", comparison.flips.len(), if comparison.flips.is_empty() { "" } else { ":" });
+    let set = |labels: &[String]| if labels.is_empty() { String::from("none") } else { labels.join(";") };
+    for flip in &comparison.flips {
+        let text = shown_text(show_texts, flip.row, (&data.rows, &data.texts));
+        println!("  row {:<6} {} -> {} (true: {}){text}", flip.row, set(&flip.first), set(&flip.second), set(&flip.truth));
+    }
+    println!("\nVerdict: {}", comparison.verdict);
+}
+
+type ComparedScore = (fn(&MultiLabelScores) -> f64, fn(&MultiLabelScores<Difference>) -> &Difference);

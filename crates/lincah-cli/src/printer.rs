@@ -5,6 +5,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::hub::PullEvent;
+use lincah::statistics::{Difference, McNemar};
 use lincah::{BaseModel, Compute, Device, Evaluation, LabelScores, Prediction, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -288,4 +289,30 @@ pub(crate) fn print_tfidf(evaluation: &Evaluation) {
     let name = if evaluation.labels.len() == 2 { "F1" } else { "macro F1" };
     let area = evaluation.roc_auc.map_or(String::new(), |area| format!(", ROC-AUC {area:.3}"));
     println!("\n  TF-IDF + logistic regression, same rows: {name} {:.3}{area}", evaluation.f1);
+}
+
+/// The second classifier's metric minus the first's.
+pub(crate) fn difference_text(difference: &Difference) -> String {
+    let [low, high] = difference.interval;
+    format!("   second - first {:+.3} [{low:+.3}, {high:+.3}]", difference.value)
+}
+
+pub(crate) fn p_value_text(p_value: f64) -> String {
+    if p_value < 0.001 { String::from("p < 0.001") } else { format!("p = {p_value:.3}") }
+}
+
+pub(crate) fn print_mcnemar(test: &McNemar) {
+    let McNemar { only_first_right, only_second_right, p_value } = test;
+    println!(
+        "  only the first right: {only_first_right} rows, only the second: {only_second_right}; McNemar's exact test {}",
+        p_value_text(*p_value)
+    );
+}
+
+/// A row's text in one line, if texts are to be shown.
+pub(crate) fn shown_text(show_texts: bool, row: u64, (rows, texts): (&[u64], &[String])) -> String {
+    match (show_texts, rows.iter().position(|&other| other == row)) {
+        (true, Some(index)) => format!("  {}", texts[index].replace(['\n', '\r'], " ")),
+        _ => String::new(),
+    }
 }

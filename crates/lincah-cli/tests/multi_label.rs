@@ -217,13 +217,46 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn compare_finds_the_better_of_two() {
+    let bench = bench();
+    bench
+        .run("train multi.csv --text comment --multi-label aa,zz,mm --model model --learning-rate 1e-9 --epochs 1 --out poor")
+        .ok();
+    bench.run(&format!("{TRAIN} --epochs 16 --out good")).ok();
+    let compare = |rest: &str| bench.run(&format!("compare poor good multi.csv --text comment {rest}")).ok();
+    let report = json(&compare("--json"));
+    let alone = |key: &str| report["mcnemar"][key].as_i64().unwrap();
+    let right = |key: &str| (report[key]["subset_accuracy"].as_f64().unwrap() * 48.0).round() as i64;
+    assert_eq!(right("second") - right("first"), alone("only_second_right") - alone("only_first_right"));
+    assert!(report["verdict"].as_str().unwrap().starts_with("the second is better, by "), "{}", report["verdict"]);
+    for name in SCORES {
+        let [first, second] = ["first", "second"].map(|key| report[key][name].as_f64().unwrap());
+        assert!((report["differences"][name]["value"].as_f64().unwrap() - (second - first)).abs() < 1e-12, "{name}");
+    }
+    let labels: Vec<&str> = report["per_label"].as_array().unwrap().iter().map(|of| of["label"].as_str().unwrap()).collect();
+    assert_eq!(labels, ["aa", "zz", "mm"]);
+    let printed = compare("");
+    assert!(printed.contains(" rows get other labels:") && printed.contains("Verdict: the second is better"), "{printed}");
+    assert!(!printed.contains("aaaa") && compare("--show-texts").contains("aaaa"), "{printed}");
+    let same = bench.run("compare good good multi.csv --text comment --holdout 12").ok();
+    assert!(same.contains("\n0 rows get other labels\n") && same.contains("Verdict: no real difference"), "{same}");
+    bench.run("train multi.csv --text comment --multi-label aa,mm --model model --epochs 1 --out other").ok();
+    let message = bench.run("compare good other multi.csv --text comment").refused();
+    assert!(message.contains("only classifiers of the same labels in the same order"), "{message}");
+}
+
+#[test]
 fn the_two_kinds_of_classifiers_are_told_apart() {
     let bench = bench();
     bench.run(&format!("{TRAIN} --epochs 1 --out several")).ok();
     bench.run("train data.csv --text comment --label label --labels A,B --model model --epochs 1 --out one").ok();
     let refused = |arguments: &str| bench.run(arguments).refused();
-    let message = refused("compare several one data.csv --text comment --label label");
+    let message = refused("compare several one multi.csv --text comment");
+    assert!(message.contains("one is of a classifier that gives a text one of its labels"), "{message}");
+    let message = refused("compare one several data.csv --text comment --label label");
     assert!(message.contains("several is of a classifier that gives a text any number of its labels"), "{message}");
+    assert!(refused("compare one one data.csv --text comment").contains("give --label COLUMN"));
+    assert!(refused("compare one one multi.csv --text comment --multi-label aa,zz").contains("gives a text one of its labels"));
     assert!(refused("evaluate one data.csv --text comment").contains("give --label COLUMN"));
     let asked = "evaluate multi.csv --text comment --labels aa,zz --model model";
     assert!(refused(asked).contains("give --label COLUMN"));

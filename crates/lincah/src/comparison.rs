@@ -1,4 +1,5 @@
-//! Two classifiers on the same rows: is the difference real, and which decisions flip?
+//! Two classifiers on the same rows: is the difference real, and which decisions flip? Of multi-label classifiers it is in
+//! `multi_label/comparison.rs`.
 
 use crate::classifier::Prediction;
 use crate::data::dataset::LabelledDataset;
@@ -59,6 +60,11 @@ impl Comparison {
         };
         let mcnemar = mcnemar(&right(first), &right(second));
         let (f1_difference, roc_auc_difference) = paired_differences(&scored(first, data)?, &scored(second, data)?);
+        let tests = [
+            ("decisions", side_of_decisions(&mcnemar)),
+            ("F1", side_of_metric(&f1_difference)),
+            ("ROC-AUC", roc_auc_difference.as_ref().and_then(side_of_metric)),
+        ];
         let rows = first.iter().zip(second).zip(data.rows.iter().zip(&data.labels));
         let flips = rows.filter(|((first, second), _)| first.label != second.label).map(|((first, second), (&row, &truth))| {
             Flip { row, truth: names[truth].clone(), first: names[first.label].clone(), second: names[second.label].clone() }
@@ -66,7 +72,7 @@ impl Comparison {
         Ok(Self {
             n: data.len(),
             flips: flips.collect(),
-            verdict: verdict(&mcnemar, &f1_difference, roc_auc_difference.as_ref()),
+            verdict: verdict(&tests),
             first: first_evaluation,
             second: second_evaluation,
             mcnemar,
@@ -83,11 +89,18 @@ fn scored(predictions: &[Prediction], data: &LabelledDataset) -> Result<ScoredRo
     Ok(ScoredRows::new(&data.labels, &predicted, &scores, data.label_names.len())?)
 }
 
-/// Says what the three tests say together; each has its own 5 %.
-fn verdict(mcnemar: &McNemar, f1: &Difference, area: Option<&Difference>) -> String {
-    let decisions = (mcnemar.p_value < 0.05).then_some(mcnemar.only_second_right > mcnemar.only_first_right);
-    let clear = |difference: &Difference| difference.is_clear().then_some(difference.value > 0.0);
-    let tests = [("decisions", decisions), ("F1", clear(f1)), ("ROC-AUC", area.and_then(clear))];
+/// Which side a test of the decisions speaks for, at 5 %: the second's (true), the first's, or neither.
+pub(crate) fn side_of_decisions(test: &McNemar) -> Option<bool> {
+    (test.p_value < 0.05).then_some(test.only_second_right > test.only_first_right)
+}
+
+/// The same of a metric that is the better the higher it is.
+pub(crate) fn side_of_metric(difference: &Difference) -> Option<bool> {
+    difference.is_clear().then_some(difference.value > 0.0)
+}
+
+/// Says what several tests say together, each named with the side that it speaks for; each has its own 5 %.
+pub(crate) fn verdict(tests: &[(&str, Option<bool>)]) -> String {
     let of = |side: bool| -> Vec<&str> { tests.iter().filter(|test| test.1 == Some(side)).map(|test| test.0).collect() };
     match (of(true).as_slice(), of(false).as_slice()) {
         ([], []) => String::from("no real difference: on these rows, chance explains what differs"),

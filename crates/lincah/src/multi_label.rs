@@ -23,6 +23,7 @@
 //! ```
 
 mod baseline;
+mod comparison;
 mod cross_validation;
 mod evaluation;
 mod record;
@@ -35,6 +36,7 @@ use lincah_model::{Adapter, Compute, ModelError};
 use std::path::Path;
 
 pub use baseline::evaluate_tfidf;
+pub use comparison::{LabelComparison, MultiLabelComparison, MultiLabelFlip};
 pub use cross_validation::MultiLabelOutOfFold;
 pub use evaluation::MultiLabelEvaluation;
 pub use record::{MULTI_LABEL_FORMAT_VERSION, MultiLabelRecord};

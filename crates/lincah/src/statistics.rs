@@ -9,6 +9,6 @@ mod paired;
 mod summary;
 
 pub use bootstrap::{Intervals, RESAMPLES, ResampledMetrics, ScoredRows, percentile_interval};
-pub use multi_label::{MultiLabelRows, MultiLabelValues};
-pub use paired::{Difference, McNemar, mcnemar, paired_differences};
+pub use multi_label::{MultiLabelRows, MultiLabelValues, paired_label_differences, paired_multi_label_differences};
+pub use paired::{Difference, McNemar, holm, mcnemar, paired_differences};
 pub use summary::{MeanDeviation, mean_deviation};

@@ -6,10 +6,11 @@ mod dataset;
 mod questions;
 mod tiny;
 
+use lincah::data::multi_label::MultiLabelDataset;
 use lincah::data::stratification::{iterative_stratification, multi_label_folds, multi_label_validation_split};
 use lincah::metrics::MultiLabelScores;
-use lincah::multi_label::{MultiLabelEvaluation, MultiLabelPrediction};
-use lincah::statistics::MultiLabelRows;
+use lincah::multi_label::{MultiLabelComparison, MultiLabelEvaluation, MultiLabelPrediction};
+use lincah::statistics::{MultiLabelRows, mcnemar};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -46,6 +47,68 @@ fn evaluation(truth: &[Vec<bool>], scores: Vec<Vec<f64>>) -> MultiLabelEvaluatio
     let prediction = |probabilities| MultiLabelPrediction { probabilities, cut_characters: 0 };
     let predictions: Vec<MultiLabelPrediction> = scores.into_iter().map(prediction).collect();
     MultiLabelEvaluation::of(&predictions, truth, &names, 1.0).unwrap()
+}
+
+/// Two classifiers' probabilities for the same rows.
+fn compared(scores: [&[Vec<f64>]; 2], truth: &[Vec<bool>]) -> MultiLabelComparison {
+    let data = MultiLabelDataset {
+        texts: vec![String::from("x"); truth.len()],
+        label_names: (0..truth[0].len()).map(|label| format!("label {label}")).collect(),
+        fractions: truth.iter().map(|row| row.iter().map(|&has| f64::from(u8::from(has))).collect()).collect(),
+        labels: truth.to_vec(),
+        rows: (1..=truth.len() as u64).collect(),
+        cut: 0.5,
+    };
+    let [first, second] = scores.map(|scores| {
+        let prediction = |row: &Vec<f64>| MultiLabelPrediction { probabilities: row.clone(), cut_characters: 0 };
+        scores.iter().map(prediction).collect::<Vec<_>>()
+    });
+    MultiLabelComparison::of((&first, &second), &data, (1.0, 2.0)).unwrap()
+}
+
+/// The scores with every third row made right, and the first label's turned around in the others.
+fn changed(scores: &[Vec<f64>], truth: &[Vec<bool>]) -> Vec<Vec<f64>> {
+    let row = |(row, (scores, truth)): (usize, (&Vec<f64>, &Vec<bool>))| match row % 3 {
+        0 => truth.iter().map(|&has| if has { 0.9 } else { 0.1 }).collect(),
+        _ => scores.iter().enumerate().map(|(label, p)| if label == 0 { 1.0 - p } else { *p }).collect(),
+    };
+    scores.iter().zip(truth).enumerate().map(row).collect()
+}
+
+#[test]
+fn a_comparison_is_made_of_the_two_evaluations_and_of_each_label_alone() {
+    let cases = golden()["metrics"].clone();
+    let case = cases.as_array().unwrap().iter().max_by_key(|case| truth(case).len()).unwrap();
+    let (truth, first) = (truth(case), scores(case));
+    let second = changed(&first, &truth);
+    let found = compared([&first, &second], &truth);
+    let [one, two] = [&first, &second].map(|scores| evaluation(&truth, scores.clone()));
+    assert_eq!((&found.first.scores, &found.second.scores), (&one.scores, &two.scores));
+    let differences = serde_json::to_value(found.differences).unwrap();
+    let [one_values, two_values] = [&one, &two].map(|of| serde_json::to_value(of.scores).unwrap());
+    for (name, difference) in differences.as_object().unwrap() {
+        let value = difference["value"].as_f64().unwrap();
+        assert!((value - (two_values[name].as_f64().unwrap() - one_values[name].as_f64().unwrap())).abs() < 1e-12, "{name}");
+        let [low, high]: [f64; 2] = serde_json::from_value(difference["interval"].clone()).unwrap();
+        assert!(low <= value && value <= high && low < high, "{name}: {value} [{low}, {high}]");
+    }
+    let sets =
+        |scores: &[Vec<f64>]| -> Vec<Vec<bool>> { scores.iter().map(|row| row.iter().map(|&p| p >= 0.5).collect()).collect() };
+    let (first_sets, second_sets) = (sets(&first), sets(&second));
+    let right = |sets: &[Vec<bool>], label: Option<usize>| -> Vec<bool> {
+        sets.iter().zip(&truth).map(|(a, b)| label.map_or(a == b, |label| a[label] == b[label])).collect()
+    };
+    assert_eq!(found.mcnemar, mcnemar(&right(&first_sets, None), &right(&second_sets, None)));
+    for (label, of) in found.per_label.iter().enumerate() {
+        assert_eq!(of.mcnemar, mcnemar(&right(&first_sets, Some(label)), &right(&second_sets, Some(label))));
+        assert!(of.adjusted_p_value >= of.mcnemar.p_value);
+        assert!((of.f1_difference.value - (two.per_label[label].f1 - one.per_label[label].f1)).abs() < 1e-12);
+    }
+    let flipped = (0..truth.len()).filter(|&row| first_sets[row] != second_sets[row]).map(|row| row as u64 + 1);
+    assert_eq!(found.flips.iter().map(|flip| flip.row).collect::<Vec<_>>(), flipped.collect::<Vec<_>>());
+    let same = compared([&first, &first], &truth);
+    assert!(same.flips.is_empty() && same.verdict.starts_with("no real difference"), "{}", same.verdict);
+    assert!(same.per_label.iter().all(|of| of.adjusted_p_value == 1.0 && of.f1_difference.value == 0.0));
 }
 
 #[test]

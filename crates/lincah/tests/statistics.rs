@@ -88,6 +88,23 @@ fn mcnemar_is_scipys_binomial_test() {
     }
 }
 
+/// Expected values are those of statsmodels 0.15's `multipletests(p, method="holm")`.
+#[test]
+fn several_p_values_are_adjusted_as_statsmodels_does() {
+    let cases: [(&[f64], &[f64]); 4] = [
+        (&[0.01, 0.04, 0.03, 0.005], &[0.03, 0.06, 0.06, 0.02]),
+        (&[0.6, 0.02, 0.02, 1.0, 0.3], &[1.0, 0.1, 0.1, 1.0, 0.9]),
+        (&[0.2], &[0.2]),
+        (&[0.001, 0.001], &[0.002, 0.002]),
+    ];
+    for (p_values, expected) in cases {
+        let found = holm(p_values);
+        assert_eq!(found.len(), expected.len());
+        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{p_values:?}: {found:?}");
+    }
+    assert!(holm(&[]).is_empty());
+}
+
 #[test]
 fn intervals_do_not_depend_on_the_threads_and_count_resamples_of_one_class() {
     let rows = ScoredRows::new(&[0, 0, 0, 1], &[0, 1, 0, 1], &[0.1, 0.7, 0.3, 0.6], 2).unwrap();

@@ -1,21 +1,26 @@
 //! `lincah compare`.
 
 use crate::commands::evaluate::read;
+use crate::commands::multi_label;
 use crate::experiment_args::Compare;
-use crate::printer::print_device;
+use crate::printer::{difference_text, print_device, print_mcnemar, shown_text};
 use lincah::comparison::Comparison;
 use lincah::data::dataset::LabelledDataset;
 use lincah::statistics::Difference;
-use lincah::{AgileClassifier, ClassifierRecord, Compute, Error, Prediction};
+use lincah::{AgileClassifier, ClassifierRecord, Compute, Error, Prediction, Task};
 use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(arguments: &Compare, compute: Compute) -> anyhow::Result<()> {
+    if Task::of(&arguments.first)? == Task::MultiLabel {
+        return multi_label::compare(arguments, compute);
+    }
     let (first, second) = (ClassifierRecord::read(&arguments.first)?, ClassifierRecord::read(&arguments.second)?);
     let labels = |record: &ClassifierRecord| record.prompt.labels().names().to_vec();
     if labels(&first) != labels(&second) {
         return Err(Error::OtherLabels { first: labels(&first), second: labels(&second) }.into());
     }
+    arguments.columns.refuse()?;
     let data = read(&arguments.data, &first)?;
     let data = match arguments.holdout.split(data.len(), None)? {
         Some(split) => data.subset(&split.test),
@@ -46,31 +51,17 @@ fn print(arguments: &Compare, comparison: &Comparison, data: &LabelledDataset) {
     let area = |value: Option<f64>| value.map_or(String::from("undefined"), |value| format!("{value:.3}"));
     let name = if first.labels.len() == 2 { "F1" } else { "macro F1" };
     let row = |name: &str, values: [String; 2], difference: Option<&Difference>| {
-        let difference = difference.map_or(String::new(), |difference| {
-            let [low, high] = difference.interval;
-            format!("   second - first {:+.3} [{low:+.3}, {high:+.3}]", difference.value)
-        });
+        let difference = difference.map_or(String::new(), difference_text);
         println!("  {name:<10} {:<9} {:<9}{difference}", values[0], values[1]);
     };
     row(name, [first.f1, second.f1].map(|f1| format!("{f1:.3}")), Some(&comparison.f1_difference));
     row("accuracy", [first.accuracy, second.accuracy].map(|accuracy| format!("{accuracy:.3}")), None);
     row("ROC-AUC", [first.roc_auc, second.roc_auc].map(area), comparison.roc_auc_difference.as_ref());
     println!("  in brackets 95 % paired bootstrap intervals over these rows");
-    let test = &comparison.mcnemar;
-    let p_value = match test.p_value {
-        small if small < 0.001 => String::from("p < 0.001"),
-        value => format!("p = {value:.3}"),
-    };
-    println!(
-        "  only the first right: {} rows, only the second: {}; McNemar's exact test {p_value}",
-        test.only_first_right, test.only_second_right
-    );
+    print_mcnemar(&comparison.mcnemar);
     println!("\n{} decisions flip{}", comparison.flips.len(), if comparison.flips.is_empty() { "" } else { ":" });
     for flip in &comparison.flips {
-        let text = match (arguments.show_texts, data.rows.iter().position(|&row| row == flip.row)) {
-            (true, Some(index)) => format!("  {}", data.texts[index].replace(['\n', '\r'], " ")),
-            _ => String::new(),
-        };
+        let text = shown_text(arguments.show_texts, flip.row, (&data.rows, &data.texts));
         println!("  row {:<6} {} -> {} (true: {}){text}", flip.row, flip.first, flip.second, flip.truth);
     }
     println!("\nVerdict: {}", comparison.verdict);

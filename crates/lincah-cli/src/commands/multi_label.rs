@@ -3,15 +3,20 @@
 use crate::args::Evaluate;
 use crate::commands::cross_validate::{FoldProgress, Metric, print_means};
 use crate::commands::train::Run;
-use crate::experiment_args::CrossValidate;
+use crate::data_args::{DataArguments, HoldoutArguments};
+use crate::experiment_args::{Compare, CrossValidate};
 use crate::interrupt::stop_on_interrupt;
-use crate::multi_label_printer::{print_multi_label_evaluation, print_multi_label_report, print_multi_label_tfidf};
+use crate::multi_label_args::MultiLabelColumns;
+use crate::multi_label_printer::{
+    print_multi_label_comparison, print_multi_label_evaluation, print_multi_label_report, print_multi_label_tfidf,
+};
 use crate::printer::{TrainingProgress, print_device, print_operation_times};
 use crate::training_args::TrainingArguments;
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
-    MultiLabelClassifier, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, THRESHOLD, evaluate_tfidf,
+    MultiLabelClassifier, MultiLabelComparison, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, THRESHOLD,
+    evaluate_tfidf,
 };
 use lincah::{BaseModel, Compute, Error, LabelSet, Recipe};
 use std::path::Path;
@@ -57,12 +62,7 @@ pub(crate) fn train(arguments: &TrainingArguments, run: &Run, data: &MultiLabelD
 /// `lincah evaluate` of a multi-label classifier.
 pub(crate) fn evaluate(arguments: &Evaluate, folder: &Path, compute: Compute) -> anyhow::Result<()> {
     let record = MultiLabelRecord::read(folder)?;
-    let cut = record.data.cut.unwrap_or(THRESHOLD);
-    let data = arguments.columns.read_for(&arguments.data, record.prompt.labels().names(), cut)?;
-    let data = match arguments.holdout.split(data.len(), None)? {
-        Some(split) => data.subset(&split.test),
-        None => data,
-    };
+    let data = holdout_rows(&record, (&arguments.columns, &arguments.data, &arguments.holdout))?;
     let classifier = MultiLabelClassifier::load(folder, arguments.zero_shot.model.as_deref(), compute)?;
     print_device(compute, classifier.base());
     let evaluation = scored(&classifier, &data)?;
@@ -75,6 +75,45 @@ pub(crate) fn evaluate(arguments: &Evaluate, folder: &Path, compute: Compute) ->
         }
     }
     Ok(())
+}
+
+/// `lincah compare` of two multi-label classifiers.
+pub(crate) fn compare(arguments: &Compare, compute: Compute) -> anyhow::Result<()> {
+    let (first, second) = (MultiLabelRecord::read(&arguments.first)?, MultiLabelRecord::read(&arguments.second)?);
+    let labels = |record: &MultiLabelRecord| record.prompt.labels().names().to_vec();
+    if labels(&first) != labels(&second) {
+        return Err(Error::OtherLabels { first: labels(&first), second: labels(&second) }.into());
+    }
+    let data = holdout_rows(&first, (&arguments.columns, &arguments.data, &arguments.holdout))?;
+    let predict = |folder: &Path| -> Result<_, Error> {
+        let classifier = MultiLabelClassifier::load(folder, None, compute)?;
+        print_device(compute, classifier.base());
+        let begun = Instant::now();
+        Ok((classifier.predict(&data.texts)?, begun.elapsed().as_secs_f64()))
+    };
+    // One after the other: two base models need not fit into memory.
+    let ((first, first_seconds), (second, second_seconds)) = (predict(&arguments.first)?, predict(&arguments.second)?);
+    let comparison = MultiLabelComparison::of((&first, &second), &data, (first_seconds, second_seconds))?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&comparison)?);
+    } else {
+        println!("{} rows; first {}, second {}", comparison.n, arguments.first.display(), arguments.second.display());
+        print_multi_label_comparison(&comparison, &data, arguments.show_texts);
+    }
+    Ok(())
+}
+
+/// The rows that a classifier is scored on.
+fn holdout_rows(
+    record: &MultiLabelRecord,
+    (columns, data, holdout): (&MultiLabelColumns, &DataArguments, &HoldoutArguments),
+) -> anyhow::Result<MultiLabelDataset> {
+    let cut = record.data.cut.unwrap_or(THRESHOLD);
+    let data = columns.read_for(data, record.prompt.labels().names(), cut)?;
+    Ok(match holdout.split(data.len(), None)? {
+        Some(split) => data.subset(&split.test),
+        None => data,
+    })
 }
 
 fn scored(classifier: &MultiLabelClassifier, data: &MultiLabelDataset) -> Result<MultiLabelEvaluation, Error> {

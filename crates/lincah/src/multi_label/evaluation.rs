@@ -50,9 +50,7 @@ impl MultiLabelEvaluation {
     /// # Errors
     /// No rows, or predictions that are not of these rows.
     pub fn of(predictions: &[MultiLabelPrediction], truth: &[Vec<bool>], labels: &[String], seconds: f64) -> Result<Self, Error> {
-        let predicted: Vec<Vec<bool>> = predictions.iter().map(MultiLabelPrediction::labels).collect();
-        let scores: Vec<Vec<f64>> = predictions.iter().map(|prediction| prediction.probabilities.clone()).collect();
-        let rows = MultiLabelRows::new(truth, &predicted, &scores)?;
+        let rows = scored_rows(predictions, truth)?;
         let once = vec![1; truth.len()];
         let (values, intervals) = (rows.resampled(&once), rows.intervals());
         let per_label = (0..labels.len()).map(|label| of_label(predictions, truth, (label, seconds)));
@@ -76,6 +74,13 @@ impl MultiLabelEvaluation {
             texts_per_second: truth.len() as f64 / seconds.max(1e-9),
         })
     }
+}
+
+/// Predictions with the true labels, `[rows][labels]`.
+pub(super) fn scored_rows(predictions: &[MultiLabelPrediction], truth: &[Vec<bool>]) -> Result<MultiLabelRows, Error> {
+    let predicted: Vec<Vec<bool>> = predictions.iter().map(MultiLabelPrediction::labels).collect();
+    let scores: Vec<Vec<f64>> = predictions.iter().map(|prediction| prediction.probabilities.clone()).collect();
+    Ok(MultiLabelRows::new(truth, &predicted, &scores)?)
 }
 
 fn of_label(

@@ -1,6 +1,7 @@
 //! Intervals of multi-label metrics.
 
 use super::bootstrap::{ScoredRows, each_resample, percentile_interval};
+use super::paired::{Difference, paired_differences};
 use crate::metrics::{MetricError, MultiLabelCounts, MultiLabelScores, check_lengths};
 
 /// The metrics of some rows: scores of the sets of labels, and the means of the areas over the labels.
@@ -69,4 +70,42 @@ impl MultiLabelRows {
             macro_pr_auc: area(|values| values.macro_pr_auc),
         }
     }
+}
+
+/// The differences of all scores, and of the mean areas where both are defined, by a paired bootstrap over the rows as in
+/// [`paired_differences`].
+///
+/// `first` and `second` are of the same rows and labels in the same order.
+pub fn paired_multi_label_differences(first: &MultiLabelRows, second: &MultiLabelRows) -> MultiLabelValues<Difference> {
+    let difference = |counts: &[u32]| {
+        let (first, second) = (first.resampled(counts), second.resampled(counts));
+        let of =
+            |area: fn(&MultiLabelValues) -> Option<f64>| area(&first).zip(area(&second)).map(|(first, second)| second - first);
+        MultiLabelValues {
+            scores: MultiLabelScores::fold(&[first.scores, second.scores], |values| values[1] - values[0]),
+            macro_roc_auc: of(|values| values.macro_roc_auc),
+            macro_pr_auc: of(|values| values.macro_pr_auc),
+        }
+    };
+    let rows = first.truth.len();
+    let found = difference(&vec![1; rows]);
+    let resampled = each_resample(rows, difference);
+    let with_interval = |value: f64, values: Vec<f64>| {
+        let interval = percentile_interval(values).unwrap_or([value; 2]);
+        Difference { value, interval }
+    };
+    let area = |of: fn(&MultiLabelValues) -> Option<f64>| {
+        of(&found).map(|value| with_interval(value, resampled.iter().filter_map(of).collect()))
+    };
+    let scores: Vec<MultiLabelScores> = std::iter::once(&found).chain(&resampled).map(|values| values.scores).collect();
+    MultiLabelValues {
+        scores: MultiLabelScores::fold(&scores, |values| with_interval(values[0], values[1..].to_vec())),
+        macro_roc_auc: area(|values| values.macro_roc_auc),
+        macro_pr_auc: area(|values| values.macro_pr_auc),
+    }
+}
+
+/// [`paired_differences`] of each label: of its F1 and, where it is defined, of its area under the ROC curve.
+pub fn paired_label_differences(first: &MultiLabelRows, second: &MultiLabelRows) -> Vec<(Difference, Option<Difference>)> {
+    first.labels.iter().zip(&second.labels).map(|(first, second)| paired_differences(first, second)).collect()
 }

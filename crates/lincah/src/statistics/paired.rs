@@ -33,6 +33,22 @@ pub fn mcnemar(first_right: &[bool], second_right: &[bool]) -> McNemar {
     McNemar { only_first_right, only_second_right, p_value: (2.0 * tail).min(1.0) }
 }
 
+/// The p-values of several tests, so that the chance of any false alarm among them stays that of one: the smallest times the number of tests,
+/// the next times one less, and so on, none below the one before it, 1 at most.
+///
+/// Source: Holm 1979, *A simple sequentially rejective multiple test procedure*, Scandinavian Journal of Statistics 6.
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&left, &right| p_values[left].total_cmp(&p_values[right]));
+    let mut adjusted = vec![0.0; p_values.len()];
+    let mut highest: f64 = 0.0;
+    for (place, &test) in order.iter().enumerate() {
+        highest = highest.max(p_values[test] * (p_values.len() - place) as f64).min(1.0);
+        adjusted[test] = highest;
+    }
+    adjusted
+}
+
 /// The second classifier's metric minus the first's, on the same rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
