@@ -6,6 +6,7 @@ mod classifier_args;
 mod commands;
 mod data_args;
 mod experiment_args;
+mod fold_printer;
 mod interrupt;
 mod machine;
 mod multi_label_args;
@@ -17,6 +18,7 @@ mod recipe_args;
 mod recipe_lists;
 mod report_args;
 mod training_args;
+mod training_run;
 
 use args::{Arguments, Command};
 use clap::Parser;

@@ -1,9 +1,9 @@
 //! The operations that a device offers to the model.
 
 use crate::RaggedLayout;
-use crate::profile::OperationTime;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The gate's activation in the MLP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +215,17 @@ pub(crate) fn int8_rows(values: &[f32], rows: usize, width: usize) -> (Vec<i8>, 
         rounded.iter_mut().zip(row).for_each(|(rounded, value)| *rounded = (value / *scale).round_ties_even() as i8);
     });
     (rounded, scales)
+}
+
+/// What the calls of one operation took.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct OperationTime {
+    /// Calls.
+    pub calls: u64,
+    /// From the first to the last instruction of each, summed.
+    pub time: Duration,
+    /// Floating-point operations of the products among them; 0 where the operation is none.
+    pub flops: f64,
 }
 
 /// A device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.

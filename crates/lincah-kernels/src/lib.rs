@@ -61,7 +61,7 @@ pub use cpu::Cpu;
 pub use cuda::{CUDA_IS_BUILT, CudaError, CudaPrecision, cuda};
 pub use kernels::{
     Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels,
-    LoraGradients, LoraSaved, LoraShape, NormShape,
+    LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
 };
 pub use layout::RaggedLayout;
-pub use profile::{OperationTime, Profiled};
+pub use profile::Profiled;

@@ -4,18 +4,7 @@ use crate::RaggedLayout;
 use crate::kernels::*;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// What the calls of one operation took.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct OperationTime {
-    /// Calls.
-    pub calls: u64,
-    /// From the first to the last instruction of each, summed.
-    pub time: Duration,
-    /// Floating-point operations of the products among them; 0 where the operation is none.
-    pub flops: f64,
-}
+use std::time::Instant;
 
 /// The device `K`, with a clock on each operation. Only a device that has finished when a call returns is measured so: the processor.
 #[derive(Debug, Default)]

@@ -7,6 +7,8 @@ mod remembered;
 mod step;
 mod train;
 
+pub use decode::Decoding;
+
 use self::frozen::FrozenStates;
 use self::remembered::Remembered;
 use crate::batch::TokenBatch;

@@ -1,6 +1,6 @@
 //! What can go wrong between weights and scores.
 
-use crate::language_model::{Device, Precision};
+use crate::compute::{Device, Precision};
 use crate::lora::AdapterError;
 
 /// An error of the model.

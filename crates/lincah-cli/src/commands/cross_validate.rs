@@ -2,10 +2,10 @@
 
 use crate::commands::multi_label;
 use crate::experiment_args::CrossValidate;
+use crate::fold_printer::{FoldProgress, Metric, print_means};
 use crate::interrupt::stop_on_interrupt;
-use crate::printer::{TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_tfidf};
-use lincah::cross_validation::{CrossValidation, CrossValidationEvent, FoldResult};
-use lincah::statistics::mean_deviation;
+use crate::printer::{print_data_report, print_device, print_evaluation, print_members, print_tfidf};
+use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::{BaseModel, Compute, Error, Evaluation, LabelSet};
 
 pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result<()> {
@@ -32,44 +32,11 @@ pub(crate) fn run(arguments: &CrossValidate, compute: Compute) -> anyhow::Result
     print_members(&validation.recipe);
     let base = BaseModel::open(&training.model, compute)?;
     print_device(compute, &base);
-    let mut progress = FoldProgress::new(arguments);
+    let mut progress = FoldProgress::new(arguments.folds, &arguments.out);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
     progress.tell_kept(&results);
     print_summary(&results?);
     Ok(())
-}
-
-/// Draws what happens in the folds' trainings.
-pub(crate) struct FoldProgress<'a> {
-    arguments: &'a CrossValidate,
-    training: TrainingProgress,
-}
-
-impl<'a> FoldProgress<'a> {
-    pub(crate) fn new(arguments: &'a CrossValidate) -> Self {
-        Self { arguments, training: TrainingProgress::new() }
-    }
-
-    pub(crate) fn show<E>(&mut self, event: &CrossValidationEvent<E>, print_fold: fn(&FoldResult<E>, bool)) {
-        match event {
-            CrossValidationEvent::Training(fold, event) => {
-                if event.step() == 0 {
-                    eprintln!("fold {}/{}", fold + 1, self.arguments.folds);
-                    self.training = TrainingProgress::new();
-                }
-                self.training.show(event);
-            }
-            CrossValidationEvent::Fold(result, before) => print_fold(result, *before),
-            _ => {}
-        }
-    }
-
-    /// Says what is left of a cross-validation that was stopped.
-    pub(crate) fn tell_kept<T>(&self, results: &Result<T, Error>) {
-        if let Err(Error::Interrupted { .. }) = results {
-            eprintln!("the finished folds are kept in {}; the same command goes on", self.arguments.out.display());
-        }
-    }
 }
 
 fn print_fold(result: &FoldResult, before: bool) {
@@ -77,25 +44,6 @@ fn print_fold(result: &FoldResult, before: bool) {
     let before = if before { "  (was finished)" } else { "" };
     let fold = result.fold.map_or(0, |fold| fold + 1);
     eprintln!("fold {fold}: F1 {:.3}{area}  TF-IDF F1 {:.3}{before}", result.evaluation.f1, result.tfidf.f1);
-}
-
-/// A metric of an evaluation, where it has it.
-pub(crate) type Metric<E> = fn(&E) -> Option<f64>;
-
-/// Mean and standard deviation of each metric over the folds, beside the baseline's.
-pub(crate) fn print_means<E>(results: &[FoldResult<E>], metrics: &[(&str, Metric<E>)]) {
-    let folds: Vec<&FoldResult<E>> = results.iter().filter(|result| result.fold.is_some()).collect();
-    println!("mean ± standard deviation over {} folds; beside it TF-IDF + logistic regression on the same folds", folds.len());
-    let width = metrics.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(10);
-    for (name, metric) in metrics {
-        let of = |evaluation: fn(&FoldResult<E>) -> &E| {
-            let values: Vec<f64> = folds.iter().filter_map(|fold| metric(evaluation(fold))).collect();
-            mean_deviation(&values).map_or(String::from("undefined"), |found| {
-                format!("{:.3} ± {:.3}", found.mean, found.deviation.unwrap_or(f64::NAN))
-            })
-        };
-        println!("  {name:<width$} {}   {}", of(|fold| &fold.evaluation), of(|fold| &fold.tfidf));
-    }
 }
 
 fn print_summary(results: &[FoldResult]) {

@@ -1,10 +1,9 @@
 //! The verbs for labels that may hold together.
 
 use crate::args::Evaluate;
-use crate::commands::cross_validate::{FoldProgress, Metric, print_means};
-use crate::commands::train::Run;
 use crate::data_args::{DataArguments, HoldoutArguments};
 use crate::experiment_args::{Compare, CrossValidate};
+use crate::fold_printer::{FoldProgress, Metric, print_means};
 use crate::interrupt::stop_on_interrupt;
 use crate::multi_label_args::MultiLabelColumns;
 use crate::multi_label_printer::{
@@ -12,6 +11,7 @@ use crate::multi_label_printer::{
 };
 use crate::printer::{TrainingProgress, print_device, print_operation_times};
 use crate::training_args::TrainingArguments;
+use crate::training_run::Run;
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
@@ -141,7 +141,7 @@ pub(crate) fn cross_validate(arguments: &CrossValidate, data: &MultiLabelDataset
     print_multi_label_report(&data, None);
     let base = BaseModel::open(&training.model, compute)?;
     print_device(compute, &base);
-    let mut progress = FoldProgress::new(arguments);
+    let mut progress = FoldProgress::new(arguments.folds, &arguments.out);
     let results = validation.run(base, &data, &mut |event| progress.show(event, print_fold));
     progress.tell_kept(&results);
     print_summary(&results?);

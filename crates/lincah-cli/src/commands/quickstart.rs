@@ -2,8 +2,8 @@
 
 use crate::args::Quickstart;
 use crate::commands::pull::pull;
-use crate::commands::train::Run;
 use crate::printer::{print_data_report, print_evaluation, print_tfidf};
+use crate::training_run::Run;
 use lincah::baseline::TfidfBaseline;
 use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions};
 use lincah::data::records::ReadOptions;

@@ -2,15 +2,11 @@
 
 use crate::args::Train;
 use crate::commands::multi_label;
-use crate::interrupt::stop_on_interrupt;
-use crate::printer::{
-    TrainingProgress, print_data_report, print_device, print_evaluation, print_members, print_operation_times, print_tfidf,
-};
+use crate::printer::{print_data_report, print_evaluation, print_members, print_tfidf};
+use crate::training_run::Run;
 use lincah::baseline::TfidfBaseline;
-use lincah::data::dataset::LabelledDataset;
-use lincah::{AgileClassifier, BaseModel, Compute, Error, LabelSet, Prompt, Recipe, Trainer};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use lincah::{BaseModel, Compute, Error, LabelSet};
+use std::time::Duration;
 
 pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
     let training = &arguments.training;
@@ -43,60 +39,4 @@ pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
     }
     eprintln!("saved in {}", arguments.out.display());
     Ok(())
-}
-
-/// Where a training reads and writes.
-pub(crate) struct Run<'a> {
-    pub(crate) out: &'a Path,
-    pub(crate) resume: bool,
-    pub(crate) model: &'a str,
-    pub(crate) checkpoint_interval: Duration,
-    pub(crate) compute: Compute,
-}
-
-impl Run<'_> {
-    /// Refuses an unfit output folder before anything long begins.
-    pub(crate) fn check_folder(&self) -> Result<(), Error> {
-        let exists = self.out.exists();
-        let occupied = exists
-            && self
-                .out
-                .read_dir()
-                .map_err(|source| Error::File { action: "read", path: self.out.to_path_buf(), source })?
-                .next()
-                .is_some();
-        if occupied && !self.resume {
-            return Err(Error::FolderNotEmpty { path: self.out.to_path_buf() });
-        }
-        if !occupied && self.resume {
-            return Err(Error::NothingToResume { path: self.out.to_path_buf() });
-        }
-        Ok(())
-    }
-
-    /// Trains, evaluates on the holdout, and saves both.
-    pub(crate) fn train(
-        &self,
-        train: &LabelledDataset,
-        holdout: Option<&LabelledDataset>,
-        prompt: Prompt,
-        recipe: Recipe,
-    ) -> anyhow::Result<AgileClassifier> {
-        let base = BaseModel::open(self.model, self.compute)?;
-        print_device(self.compute, &base);
-        let stop = stop_on_interrupt()?;
-        let trainer = Trainer::new(base, prompt, recipe)?;
-        let trainer = trainer.in_folder(self.out, self.resume).stopping_at(stop).checkpoint_interval(self.checkpoint_interval);
-        let mut progress = TrainingProgress::new();
-        let begun = Instant::now();
-        let mut classifier = trainer.fit(train, &mut |event| progress.show(event))?;
-        if self.compute.profile {
-            print_operation_times(classifier.base(), begun.elapsed());
-        }
-        if let Some(holdout) = holdout {
-            classifier.record_mut().metrics = Some(classifier.evaluate(holdout)?.1);
-            classifier.save(self.out)?;
-        }
-        Ok(classifier)
-    }
 }

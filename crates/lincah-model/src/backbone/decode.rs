@@ -4,10 +4,21 @@ use super::Backbone;
 use crate::batch::TokenBatch;
 use crate::cache::KeyValueCache;
 use crate::error::ModelError;
-use crate::language_model::Decoding;
 use crate::pass::{DeviceBatch, KeptRows};
 use lincah_kernels::Kernels;
 use std::sync::Arc;
+
+/// One text that is read part by part, with the keys and values of the read tokens kept: see [`Backbone::decoding`].
+pub trait Decoding: Send {
+    /// Reads the text's next tokens, one at least. # Shapes: result `[V]`, the logits of the token that follows the last of them.
+    ///
+    /// # Errors
+    /// Tokens outside the vocabulary, more tokens than positions, weights that cannot be read; nothing is read then.
+    ///
+    /// # Panics
+    /// If there are no tokens.
+    fn read(&mut self, tokens: &[u32]) -> Result<Vec<f32>, ModelError>;
+}
 
 /// A text that grows, with the keys and values of what was read of it.
 struct CachedDecoding<'a, K: Kernels> {
