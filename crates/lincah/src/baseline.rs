@@ -6,10 +6,10 @@
 mod features;
 mod logistic;
 
-use crate::classifier::Prediction;
 use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
+use crate::prediction::Prediction;
 use features::Features;
 use logistic::LogisticRegression;
 use rayon::prelude::*;

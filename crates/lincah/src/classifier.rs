@@ -7,25 +7,15 @@ use crate::base_model::BaseModel;
 use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
+use crate::prediction::Prediction;
 use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
 use lincah_model::Compute;
 use std::path::Path;
 use std::time::Instant;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Task, write_atomically};
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, write_atomically};
 pub(crate) use folder::{CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_files};
 pub use zero_shot::ZeroShotClassifier;
-
-/// One text's label and probabilities.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prediction {
-    /// Index of the most probable label; of equals the first.
-    pub label: usize,
-    /// Probability of each label, in the labels' order.
-    pub probabilities: Vec<f64>,
-    /// Characters of the text that did not fit into the prompt and were not seen.
-    pub cut_characters: usize,
-}
 
 /// A text classifier: an instruction-tuned language model with a LoRA, asked which of the labels fits.
 ///
@@ -124,15 +114,4 @@ pub fn predict<T: AsRef<str> + Sync>(
     let probabilities = base.probabilities(&prompts, labels.ids())?;
     let predictions = probabilities.into_iter().zip(&prompts);
     Ok(predictions.map(|(probabilities, prompt)| Prediction::of(probabilities, prompt.cut_characters)).collect())
-}
-
-impl Prediction {
-    /// The most probable label of these, of equals the first.
-    pub(crate) fn of(probabilities: Vec<f64>, cut_characters: usize) -> Self {
-        Self { label: most_probable(&probabilities), probabilities, cut_characters }
-    }
-}
-
-fn most_probable(probabilities: &[f64]) -> usize {
-    (1..probabilities.len()).fold(0, |best, index| if probabilities[index] > probabilities[best] { index } else { best })
 }

@@ -1,10 +1,10 @@
 //! Two classifiers on the same rows: is the difference real, and which decisions flip? Of multi-label classifiers it is in
 //! `multi_label/comparison.rs`.
 
-use crate::classifier::Prediction;
 use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
+use crate::prediction::Prediction;
 use crate::statistics::{Difference, McNemar, ScoredRows, mcnemar, paired_differences};
 use serde::{Deserialize, Serialize};
 

@@ -3,15 +3,17 @@
 
 use crate::base_model::BaseModel;
 use crate::baseline::TfidfBaseline;
-use crate::classifier::{BaseModelRecord, Prediction, Task};
+use crate::classifier::BaseModelRecord;
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::split::stratified_folds;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
+use crate::prediction::Prediction;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
 use crate::results::{PREDICTIONS_FILE, RESULTS_FILE, open_folder, read_lines, write_lines};
+use crate::task::Task;
 use crate::trainer::{TrainEvent, Trainer};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! What can go wrong between a text and its score.
 
-use crate::classifier::Task;
 use crate::data::DataError;
 use crate::hub::HubError;
 use crate::label::LabelError;
 use crate::metrics::MetricError;
 use crate::prompt::PromptError;
+use crate::task::Task;
 use crate::tokenizer::TokenizerError;
 use lincah_model::ModelError;
 use lincah_model::lora::AdapterError;

@@ -1,8 +1,8 @@
 //! A classifier against rows with known labels.
 
-use crate::classifier::Prediction;
 use crate::error::Error;
 use crate::metrics;
+use crate::prediction::Prediction;
 use crate::statistics::{Intervals, ScoredRows};
 use serde::{Deserialize, Serialize};
 

@@ -38,6 +38,7 @@ pub mod hub;
 pub mod label;
 pub mod metrics;
 pub mod multi_label;
+mod prediction;
 pub mod prompt;
 mod random;
 mod recipe;
@@ -45,20 +46,22 @@ pub mod report;
 mod results;
 pub mod statistics;
 pub mod sweep;
+mod task;
 pub mod tokenizer;
 mod trainer;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, Task, ZeroShotClassifier,
-    predict, write_atomically,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, ZeroShotClassifier, predict, write_atomically,
 };
 pub use error::Error;
 pub use evaluate::{Evaluation, LabelScores};
 pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
 pub use lincah_model::{Compute, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target};
+pub use prediction::Prediction;
 pub use prompt::{Cut, Prompt};
 pub use recipe::{ClassWeights, Recipe, TrainingText};
 pub use results::FolderKind;
+pub use task::Task;
 pub use trainer::{EpochScores, TrainEvent, Trainer};

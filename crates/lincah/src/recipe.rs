@@ -1,6 +1,8 @@
 //! Everything that decides a training, apart from model, prompt and data.
 
 use crate::base_model::ModelSizes;
+use crate::data::dataset::LabelledDataset;
+use crate::data::split::validation_split;
 use crate::error::Error;
 use lincah_model::{LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 use serde::{Deserialize, Serialize};
@@ -172,6 +174,15 @@ impl Recipe {
     /// Whether what a step does depends on how many epochs follow. Where not, a training of 4 epochs is the beginning of one of 10.
     pub fn depends_on_length(&self) -> bool {
         self.schedule != Schedule::Constant || self.warmup > 0.0 || self.validation > 0.0 || self.members > 1
+    }
+
+    /// Rows to train on, and those to validate on.
+    pub(crate) fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
+        if self.validation == 0.0 {
+            return Ok((data.clone(), None));
+        }
+        let split = validation_split(&data.labels, self.validation, self.seed as u32)?;
+        Ok((data.subset(&split.train), Some(data.subset(&split.test))))
     }
 
     /// Checks every number.

@@ -3,11 +3,12 @@
 mod table;
 mod worker;
 
-use crate::classifier::{BaseModelRecord, Prediction};
+use crate::classifier::BaseModelRecord;
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
+use crate::prediction::Prediction;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
 use crate::results::{RESULTS_FILE, open_folder, read_lines, write_lines};

@@ -7,14 +7,14 @@ mod plan;
 
 use crate::base_model::BaseModel;
 use crate::classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, Prediction, is_empty_or_absent, predict,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, is_empty_or_absent, predict,
 };
 use crate::data::dataset::LabelledDataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::report::DataReport;
-use crate::data::split::validation_split;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
+use crate::prediction::Prediction;
 use crate::prompt::{LabelTokens, Prompt, PromptEncoder, shared_prefix_length};
 use crate::recipe::{Recipe, TrainingText};
 use checkpoint::{Best, CHECKPOINT_FILE, Checkpoint};
@@ -181,7 +181,7 @@ impl Trainer {
         data: &LabelledDataset,
         on_event: &mut dyn FnMut(&TrainEvent),
     ) -> Result<(AgileClassifier, Vec<EpochScores>), Error> {
-        let (train, validation) = split(data, &self.recipe)?;
+        let (train, validation) = self.recipe.split(data)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.prompt, self.recipe.max_tokens)?;
         let report = DataReport::of(&train);
         let class_rows = DataRecord::class_rows(&report);
@@ -507,15 +507,6 @@ pub(crate) fn evaluate_on(
     let begun = Instant::now();
     let predictions = predict(base, question, max_tokens, &data.texts)?;
     Evaluation::of(&predictions, &data.labels, question.0.labels().names(), begun.elapsed().as_secs_f64())
-}
-
-/// Rows to train on, and those to validate on.
-pub(crate) fn split(data: &LabelledDataset, recipe: &Recipe) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
-    if recipe.validation == 0.0 {
-        return Ok((data.clone(), None));
-    }
-    let split = validation_split(&data.labels, recipe.validation, recipe.seed as u32)?;
-    Ok((data.subset(&split.train), Some(data.subset(&split.test))))
 }
 
 /// SHA-256 over all that decides a run.

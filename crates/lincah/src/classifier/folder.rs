@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
-use crate::trainer::split;
+use crate::task::Task;
 use lincah_model::{Adapter, new_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,16 +20,6 @@ use std::path::Path;
 pub const FORMAT_VERSION: u32 = 1;
 const RECORD_FILE: &str = "classifier.json";
 
-/// What a classifier says about a text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// One of the labels. `classifier.json` does not name this task.
-    OneLabel,
-    /// Any number of the labels.
-    MultiLabel,
-}
-
 impl Task {
     /// What a classifier folder's `classifier.json` says.
     ///
@@ -37,15 +27,6 @@ impl Task {
     /// A folder that is no classifier, a file that is damaged.
     pub fn of(folder: &Path) -> Result<Self, Error> {
         task_of(&read_json(folder)?, folder)
-    }
-}
-
-impl std::fmt::Display for Task {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::OneLabel => "gives a text one of its labels",
-            Self::MultiLabel => "gives a text any number of its labels",
-        })
     }
 }
 
@@ -210,7 +191,7 @@ impl ClassifierRecord {
     pub fn was_trained_on(&self, data: &LabelledDataset) -> bool {
         let rows = self.data.rows + self.data.validation_rows;
         let same = |train: &LabelledDataset| training_fingerprint(train, self.recipe.soft_labels) == self.data.fingerprint;
-        data.len() == rows && split(data, &self.recipe).is_ok_and(|(train, _)| same(&train))
+        data.len() == rows && self.recipe.split(data).is_ok_and(|(train, _)| same(&train))
     }
 
     /// Reads a folder's `classifier.json` alone.

@@ -1,10 +1,10 @@
 //! A multi-label classifier against rows with known labels.
 
 use super::{MultiLabelPrediction, THRESHOLD};
-use crate::classifier::Prediction;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::metrics::{MultiLabelCounts, MultiLabelScores};
+use crate::prediction::Prediction;
 use crate::prompt::MultiLabelPrompt;
 use crate::statistics::MultiLabelRows;
 use serde::{Deserialize, Serialize};

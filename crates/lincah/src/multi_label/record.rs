@@ -2,11 +2,12 @@
 
 use super::MultiLabelEvaluation;
 use crate::classifier::{
-    BaseModelRecord, CARD_LIMITS, DataRecord, Task, card_head, card_metrics, card_training, read_record, write_files,
+    BaseModelRecord, CARD_LIMITS, DataRecord, card_head, card_metrics, card_training, read_record, write_files,
 };
 use crate::error::Error;
 use crate::prompt::{LabelTokens, MultiLabelPrompt};
 use crate::recipe::Recipe;
+use crate::task::Task;
 use lincah_model::Adapter;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

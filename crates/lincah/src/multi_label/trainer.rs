@@ -2,7 +2,7 @@
 
 use super::{MultiLabelClassifier, MultiLabelEvaluation, MultiLabelRecord, predict, record::MULTI_LABEL_FORMAT_VERSION};
 use crate::base_model::BaseModel;
-use crate::classifier::{BaseModelRecord, DataRecord, Task};
+use crate::classifier::{BaseModelRecord, DataRecord};
 use crate::data::fingerprint::multi_label_fingerprint;
 use crate::data::multi_label::MultiLabelDataset;
 use crate::data::report::Duplicates;
@@ -10,6 +10,7 @@ use crate::data::stratification::multi_label_validation_split;
 use crate::error::Error;
 use crate::prompt::{EncodedQuestions, LabelTokens, MultiLabelEncoder, MultiLabelPrompt};
 use crate::recipe::{Recipe, TrainingText};
+use crate::task::Task;
 use crate::trainer::{
     DataFacts, Plan, Question, TrainEvent, Trainer, Validate, ValidationScores, Work, class_weights, remove_checkpoint,
     run_fingerprint,

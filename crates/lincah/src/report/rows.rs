@@ -1,7 +1,7 @@
 //! Rows that a person should look at.
 
 use super::{decimals, visible};
-use crate::classifier::Prediction;
+use crate::prediction::Prediction;
 use maud::{Markup, html};
 
 /// Rows in each list.

@@ -134,7 +134,7 @@ fn table(report: &ScoredReport, metrics: &[Metric]) -> Markup {
 fn against_baseline(report: &ScoredReport) -> Result<Markup, Error> {
     let Some(baseline) = &report.baseline else { return Ok(html! {}) };
     let labels = report.evaluation.labels.len();
-    let rows = |predictions: &[crate::classifier::Prediction]| {
+    let rows = |predictions: &[crate::prediction::Prediction]| {
         let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.label).collect();
         let scores: Vec<f64> = predictions.iter().map(|prediction| prediction.probabilities[labels - 1]).collect();
         ScoredRows::new(report.truth, &predicted, &scores, labels)
