@@ -71,7 +71,7 @@ impl<K: Kernels> Mlp<K> {
         dy: &K::Buffer,
     ) -> K::Buffer {
         let width = self.gate.outputs;
-        let mut activated = kernels.unset(rows * width);
+        let mut activated = kernels.unset(if self.is_adapted() { rows * width } else { 0 });
         if self.down.lora.is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
