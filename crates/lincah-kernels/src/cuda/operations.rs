@@ -115,15 +115,15 @@ impl Cuda {
             &(n as u64), &(width as u64), &is_gelu(activation), &gate, &up, &dy, &d_gate, &d_up);
     }
 
-    /// Numbers in the device's element for factors.
-    fn kept(&self, values: &[f32]) -> Buffer {
+    /// Numbers in the device's element for factors, one part behind the other.
+    fn kept(&self, parts: &[&[f32]]) -> Buffer {
         if self.factors == Element::F32 {
-            return self.upload(values);
+            return if let [values] = parts { self.upload(values) } else { self.upload(&parts.concat()) };
         }
-        let mut buffer = self.unset(values.len());
-        let whole = self.output(&mut buffer, values.len(), self.factors);
-        let mut place = whole;
-        for part in values.chunks(STAGED) {
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut buffer = self.unset(length);
+        let mut place = self.output(&mut buffer, length, self.factors);
+        for part in parts.iter().flat_map(|part| part.chunks(STAGED)) {
             let staged = self.upload(part);
             launch!(self, "convert", each(part.len()); &(part.len() as u64), &self.view(&staged, part.len()), &place);
             place = place.behind(part.len());
@@ -133,7 +133,7 @@ impl Cuda {
 
     fn frozen(&self, values: &[f32], (outputs, inputs): (usize, usize), product: Element) -> Matrix {
         assert_eq!(values.len(), outputs * inputs);
-        Matrix { values: Arc::new(self.kept(values)), first: 0, outputs, inputs, product }
+        Matrix { values: Arc::new(self.kept(&[values])), first: 0, outputs, inputs, product }
     }
 
     /// A matrix, or several that lie one behind the other, `[outputs, I]` together.
@@ -259,8 +259,9 @@ impl Kernels for Cuda {
         if !joins {
             return values.map(|values| self.matrix(values, outputs, inputs));
         }
-        let both = self.frozen(&values.concat(), (2 * outputs, inputs), self.factors);
-        [0, size].map(|first| Matrix { values: both.values.clone(), first, outputs, inputs, product: both.product })
+        assert!(values.iter().all(|values| values.len() == size));
+        let both = Arc::new(self.kept(&values.each_ref().map(Vec::as_slice)));
+        [0, size].map(|first| Matrix { values: both.clone(), first, outputs, inputs, product: self.factors })
     }
 
     fn keeps_embedding(&self) -> bool {
@@ -268,7 +269,7 @@ impl Kernels for Cuda {
     }
 
     fn embedding(&self, values: &[f32]) -> Buffer {
-        self.kept(values)
+        self.kept(&[values])
     }
 
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Arc<RopeTable> {
