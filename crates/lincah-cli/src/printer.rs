@@ -44,7 +44,7 @@ pub(crate) fn print_rounding(
         a.probabilities.iter().zip(&b.probabilities).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()))
     };
     let most = pairs().map(change).fold(0.0, f64::max);
-    let other = pairs().filter(|(a, b)| a.label != b.label).count();
+    let other = pairs().filter(|(a, b)| a.most_probable() != b.most_probable()).count();
     let roc_auc = |evaluation: &Evaluation| evaluation.roc_auc.map_or(String::from("none"), |value| format!("{value:.4}"));
     println!(
         "\nint8 beside f32: F1 {:.4} ({:.4}), ROC-AUC {} ({}); {other} of {} labels differ, a probability by at most {most:.4}",

@@ -10,6 +10,7 @@ use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prediction::Prediction;
+use crate::task::Task;
 use features::Features;
 use logistic::LogisticRegression;
 use rayon::prelude::*;
@@ -59,6 +60,6 @@ impl TfidfBaseline {
     /// Label and probabilities of each text, in order.
     pub fn predict<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Prediction> {
         let probabilities = texts.iter().map(|text| self.regression.probabilities(&self.features.row(text.as_ref())));
-        probabilities.map(|probabilities| Prediction::of(probabilities, 0)).collect()
+        probabilities.map(|probabilities| Prediction::new(Task::SingleLabel, probabilities, 0)).collect()
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prediction::Prediction;
 use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
+use crate::task::Task;
 use lincah_model::Compute;
 use std::path::Path;
 use std::time::Instant;
@@ -113,5 +114,7 @@ pub fn predict<T: AsRef<str> + Sync>(
     let prompts = encoder.encode_batch(texts)?;
     let probabilities = base.probabilities(&prompts, labels.ids())?;
     let predictions = probabilities.into_iter().zip(&prompts);
-    Ok(predictions.map(|(probabilities, prompt)| Prediction::of(probabilities, prompt.cut_characters)).collect())
+    Ok(predictions
+        .map(|(probabilities, prompt)| Prediction::new(Task::SingleLabel, probabilities, prompt.cut_characters))
+        .collect())
 }

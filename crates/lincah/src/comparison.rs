@@ -56,7 +56,7 @@ impl Comparison {
         let evaluation = |predictions, seconds| Evaluation::of(predictions, &data.labels, names, seconds);
         let (first_evaluation, second_evaluation) = (evaluation(first, seconds.0)?, evaluation(second, seconds.1)?);
         let right = |predictions: &[Prediction]| -> Vec<bool> {
-            predictions.iter().zip(&data.labels).map(|(prediction, &label)| prediction.label == label).collect()
+            predictions.iter().zip(&data.labels).map(|(prediction, &label)| prediction.most_probable() == label).collect()
         };
         let mcnemar = mcnemar(&right(first), &right(second));
         let (f1_difference, roc_auc_difference) = paired_differences(&scored(first, data)?, &scored(second, data)?);
@@ -66,9 +66,14 @@ impl Comparison {
             ("ROC-AUC", roc_auc_difference.as_ref().and_then(side_of_metric)),
         ];
         let rows = first.iter().zip(second).zip(data.rows.iter().zip(&data.labels));
-        let flips = rows.filter(|((first, second), _)| first.label != second.label).map(|((first, second), (&row, &truth))| {
-            Flip { row, truth: names[truth].clone(), first: names[first.label].clone(), second: names[second.label].clone() }
-        });
+        let flips = rows.filter(|((first, second), _)| first.most_probable() != second.most_probable()).map(
+            |((first, second), (&row, &truth))| Flip {
+                row,
+                truth: names[truth].clone(),
+                first: names[first.most_probable()].clone(),
+                second: names[second.most_probable()].clone(),
+            },
+        );
         Ok(Self {
             n: data.len(),
             flips: flips.collect(),
@@ -83,7 +88,7 @@ impl Comparison {
 }
 
 fn scored(predictions: &[Prediction], data: &LabelledDataset) -> Result<ScoredRows, Error> {
-    let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.label).collect();
+    let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.most_probable()).collect();
     let positive = data.label_names.len() - 1;
     let scores: Vec<f64> = predictions.iter().map(|prediction| prediction.probabilities[positive]).collect();
     Ok(ScoredRows::new(&data.labels, &predicted, &scores, data.label_names.len())?)

@@ -288,7 +288,7 @@ type Scores = fn(&OutOfFold) -> &Map<String, Value>;
 fn scored(rows: &[OutOfFold], names: &[String], scores: Scores, folder: &Path) -> Result<(Vec<Prediction>, Vec<usize>), Error> {
     let of = |row: &OutOfFold| {
         let probabilities = in_order(names, scores(row))?;
-        Some((Prediction::of(probabilities, 0), names.iter().position(|name| *name == row.label)?))
+        Some((Prediction::new(Task::SingleLabel, probabilities, 0), names.iter().position(|name| *name == row.label)?))
     };
     rows.iter().map(|row| of(row).ok_or_else(|| other_labels(folder, row.row))).collect()
 }
@@ -318,7 +318,7 @@ impl FinishedCrossValidation {
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let lines: Vec<Value> = read_lines(&folder.join(RESULTS_FILE))?;
         if lines.iter().any(|line| line["evaluation"].get("hamming_loss").is_some()) {
-            let (found, expected) = (Task::MultiLabel, Task::OneLabel);
+            let (found, expected) = (Task::MultiLabel, Task::SingleLabel);
             return Err(Error::OtherTask { path: folder.to_path_buf(), found, expected });
         }
         let mut folds: Vec<FoldResult> = read_lines(&folder.join(RESULTS_FILE))?;

@@ -79,7 +79,7 @@ impl Evaluation {
     /// # Errors
     /// No rows.
     pub fn of(predictions: &[Prediction], truth: &[usize], labels: &[String], seconds: f64) -> Result<Self, Error> {
-        let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.label).collect();
+        let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.most_probable()).collect();
         let matrix = metrics::confusion_matrix(truth, &predicted, labels.len())?;
         let probabilities: Vec<&[f64]> = predictions.iter().map(|prediction| prediction.probabilities.as_slice()).collect();
         let positive = labels.len() - 1;
@@ -113,7 +113,7 @@ impl Evaluation {
                 matrix.always(metrics::majority_class(truth)?).macro_average().f1
             },
             intervals: Some(ScoredRows::new(truth, &predicted, &scores, labels.len())?.intervals()),
-            cut_texts: predictions.iter().filter(|prediction| prediction.cut_characters > 0).count(),
+            cut_texts: predictions.iter().filter(|prediction| prediction.truncated_characters > 0).count(),
             texts_per_second: truth.len() as f64 / seconds.max(1e-9),
         })
     }

@@ -20,7 +20,7 @@
 //! let trainer = Trainer::new(base, Prompt::new(labels)?, Recipe::default())?;
 //! let classifier = trainer.fit(&data, &mut |event| println!("{event:?}"))?;
 //! let predictions = classifier.predict(&["What a thoughtful reply, thank you."])?;
-//! println!("{} {:?}", classifier.labels()[predictions[0].label], predictions[0].probabilities);
+//! println!("{} {:?}", classifier.labels()[predictions[0].most_probable()], predictions[0].probabilities);
 //! # Ok::<(), lincah::Error>(())
 //! ```
 #![forbid(unsafe_code)]
@@ -59,7 +59,7 @@ pub use evaluate::{Evaluation, LabelScores};
 pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
 pub use lincah_model::{Compute, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target};
-pub use prediction::Prediction;
+pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
 pub use prompt::{Cut, Prompt};
 pub use recipe::{ClassWeights, Recipe, TrainingText};
 pub use results::FolderKind;

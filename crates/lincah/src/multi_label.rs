@@ -31,7 +31,9 @@ mod trainer;
 
 use crate::base_model::BaseModel;
 use crate::error::Error;
+use crate::prediction::Prediction;
 use crate::prompt::{EncodedPrompt, LabelTokens, MultiLabelEncoder, MultiLabelPrompt};
+use crate::task::Task;
 use lincah_model::{Adapter, Compute, ModelError};
 use std::path::Path;
 
@@ -41,25 +43,6 @@ pub use cross_validation::MultiLabelOutOfFold;
 pub use evaluation::MultiLabelEvaluation;
 pub use record::{MULTI_LABEL_FORMAT_VERSION, MultiLabelRecord};
 pub use trainer::MultiLabelTrainer;
-
-/// From this probability on a text has a label.
-pub const THRESHOLD: f64 = 0.5;
-
-/// The probability of each of a text's labels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MultiLabelPrediction {
-    /// The probability of each label, in the labels' order; they are independent and sum to nothing in particular.
-    pub probabilities: Vec<f64>,
-    /// Characters of the text that did not fit into the questions and were not seen.
-    pub cut_characters: usize,
-}
-
-impl MultiLabelPrediction {
-    /// Whether the text has each label: its probability is at or above [`THRESHOLD`].
-    pub fn labels(&self) -> Vec<bool> {
-        self.probabilities.iter().map(|&probability| probability >= THRESHOLD).collect()
-    }
-}
 
 /// A text classifier that asks a language model about each label whether it applies.
 ///
@@ -124,7 +107,7 @@ impl MultiLabelClassifier {
     ///
     /// # Errors
     /// A question that does not fit, or weights that cannot be read.
-    pub fn predict<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<MultiLabelPrediction>, Error> {
+    pub fn predict<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Prediction>, Error> {
         predict(&self.base, (&self.record.prompt, &self.record.answer_tokens), self.record.recipe.max_tokens, texts)
     }
 }
@@ -135,14 +118,13 @@ pub(crate) fn predict<T: AsRef<str> + Sync>(
     (prompt, answers): (&MultiLabelPrompt, &LabelTokens),
     max_tokens: usize,
     texts: &[T],
-) -> Result<Vec<MultiLabelPrediction>, Error> {
+) -> Result<Vec<Prediction>, Error> {
     let encoder = MultiLabelEncoder::new(base.tokenizer(), prompt, max_tokens)?;
     let questions = encoder.encode_batch(texts)?;
     let groups: Vec<&[EncodedPrompt]> = questions.iter().map(|questions| questions.prompts.as_slice()).collect();
     let answers = base.group_probabilities(&groups, answers.ids())?;
-    let predictions = answers.into_iter().zip(&questions).map(|(answers, questions)| MultiLabelPrediction {
-        probabilities: answers.iter().map(|answers| answers[1]).collect(),
-        cut_characters: questions.cut_characters,
+    let predictions = answers.into_iter().zip(&questions).map(|(answers, questions)| {
+        Prediction::new(Task::MultiLabel, answers.iter().map(|answers| answers[1]).collect(), questions.cut_characters)
     });
     Ok(predictions.collect())
 }

@@ -1,23 +1,118 @@
-//! What a classifier says about a text.
+//! What a classifier says about a text: probabilities, and the decision that a rule makes of them.
 
-/// One text's label and probabilities.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Prediction {
-    /// Index of the most probable label; of equals the first.
-    pub label: usize,
-    /// Probability of each label, in the labels' order.
-    pub probabilities: Vec<f64>,
-    /// Characters of the text that did not fit into the prompt and were not seen.
-    pub cut_characters: usize,
+use crate::task::Task;
+use serde::{Deserialize, Serialize};
+
+/// From this probability on a text has an independent label, unless a rule says otherwise.
+pub const DEFAULT_THRESHOLD: f64 = 0.5;
+
+/// What is decided about a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// This one of the exclusive labels.
+    Label(usize),
+    /// For each of the independent labels, whether the text has it.
+    Labels(Vec<bool>),
+    /// Nothing: a person should look.
+    Abstain,
 }
 
-impl Prediction {
-    /// The most probable label of these, of equals the first.
-    pub(crate) fn of(probabilities: Vec<f64>, cut_characters: usize) -> Self {
-        Self { label: most_probable(&probabilities), probabilities, cut_characters }
+impl Decision {
+    /// Whether each of `labels` labels is given; none is where the decision was to abstain.
+    pub fn given(&self, labels: usize) -> Vec<bool> {
+        match self {
+            Self::Label(label) => (0..labels).map(|index| index == *label).collect(),
+            Self::Labels(given) => given.clone(),
+            Self::Abstain => vec![false; labels],
+        }
     }
 }
 
+/// How probabilities become a decision. The default is the most probable of exclusive labels (ties go to the first), and every independent
+/// label at or above [`DEFAULT_THRESHOLD`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRule {
+    /// A probability per label; empty for the default. An independent label is given from its threshold on. Of two exclusive labels, the
+    /// last is given from its threshold on, else the first. Of more, the most probable one is given, unless it is below its threshold:
+    /// then nothing is decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<f64>,
+}
+
+impl DecisionRule {
+    /// Decides about one text. # Shapes: probabilities `[labels]`.
+    pub fn decide(&self, task: Task, probabilities: &[f64]) -> Decision {
+        match (task, self.thresholds.as_slice()) {
+            (Task::MultiLabel, []) => Decision::Labels(probabilities.iter().map(|&p| p >= DEFAULT_THRESHOLD).collect()),
+            (Task::MultiLabel, thresholds) => {
+                Decision::Labels(probabilities.iter().zip(thresholds).map(|(p, t)| p >= t).collect())
+            }
+            (Task::SingleLabel, []) => Decision::Label(most_probable(probabilities)),
+            (Task::SingleLabel, &[_, positive]) => Decision::Label(usize::from(probabilities[1] >= positive)),
+            (Task::SingleLabel, thresholds) => {
+                let best = most_probable(probabilities);
+                if probabilities[best] >= thresholds[best] { Decision::Label(best) } else { Decision::Abstain }
+            }
+        }
+    }
+}
+
+/// The place of the highest probability; ties go to the first.
 fn most_probable(probabilities: &[f64]) -> usize {
-    (1..probabilities.len()).fold(0, |best, index| if probabilities[index] > probabilities[best] { index } else { best })
+    (1..probabilities.len()).fold(0, |best, label| if probabilities[label] > probabilities[best] { label } else { best })
+}
+
+/// One text's probabilities, and what is decided about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// Probability of each label, in the labels' order. Those of exclusive labels sum to 1; those of independent labels to nothing in
+    /// particular.
+    pub probabilities: Vec<f64>,
+    /// What the classifier's rule makes of them.
+    pub decision: Decision,
+    /// Characters at the end of the text that did not fit into the prompt and were not seen.
+    pub truncated_characters: usize,
+}
+
+impl Prediction {
+    /// Probabilities with what the default rule makes of them.
+    pub fn new(task: Task, probabilities: Vec<f64>, truncated_characters: usize) -> Self {
+        Self { decision: DecisionRule::default().decide(task, &probabilities), probabilities, truncated_characters }
+    }
+
+    /// The most probable label; ties go to the first.
+    pub fn most_probable(&self) -> usize {
+        most_probable(&self.probabilities)
+    }
+
+    /// Whether each label is given.
+    pub fn given(&self) -> Vec<bool> {
+        self.decision.given(self.probabilities.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_go_to_the_first_label_and_independent_labels_are_given_from_one_half_on() {
+        let rule = DecisionRule::default();
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.5, 0.5]), Decision::Label(0));
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.2, 0.3, 0.5]), Decision::Label(2));
+        assert_eq!(rule.decide(Task::MultiLabel, &[0.5, 0.4999, 1.0]), Decision::Labels(vec![true, false, true]));
+    }
+
+    #[test]
+    fn thresholds_decide_per_label() {
+        let rule = DecisionRule { thresholds: vec![0.7, 0.3] };
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.7, 0.3]), Decision::Label(1));
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.71, 0.29]), Decision::Label(0));
+        assert_eq!(rule.decide(Task::MultiLabel, &[0.5, 0.3]), Decision::Labels(vec![false, true]));
+        let rule = DecisionRule { thresholds: vec![0.5; 3] };
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.2, 0.3, 0.5]), Decision::Label(2));
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.2, 0.4, 0.4]), Decision::Abstain);
+        assert_eq!(Decision::Abstain.given(2), [false, false]);
+    }
 }

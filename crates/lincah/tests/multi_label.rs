@@ -9,8 +9,9 @@ mod tiny;
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::data::stratification::{iterative_stratification, multi_label_folds, multi_label_validation_split};
 use lincah::metrics::MultiLabelScores;
-use lincah::multi_label::{MultiLabelComparison, MultiLabelEvaluation, MultiLabelPrediction};
+use lincah::multi_label::{MultiLabelComparison, MultiLabelEvaluation};
 use lincah::statistics::{MultiLabelRows, mcnemar};
+use lincah::{Prediction, Task};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -44,8 +45,8 @@ fn scores_are(found: &MultiLabelScores, expected: &Value) {
 
 fn evaluation(truth: &[Vec<bool>], scores: Vec<Vec<f64>>) -> MultiLabelEvaluation {
     let names: Vec<String> = (0..truth[0].len()).map(|label| format!("label {label}")).collect();
-    let prediction = |probabilities| MultiLabelPrediction { probabilities, cut_characters: 0 };
-    let predictions: Vec<MultiLabelPrediction> = scores.into_iter().map(prediction).collect();
+    let prediction = |probabilities| Prediction::new(Task::MultiLabel, probabilities, 0);
+    let predictions: Vec<Prediction> = scores.into_iter().map(prediction).collect();
     MultiLabelEvaluation::of(&predictions, truth, &names, 1.0).unwrap()
 }
 
@@ -60,7 +61,7 @@ fn compared(scores: [&[Vec<f64>]; 2], truth: &[Vec<bool>]) -> MultiLabelComparis
         cut: 0.5,
     };
     let [first, second] = scores.map(|scores| {
-        let prediction = |row: &Vec<f64>| MultiLabelPrediction { probabilities: row.clone(), cut_characters: 0 };
+        let prediction = |row: &Vec<f64>| Prediction::new(Task::MultiLabel, row.clone(), 0);
         scores.iter().map(prediction).collect::<Vec<_>>()
     });
     MultiLabelComparison::of((&first, &second), &data, (1.0, 2.0)).unwrap()

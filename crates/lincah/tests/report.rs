@@ -2,14 +2,12 @@
 
 use lincah::report::{Baseline, CODELAB, Origin, Report, ScoredReport, SweepReport};
 use lincah::sweep::RunResult;
-use lincah::{BaseModelRecord, Evaluation, LabelSet, Prediction, Prompt, Recipe};
+use lincah::{BaseModelRecord, Evaluation, LabelSet, Prediction, Prompt, Recipe, Task};
 
 const HOSTILE: &str = "</p></details><script>alert(1)</script><img src=x onerror=alert(2)> \" ' & \u{0} \u{202e}";
 
 fn prediction(probabilities: Vec<f64>) -> Prediction {
-    let best =
-        (1..probabilities.len()).fold(0, |best, index| if probabilities[index] > probabilities[best] { index } else { best });
-    Prediction { label: best, probabilities, cut_characters: 0 }
+    Prediction::new(Task::SingleLabel, probabilities, 0)
 }
 
 /// 60 rows of two labels, the score rising with the truth but not always.

@@ -155,11 +155,8 @@ fn mean_and_sample_deviation() {
 
 #[test]
 fn an_evaluation_of_an_earlier_lincah_has_no_intervals() {
-    let predictions = [0.2, 0.9].map(|positive: f64| lincah::Prediction {
-        label: usize::from(positive > 0.5),
-        probabilities: vec![1.0 - positive, positive],
-        cut_characters: 0,
-    });
+    let predictions =
+        [0.2, 0.9].map(|positive: f64| lincah::Prediction::new(lincah::Task::SingleLabel, vec![1.0 - positive, positive], 0));
     let labels = [String::from("no"), String::from("yes")];
     let evaluation = Evaluation::of(&predictions, &[0, 1], &labels, 1.0).unwrap();
     let mut json = serde_json::to_value(&evaluation).unwrap();

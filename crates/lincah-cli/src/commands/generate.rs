@@ -63,7 +63,7 @@ fn open(model: &str, compute: Compute) -> Result<BaseModel, Error> {
     let folder = Path::new(model);
     match folder.is_dir().then(|| Task::of(folder)) {
         None | Some(Err(Error::NotAClassifier { hint: "", .. })) => BaseModel::open(model, compute),
-        Some(Ok(Task::OneLabel)) => Ok(AgileClassifier::load(folder, None, compute)?.into_base()),
+        Some(Ok(Task::SingleLabel)) => Ok(AgileClassifier::load(folder, None, compute)?.into_base()),
         Some(Ok(Task::MultiLabel)) => Ok(MultiLabelClassifier::load(folder, None, compute)?.into_base()),
         Some(Err(error)) => Err(error),
     }

@@ -15,10 +15,9 @@ use crate::training_run::Run;
 use lincah::cross_validation::{CrossValidation, FoldResult};
 use lincah::data::multi_label::MultiLabelDataset;
 use lincah::multi_label::{
-    MultiLabelClassifier, MultiLabelComparison, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, THRESHOLD,
-    evaluate_tfidf,
+    MultiLabelClassifier, MultiLabelComparison, MultiLabelEvaluation, MultiLabelRecord, MultiLabelTrainer, evaluate_tfidf,
 };
-use lincah::{BaseModel, Compute, Error, LabelSet, Recipe};
+use lincah::{BaseModel, Compute, DEFAULT_THRESHOLD, Error, LabelSet, Recipe};
 use std::path::Path;
 use std::time::Instant;
 
@@ -108,7 +107,7 @@ fn holdout_rows(
     record: &MultiLabelRecord,
     (columns, data, holdout): (&MultiLabelColumns, &DataArguments, &HoldoutArguments),
 ) -> anyhow::Result<MultiLabelDataset> {
-    let cut = record.data.cut.unwrap_or(THRESHOLD);
+    let cut = record.data.cut.unwrap_or(DEFAULT_THRESHOLD);
     let data = columns.read_for(data, record.prompt.labels().names(), cut)?;
     Ok(match holdout.split(data.len(), None)? {
         Some(split) => data.subset(&split.test),

@@ -71,7 +71,7 @@ impl Loaded {
         Ok(match self {
             Self::OneLabel(classifier) => {
                 let predictions = classifier.predict(texts)?.into_iter();
-                predictions.map(|prediction| (labels[prediction.label].clone(), prediction.probabilities)).collect()
+                predictions.map(|prediction| (labels[prediction.most_probable()].clone(), prediction.probabilities)).collect()
             }
             Self::MultiLabel(classifier) => {
                 let names = |has: Vec<bool>| {
@@ -79,7 +79,7 @@ impl Loaded {
                     named.collect::<Vec<_>>().join(";")
                 };
                 let predictions = classifier.predict(texts)?.into_iter();
-                predictions.map(|prediction| (names(prediction.labels()), prediction.probabilities)).collect()
+                predictions.map(|prediction| (names(prediction.given()), prediction.probabilities)).collect()
             }
         })
     }

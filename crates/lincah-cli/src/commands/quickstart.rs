@@ -49,7 +49,11 @@ pub(crate) fn run(arguments: &Quickstart, compute: Compute) -> anyhow::Result<()
     }
     println!();
     for (text, prediction) in TEXTS.iter().zip(classifier.predict(&TEXTS)?) {
-        println!("  {:<8} {:.3}  {text}", classifier.labels()[prediction.label], prediction.probabilities[prediction.label]);
+        println!(
+            "  {:<8} {:.3}  {text}",
+            classifier.labels()[prediction.most_probable()],
+            prediction.probabilities[prediction.most_probable()]
+        );
     }
     let out = arguments.out.display();
     println!("\nThe classifier is in {out}. Next:");

@@ -164,7 +164,7 @@ fn read_json(folder: &Path) -> Result<Value, Error> {
 
 fn task_of(value: &Value, folder: &Path) -> Result<Task, Error> {
     match value.get("task") {
-        None => Ok(Task::OneLabel),
+        None => Ok(Task::SingleLabel),
         Some(task) => serde_json::from_value(task.clone())
             .map_err(|error| Error::Damaged { path: folder.join(RECORD_FILE), reason: error.to_string() }),
     }
@@ -199,7 +199,7 @@ impl ClassifierRecord {
     /// # Errors
     /// A folder that is no classifier of one answer, a file that is damaged or of a later lincah.
     pub fn read(folder: &Path) -> Result<Self, Error> {
-        read_record(folder, Task::OneLabel, FORMAT_VERSION)
+        read_record(folder, Task::SingleLabel, FORMAT_VERSION)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Two multi-label classifiers on the same rows.
 
+use super::MultiLabelEvaluation;
 use super::evaluation::scored_rows;
-use super::{MultiLabelEvaluation, MultiLabelPrediction};
 use crate::comparison::{side_of_decisions, side_of_metric, verdict};
 use crate::data::multi_label::MultiLabelDataset;
 use crate::error::Error;
 use crate::metrics::MultiLabelScores;
+use crate::prediction::Prediction;
 use crate::statistics::{Difference, McNemar, holm, mcnemar, paired_label_differences, paired_multi_label_differences};
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +67,7 @@ impl MultiLabelComparison {
     /// # Errors
     /// No rows, or predictions that are not of these rows.
     pub fn of(
-        (first, second): (&[MultiLabelPrediction], &[MultiLabelPrediction]),
+        (first, second): (&[Prediction], &[Prediction]),
         data: &MultiLabelDataset,
         seconds: (f64, f64),
     ) -> Result<Self, Error> {
@@ -74,7 +75,7 @@ impl MultiLabelComparison {
         let evaluation = |predictions, seconds| MultiLabelEvaluation::of(predictions, &data.labels, names, seconds);
         let (first_evaluation, second_evaluation) = (evaluation(first, seconds.0)?, evaluation(second, seconds.1)?);
         let (first_rows, second_rows) = (scored_rows(first, &data.labels)?, scored_rows(second, &data.labels)?);
-        let [first, second] = [first, second].map(|all| all.iter().map(MultiLabelPrediction::labels).collect::<Vec<_>>());
+        let [first, second] = [first, second].map(|all| all.iter().map(Prediction::given).collect::<Vec<_>>());
         let right = |predicted: &[Vec<bool>]| -> Vec<bool> { predicted.iter().zip(&data.labels).map(|(a, b)| a == b).collect() };
         let mcnemar_of_rows = mcnemar(&right(&first), &right(&second));
         let differences = paired_multi_label_differences(&first_rows, &second_rows);

@@ -1,6 +1,6 @@
 //! Cross-validation of multi-label classifiers, on folds that have their share of every label.
 
-use super::{MultiLabelEvaluation, MultiLabelPrediction, MultiLabelTrainer, evaluate_tfidf};
+use super::{MultiLabelEvaluation, MultiLabelTrainer, evaluate_tfidf};
 use crate::base_model::BaseModel;
 use crate::cross_validation::{
     CrossValidation, CrossValidationEvent, FoldResult, Folds, ScoredFold, by_name, in_order, other_labels, run_folds,
@@ -9,7 +9,9 @@ use crate::data::fingerprint::multi_label_fingerprint;
 use crate::data::multi_label::MultiLabelDataset;
 use crate::data::stratification::multi_label_folds;
 use crate::error::Error;
+use crate::prediction::Prediction;
 use crate::prompt::MultiLabelPrompt;
+use crate::task::Task;
 use crate::trainer::TrainEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -109,7 +111,7 @@ impl Folds for MultiLabelFolds<'_> {
         let of = |scores: fn(&MultiLabelOutOfFold) -> &Map<String, Value>, speed: fn(&MultiLabelFoldResult) -> f64| {
             let prediction = |row: &MultiLabelOutOfFold| {
                 let probabilities = in_order(names, scores(row)).ok_or_else(|| other_labels(&self.settings.folder, row.row))?;
-                Ok(MultiLabelPrediction { probabilities, cut_characters: 0 })
+                Ok(Prediction::new(Task::MultiLabel, probabilities, 0))
             };
             let predictions = rows.iter().map(prediction).collect::<Result<Vec<_>, Error>>()?;
             MultiLabelEvaluation::of(&predictions, &truth, names, folds.iter().map(speed).sum())

@@ -1,10 +1,10 @@
 //! A multi-label classifier against rows with known labels.
 
-use super::{MultiLabelPrediction, THRESHOLD};
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::metrics::{MultiLabelCounts, MultiLabelScores};
-use crate::prediction::Prediction;
+use crate::prediction::DEFAULT_THRESHOLD as THRESHOLD;
+use crate::prediction::{Decision, Prediction};
 use crate::prompt::MultiLabelPrompt;
 use crate::statistics::MultiLabelRows;
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ impl MultiLabelEvaluation {
     ///
     /// # Errors
     /// No rows, or predictions that are not of these rows.
-    pub fn of(predictions: &[MultiLabelPrediction], truth: &[Vec<bool>], labels: &[String], seconds: f64) -> Result<Self, Error> {
+    pub fn of(predictions: &[Prediction], truth: &[Vec<bool>], labels: &[String], seconds: f64) -> Result<Self, Error> {
         let rows = scored_rows(predictions, truth)?;
         let once = vec![1; truth.len()];
         let (values, intervals) = (rows.resampled(&once), rows.intervals());
@@ -70,28 +70,27 @@ impl MultiLabelEvaluation {
             log_loss: per_label.iter().map(|label| label.log_loss).sum::<f64>() / labels.len() as f64,
             per_label,
             threshold: THRESHOLD,
-            cut_texts: predictions.iter().filter(|prediction| prediction.cut_characters > 0).count(),
+            cut_texts: predictions.iter().filter(|prediction| prediction.truncated_characters > 0).count(),
             texts_per_second: truth.len() as f64 / seconds.max(1e-9),
         })
     }
 }
 
 /// Predictions with the true labels, `[rows][labels]`.
-pub(super) fn scored_rows(predictions: &[MultiLabelPrediction], truth: &[Vec<bool>]) -> Result<MultiLabelRows, Error> {
-    let predicted: Vec<Vec<bool>> = predictions.iter().map(MultiLabelPrediction::labels).collect();
+pub(super) fn scored_rows(predictions: &[Prediction], truth: &[Vec<bool>]) -> Result<MultiLabelRows, Error> {
+    let predicted: Vec<Vec<bool>> = predictions.iter().map(Prediction::given).collect();
     let scores: Vec<Vec<f64>> = predictions.iter().map(|prediction| prediction.probabilities.clone()).collect();
     Ok(MultiLabelRows::new(truth, &predicted, &scores)?)
 }
 
-fn of_label(
-    predictions: &[MultiLabelPrediction],
-    truth: &[Vec<bool>],
-    (label, seconds): (usize, f64),
-) -> Result<Evaluation, Error> {
-    let answer = |prediction: &MultiLabelPrediction| {
+fn of_label(predictions: &[Prediction], truth: &[Vec<bool>], (label, seconds): (usize, f64)) -> Result<Evaluation, Error> {
+    let answer = |prediction: &Prediction| {
         let yes = prediction.probabilities[label];
-        let cut_characters = prediction.cut_characters;
-        Prediction { label: usize::from(yes >= THRESHOLD), probabilities: vec![1.0 - yes, yes], cut_characters }
+        Prediction {
+            decision: Decision::Label(usize::from(yes >= THRESHOLD)),
+            probabilities: vec![1.0 - yes, yes],
+            truncated_characters: prediction.truncated_characters,
+        }
     };
     let answers: Vec<Prediction> = predictions.iter().map(answer).collect();
     let truth: Vec<usize> = truth.iter().map(|labels| usize::from(labels[label])).collect();

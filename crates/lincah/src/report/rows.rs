@@ -22,8 +22,8 @@ pub(super) struct Rows<'a> {
 impl Rows<'_> {
     /// Wrong rows, the surest of them first.
     fn confident_errors(&self) -> Vec<usize> {
-        let sureness = |&row: &usize| self.predictions[row].probabilities[self.predictions[row].label];
-        let wrong = (0..self.truth.len()).filter(|&row| self.predictions[row].label != self.truth[row]);
+        let sureness = |&row: &usize| self.predictions[row].probabilities[self.predictions[row].most_probable()];
+        let wrong = (0..self.truth.len()).filter(|&row| self.predictions[row].most_probable() != self.truth[row]);
         let mut wrong: Vec<usize> = wrong.collect();
         wrong.sort_by(|left, right| sureness(right).total_cmp(&sureness(left)));
         wrong.truncate(SHOWN);
@@ -71,8 +71,8 @@ impl Rows<'_> {
         let prediction = &self.predictions[row];
         let name = |label: usize| visible(&self.labels[label]);
         let line = html! {
-            "Row " (self.numbers[row]) ": labelled " strong { (name(self.truth[row])) } ", answered " strong { (name(prediction.label)) }
-            " with " (decimals(prediction.probabilities[prediction.label]))
+            "Row " (self.numbers[row]) ": labelled " strong { (name(self.truth[row])) } ", answered " strong { (name(prediction.most_probable())) }
+            " with " (decimals(prediction.probabilities[prediction.most_probable()]))
         };
         match self.texts {
             None => line,
@@ -80,8 +80,8 @@ impl Rows<'_> {
                 details {
                     summary { (line) }
                     p class="text" dir="auto" { (cut(&texts[row])) }
-                    @if prediction.cut_characters > 0 {
-                        p class="muted" { "The last " (prediction.cut_characters) " characters did not fit into the prompt and were not seen." }
+                    @if prediction.truncated_characters > 0 {
+                        p class="muted" { "The last " (prediction.truncated_characters) " characters did not fit into the prompt and were not seen." }
                     }
                 }
             },

@@ -135,7 +135,7 @@ fn against_baseline(report: &ScoredReport) -> Result<Markup, Error> {
     let Some(baseline) = &report.baseline else { return Ok(html! {}) };
     let labels = report.evaluation.labels.len();
     let rows = |predictions: &[crate::prediction::Prediction]| {
-        let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.label).collect();
+        let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.most_probable()).collect();
         let scores: Vec<f64> = predictions.iter().map(|prediction| prediction.probabilities[labels - 1]).collect();
         ScoredRows::new(report.truth, &predicted, &scores, labels)
     };
