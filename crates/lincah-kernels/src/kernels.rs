@@ -254,6 +254,15 @@ pub trait Kernels: Send + Sync + 'static {
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         work()
     }
+    /// Another handle on the device, whose work may run at the same time as this one's.
+    ///
+    /// # Errors
+    /// A device that has no memory for it.
+    fn concurrent(&self) -> Result<Self, crate::CudaError>
+    where
+        Self: Sized;
+    /// Waits until the work that was asked for is done.
+    fn synchronize(&self) {}
     /// What each operation took since this was last asked; nothing unless the device is [`Profiled`](crate::Profiled).
     fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {
         BTreeMap::new()

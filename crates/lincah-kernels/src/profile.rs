@@ -3,14 +3,14 @@
 use crate::RaggedLayout;
 use crate::kernels::*;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// The device `K`, with a clock on each operation. Only a device that has finished when a call returns is measured so: the processor.
 #[derive(Debug, Default)]
 pub struct Profiled<K> {
     device: K,
-    times: Mutex<BTreeMap<&'static str, OperationTime>>,
+    times: Arc<Mutex<BTreeMap<&'static str, OperationTime>>>,
 }
 
 /// A [`Kernels::Matrix`] and its sizes.
@@ -24,7 +24,7 @@ pub struct SizedMatrix<M> {
 impl<K: Kernels> Profiled<K> {
     /// The same device, measured.
     pub fn new(device: K) -> Self {
-        Self { device, times: Mutex::default() }
+        Self { device, times: Arc::default() }
     }
 
     fn measure<R>(&self, operation: &'static str, flops: usize, call: impl FnOnce(&K) -> R) -> R {
@@ -68,6 +68,14 @@ impl<K: Kernels> Kernels for Profiled<K> {
 
     fn gpu(&self) -> Option<usize> {
         self.device.gpu()
+    }
+
+    fn concurrent(&self) -> Result<Self, crate::CudaError> {
+        Ok(Self { device: self.device.concurrent()?, times: self.times.clone() })
+    }
+
+    fn synchronize(&self) {
+        self.device.synchronize();
     }
 
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {

@@ -126,6 +126,10 @@ impl<T: Number> Kernels for Reference<T> {
     type Indices = Vec<usize>;
     type Recording = ();
 
+    fn concurrent(&self) -> Result<Self, crate::CudaError> {
+        Ok(Self::new())
+    }
+
     fn upload(&self, values: &[f32]) -> Vec<T> {
         values.iter().map(|&v| number(v)).collect()
     }

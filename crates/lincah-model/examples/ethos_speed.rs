@@ -6,7 +6,9 @@
 //! line of JSON each.
 
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Compute, Device, LanguageModel, LoraConfig, LoraLayout, Loss, Optimizer, Target, Targets, TokenBatch, load};
+use lincah_model::{
+    ComputeOptions, Device, LoraConfig, LoraLayout, Loss, Objective, Optimizer, Target, Targets, TokenBatch, Training, load,
+};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -42,17 +44,18 @@ impl Texts {
     }
 }
 
-fn step(model: &mut dyn LanguageModel, batch: &TokenBatch) -> Result<f64, Box<dyn Error>> {
+fn step(training: &mut dyn Training, batch: &TokenBatch) -> Result<f64, Box<dyn Error>> {
     let size = batch.texts();
     let (texts, weights): (Vec<usize>, Vec<f32>) = ((0..size).collect(), vec![1.0 / size as f32; size]);
     let labels: Vec<u32> = (0..size as u32).map(|text| 1 + text % 2).collect();
     let targets = Targets { texts: &texts, tokens: &labels, weights: &weights };
-    let loss = model.accumulate_gradients(batch, &targets, (Loss::RestrictedLabel, &[1, 2]), 0)?;
-    model.apply_gradients(&Optimizer::default(), 5e-4);
+    let objective = Objective { loss: Loss::RestrictedLabel, candidates: &[1, 2] };
+    let loss = training.accumulate_gradients(batch, &targets, objective, 0)?;
+    training.apply_gradients(&Optimizer::default(), 5e-4);
     Ok(loss)
 }
 
-fn train(model: &mut dyn LanguageModel, texts: &Texts, size: usize) -> Result<(), Box<dyn Error>> {
+fn train(training: &mut dyn Training, texts: &Texts, size: usize) -> Result<(), Box<dyn Error>> {
     let (mut begun, mut rows, mut loss) = (Instant::now(), 0, 0.0);
     for number in 0..WARM_UP + STEPS {
         if number == WARM_UP {
@@ -60,7 +63,7 @@ fn train(model: &mut dyn LanguageModel, texts: &Texts, size: usize) -> Result<()
         }
         let batch = texts.batch(number * size, size);
         rows += batch.rows();
-        loss = step(model, &batch)?;
+        loss = step(training, &batch)?;
     }
     let seconds = begun.elapsed().as_secs_f64() / STEPS as f64;
     println!(
@@ -78,10 +81,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: ethos_speed MODEL DEVICE LENGTHS PREFIX [f32|bf16 [BATCH...]]".into());
     };
     let precision = rest.first().map(|name| name.parse()).transpose()?;
-    let compute = Compute { precision, ..Compute::from(device.parse::<Device>()?) };
+    let compute = ComputeOptions { precision, ..ComputeOptions::from(device.parse::<Device>()?) };
     let files = Arc::new(ModelFiles::open(Path::new(model))?);
     let begun = Instant::now();
-    let mut model = load(files.clone(), compute)?;
+    let model = load(files.clone(), compute)?;
     eprintln!("loaded in {:.1} s", begun.elapsed().as_secs_f64());
     let lengths: Vec<usize> = serde_json::from_slice(&std::fs::read(lengths)?)?;
     let texts = Texts::new(&lengths, prefix.parse()?, files.config().vocabulary_size() as u32);
@@ -96,22 +99,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         rank_stabilized: false,
         layout: LoraLayout::Whole,
     };
-    model.begin_training(&config, 7)?;
+    let mut training = model.begin_training(&config, 7)?;
     let sizes = rest.iter().skip(1).map(|size| size.parse()).collect::<Result<Vec<usize>, _>>()?;
     for &size in if sizes.is_empty() { &[2, 8, 32, 128, 256, 512][..] } else { &sizes } {
-        if let Err(error) = train(model.as_mut(), &texts, size) {
+        if let Err(error) = train(training.as_mut(), &texts, size) {
             println!(r#"{{"what":"train","bs":{size},"error":"{error}"}}"#);
         }
     }
     if !sizes.is_empty() {
         return Ok(());
     }
-    model.begin_training(&config, 7)?;
+    training = model.begin_training(&config, 7)?;
     let mut epochs = Vec::new();
     for _ in 0..4 {
         let begun = Instant::now();
         for number in 0..400 {
-            step(model.as_mut(), &texts.batch(number * 2, 2))?;
+            step(training.as_mut(), &texts.batch(number * 2, 2))?;
         }
         epochs.push(begun.elapsed().as_secs_f64());
     }
@@ -120,7 +123,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         epochs.iter().sum::<f64>(),
         800.0 / epochs[3]
     );
-    model.end_training();
+    drop(training);
+    let scorer = model.scorer(None)?;
     for size in [1, 32, 128, 512] {
         let batch = texts.batch(0, size);
         let mut begun = Instant::now();
@@ -128,7 +132,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             if number == WARM_UP {
                 begun = Instant::now();
             }
-            model.score(&batch, &[1, 2])?;
+            scorer.score(&batch, &[1, 2])?;
         }
         let seconds = begun.elapsed().as_secs_f64() / STEPS as f64;
         println!(r#"{{"what":"score","bs":{size},"ex_per_s":{:.1},"rows":{}}}"#, size as f64 / seconds, batch.rows());

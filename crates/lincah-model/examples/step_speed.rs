@@ -2,7 +2,7 @@
 //! `OWN / 2` of them behind a shared prefix. The loss of the last step is printed so that two runs of as many steps can be compared.
 
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Optimizer, Target, Targets, TokenBatch, load};
+use lincah_model::{Device, LoraConfig, LoraLayout, Loss, Objective, Optimizer, Target, Targets, TokenBatch, load};
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (batch, prefix, own, rank) = (batch?, prefix?, own?, rank?);
     let files = Arc::new(ModelFiles::open(Path::new(model))?);
     let begun = Instant::now();
-    let mut model = load(files.clone(), device.parse::<Device>()?.into())?;
+    let model = load(files.clone(), device.parse::<Device>()?.into())?;
     eprintln!("loaded in {:.1} s", begun.elapsed().as_secs_f64());
     let vocabulary = files.config().vocabulary_size() as u32;
     let mut state = 1u32;
@@ -57,8 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let batch_of_tokens = TokenBatch::new(&texts);
     let rows = batch_of_tokens.rows();
 
+    let scorer = model.scorer(None)?;
     let score = seconds(|_| {
-        model.score(&batch_of_tokens, &[1, 2])?;
+        scorer.score(&batch_of_tokens, &[1, 2])?;
         Ok(())
     })?;
 
@@ -73,15 +74,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         rank_stabilized: false,
         layout: LoraLayout::Whole,
     };
-    model.begin_training(&config, 7)?;
+    let mut training = model.begin_training(&config, 7)?;
+    let objective = Objective { loss: Loss::RestrictedLabel, candidates: &[1, 2] };
     let weights = vec![1.0 / batch as f32; batch];
     let labels: Vec<u32> = (0..batch as u32).map(|text| 1 + text % 2).collect();
     let texts: Vec<usize> = (0..batch).collect();
     let targets = Targets { texts: &texts, tokens: &labels, weights: &weights };
     let mut loss = 0.0;
     let step = seconds(|step| {
-        loss = model.accumulate_gradients(&batch_of_tokens, &targets, (Loss::RestrictedLabel, &[1, 2]), step)?;
-        model.apply_gradients(&Optimizer::default(), 1e-4);
+        loss = training.accumulate_gradients(&batch_of_tokens, &targets, objective, step)?;
+        training.apply_gradients(&Optimizer::default(), 1e-4);
         Ok(())
     })?;
     println!(

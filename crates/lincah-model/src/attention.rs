@@ -1,12 +1,15 @@
 //! The attention half of a block: projections, head norms, rotary embedding, ragged attention, output projection.
 
+use crate::adapter::LayerAdapter;
 use crate::cache::KeyValueCache;
 use crate::linear::{Linear, LinearSaved, sum_of_two};
+use crate::lora::Target;
 use crate::pass::{KeptRows, Pass};
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, NormShape};
 
 /// Attention of one layer.
 pub(crate) struct Attention<K: Kernels> {
+    pub(crate) layer: usize,
     pub(crate) shape: AttentionShape,
     pub(crate) norm_epsilon: f32,
     /// Which of the pass's rope tables; `None` for no position encoding.
@@ -74,15 +77,18 @@ impl<K: Kernels> Attention<K> {
     pub(crate) fn forward(
         &self,
         pass: &Pass<K>,
+        adapter: &LayerAdapter<K>,
         x: &K::Buffer,
         kept: Option<&KeptRows<K>>,
-        keys: [Option<u64>; 4],
         cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, AttentionActivations<K>) {
         let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
+        let project = |linear: &Linear<K>, rows, x, target| {
+            linear.forward(kernels, rows, x, adapter.of(target), pass.dropout_key(self.layer, target))
+        };
         let ((query, query_saved), ((key, key_saved), (value, value_saved))) = kernels.beside(
-            || self.query.forward(kernels, rows, x, keys[0]),
-            || (self.key.forward(kernels, rows, x, keys[1]), self.value.forward(kernels, rows, x, keys[2])),
+            || project(&self.query, rows, x, Target::Query),
+            || (project(&self.key, rows, x, Target::Key), project(&self.value, rows, x, Target::Value)),
         );
         let (mut query, query_norm) = self.head_norm(pass, shape.heads, &self.query_norm, query);
         let (mut key, key_norm) = self.head_norm(pass, shape.key_value_heads, &self.key_norm, key);
@@ -103,22 +109,22 @@ impl<K: Kernels> Attention<K> {
             gathered
         });
         let projected = kept_output.as_ref().unwrap_or(&output);
-        let (y, output_saved) = self.output.forward(kernels, kept.map_or(rows, |kept| kept.count), projected, keys[3]);
+        let (y, output_saved) = project(&self.output, kept.map_or(rows, |kept| kept.count), projected, Target::Output);
         let projections = [query_saved, key_saved, value_saved, output_saved];
         (y, AttentionActivations { query_norm, key_norm, query, key, value, output, log_sum, kept_output, projections })
     }
 
     /// Whether the backward reads the input.
-    pub(crate) fn reads_input(&self) -> bool {
-        [&self.query, &self.key, &self.value].iter().any(|projection| projection.lora.is_some())
+    pub(crate) fn reads_input(adapter: &LayerAdapter<K>) -> bool {
+        adapter.adapts(&[Target::Query, Target::Key, Target::Value])
     }
 
     /// From the gradient of the output projection, `[M, D]`, to that of the normed input, `[N, D]`; `None` where `wants_input` is false.
     pub(crate) fn backward(
-        &mut self,
+        &self,
         pass: &Pass<K>,
-        x: &K::Buffer,
-        saved: &AttentionActivations<K>,
+        adapter: &mut LayerAdapter<K>,
+        (x, saved): (&K::Buffer, &AttentionActivations<K>),
         dy: &K::Buffer,
         (kept, wants_input): (Option<&KeptRows<K>>, bool),
     ) -> Option<K::Buffer> {
@@ -127,7 +133,9 @@ impl<K: Kernels> Attention<K> {
         let kept_rows = kept.map_or(rows, |kept| kept.count);
         let mut d_output = kernels.unset(kept_rows * width);
         let projected = saved.kept_output.as_ref().unwrap_or(&saved.output);
-        self.output.backward(kernels, kept_rows, (projected, &saved.projections[3]), dy, Some((&mut d_output, false)));
+        let [query_lora, key_lora, value_lora, output_lora, ..] = adapter.projections.each_mut().map(Option::as_mut);
+        let gradient = Some((&mut d_output, false));
+        self.output.backward((kernels, kept_rows), output_lora, (projected, &saved.projections[3]), dy, gradient);
         if let Some(kept) = kept {
             let mut all = kernels.zeros(rows * width);
             kernels.scatter_add_rows(width, &kept.indices, &d_output, &mut all);
@@ -157,10 +165,11 @@ impl<K: Kernels> Attention<K> {
         sum_of_two(
             kernels,
             (rows, length),
-            |dx| query.backward(kernels, rows, (x, query_saved), &dq, dx),
+            |dx| query.backward((kernels, rows), query_lora, (x, query_saved), &dq, dx),
             |mut dx| {
-                key.backward(kernels, rows, (x, key_saved), &dk, dx.as_mut().map(|(dx, adds)| (&mut **dx, *adds)));
-                value.backward(kernels, rows, (x, value_saved), &dv, dx.map(|(dx, _)| (dx, true)));
+                let first = dx.as_mut().map(|(dx, adds)| (&mut **dx, *adds));
+                key.backward((kernels, rows), key_lora, (x, key_saved), &dk, first);
+                value.backward((kernels, rows), value_lora, (x, value_saved), &dv, dx.map(|(dx, _)| (dx, true)));
             },
         )
     }

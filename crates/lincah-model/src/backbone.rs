@@ -1,58 +1,40 @@
-//! The whole transformer: embedding, blocks, final norm, head; and the steps of training its LoRA.
+//! The whole transformer, frozen: embedding, blocks, final norm, head. Scorers and trainings share it.
 
-mod decode;
-mod frozen;
 mod load;
-mod remembered;
-mod step;
-mod train;
 
-pub use decode::Decoding;
-
-use self::frozen::FrozenStates;
-use self::remembered::Remembered;
+use crate::adapter::LayerAdapter;
 use crate::batch::TokenBatch;
 use crate::block::Block;
 use crate::cache::KeyValueCache;
 use crate::config::{BackboneConfig, RopeConfig};
 use crate::error::ModelError;
-use crate::lora::LoraConfig;
+use crate::frozen_states::FrozenStates;
 use crate::pass::{DeviceBatch, KeptRows, Pass, rope_tables};
 use crate::weights::{ModelFiles, Weights};
 use lincah_kernels::{Kernels, NormShape};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use step::{RecordedStep, StepShape};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 const EMBEDDING: &str = "model.embed_tokens.weight";
 
-/// Tokens, and their rows of the head.
-type CandidateHead<K> = (Vec<u32>, Arc<<K as Kernels>::Matrix>);
-
-/// A decoder-only transformer on the device `K`, frozen but for its LoRA.
+/// A decoder-only transformer on the device `K`: its frozen weights, which nothing changes, and what its users share.
 pub struct Backbone<K: Kernels> {
+    /// The handle that the weights were loaded with, and that all scorers compute with.
     pub(crate) kernels: K,
     files: Arc<ModelFiles>,
     ropes: Vec<RopeConfig>,
-    blocks: Vec<Block<K>>,
+    pub(crate) blocks: Vec<Block<K>>,
     final_norm: K::Buffer,
-    /// The whole head `[V, D]`, made when a loss over the vocabulary first asks for it.
-    head: OnceLock<Arc<K::Matrix>>,
-    /// The head's rows of the tokens that were last asked for.
-    candidate_head: Mutex<Option<CandidateHead<K>>>,
+    /// The whole head `[V, D]`, as long as somebody uses it.
+    head: Mutex<Weak<K::Matrix>>,
     /// `[V, D]`, where the device keeps it; elsewhere rows are read from the file as texts ask for them.
     embedding: Option<K::Buffer>,
-    recorded: BTreeMap<StepShape, RecordedStep<K>>,
-    lora: Option<LoraConfig>,
-    optimizer_steps: u32,
-    remembered: Remembered<K>,
-    /// What the layers below the lowest adapted one made of the training texts.
-    frozen: FrozenStates,
-    recompute: bool,
+    /// What frozen layers made of texts, as long as a training or somebody else holds it.
+    frozen_states: Mutex<Weak<FrozenStates>>,
+    pub(crate) recompute: bool,
     /// The layers' weights are in 8 bits.
-    int8: bool,
-    /// Rows of the largest training step that was found to fit.
-    largest_step: usize,
+    pub(crate) int8: bool,
+    /// Held by whoever computes with `kernels` on a device whose calls are in one order.
+    turn: Mutex<()>,
 }
 
 impl<K: Kernels> Backbone<K> {
@@ -70,160 +52,120 @@ impl<K: Kernels> Backbone<K> {
         self.files.weights()
     }
 
+    /// Waits until no other scorer computes, where the device is a GPU: its work is one stream's.
+    pub(crate) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.kernels.gpu().map(|_| self.turn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What frozen layers made of texts: the same for all who hold it at the same time.
+    pub fn frozen_states(&self) -> Arc<FrozenStates> {
+        let mut shared = self.frozen_states.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let states = Arc::new(FrozenStates::default());
+            *shared = Arc::downgrade(&states);
+            states
+        })
+    }
+
     /// Embedded tokens, `[N, D]`.
-    fn embed(&self, batch: &TokenBatch, on_device: &DeviceBatch<K>) -> Result<K::Buffer, ModelError> {
+    pub(crate) fn embed(&self, kernels: &K, batch: &TokenBatch, on_device: &DeviceBatch<K>) -> Result<K::Buffer, ModelError> {
         match &self.embedding {
-            Some(table) => Ok(self.look_up(table, batch.rows(), on_device)),
+            Some(_) => Ok(self.look_up(kernels, batch.rows(), on_device)),
             None => {
                 let mut rows = self.weights().read_rows(EMBEDDING, &batch.tokens, self.config().hidden_size)?;
                 if self.config().embedding_scale != 1.0 {
                     rows.iter_mut().for_each(|value| *value *= self.config().embedding_scale);
                 }
-                Ok(self.kernels.upload(&rows))
+                Ok(kernels.upload(&rows))
             }
         }
     }
 
     /// The same from the table on the device.
-    fn look_up(&self, table: &K::Buffer, rows: usize, on_device: &DeviceBatch<K>) -> K::Buffer {
-        let width = self.config().hidden_size;
-        let mut embedded = self.kernels.unset(rows * width);
-        self.kernels.embed(width, &on_device.tokens, table, self.config().embedding_scale, &mut embedded);
+    ///
+    /// # Panics
+    /// If the device keeps no table.
+    pub(crate) fn look_up(&self, kernels: &K, rows: usize, on_device: &DeviceBatch<K>) -> K::Buffer {
+        let (table, width) = (self.embedding.as_ref().expect("the device keeps the embedding"), self.config().hidden_size);
+        let mut embedded = kernels.unset(rows * width);
+        kernels.embed(width, &on_device.tokens, table, self.config().embedding_scale, &mut embedded);
         embedded
     }
 
-    /// Residual stream behind the last block, on the rows `kept` only where given; `caches` has an entry a layer, or none.
-    fn forward(
+    /// Residual stream behind the last block, on the rows `kept` only where given; `caches` has an entry per layer, or none.
+    pub(crate) fn forward(
         &self,
         pass: &Pass<K>,
+        adapters: &[LayerAdapter<K>],
         embedded: K::Buffer,
         kept: Option<&KeptRows<K>>,
         caches: &mut [KeyValueCache<K>],
     ) -> K::Buffer {
         let last = self.blocks.len() - 1;
-        let through = |x, (layer, block): (usize, &Block<K>)| {
-            block.forward(pass, x, if layer == last { kept } else { None }, caches.get_mut(layer)).0
+        let through = |x, (layer, (block, adapter)): (usize, (&Block<K>, &LayerAdapter<K>))| {
+            block.forward(pass, adapter, x, if layer == last { kept } else { None }, caches.get_mut(layer)).0
         };
-        self.blocks.iter().enumerate().fold(embedded, through)
+        self.blocks.iter().zip(adapters).enumerate().fold(embedded, through)
     }
 
-    fn on_device(&self, batch: &TokenBatch) -> DeviceBatch<K> {
-        DeviceBatch::new(&self.kernels, batch, self.rope_tables(batch.layout.longest()))
+    pub(crate) fn on_device(&self, kernels: &K, batch: &TokenBatch) -> DeviceBatch<K> {
+        DeviceBatch::new(kernels, batch, self.rope_tables(kernels, batch.layout.longest()))
     }
 
-    fn rope_tables(&self, positions: usize) -> Arc<[K::RopeTable]> {
-        rope_tables(&self.kernels, &self.ropes, self.config().head_dimension, positions)
+    pub(crate) fn rope_tables(&self, kernels: &K, positions: usize) -> Arc<[K::RopeTable]> {
+        rope_tables(kernels, &self.ropes, self.config().head_dimension, positions)
+    }
+
+    /// Final norm of `rows` rows, and its factors.
+    pub(crate) fn normed(&self, kernels: &K, rows: usize, x: &K::Buffer) -> (K::Buffer, K::Buffer) {
+        let (mut y, mut r) = (kernels.unset(rows * self.config().hidden_size), kernels.unset(rows));
+        kernels.rms_norm(self.final_norm_shape(rows), x, &self.final_norm, &mut y, &mut r);
+        (y, r)
+    }
+
+    /// Adds to the gradient before the final norm. # Shapes: all `[rows, D]`, r `[rows]`.
+    pub(crate) fn normed_backward(
+        &self,
+        kernels: &K,
+        rows: usize,
+        (x, r): (&K::Buffer, &K::Buffer),
+        dy: &K::Buffer,
+    ) -> K::Buffer {
+        let mut dx = kernels.zeros(rows * self.config().hidden_size);
+        kernels.rms_norm_backward(self.final_norm_shape(rows), (x, &self.final_norm, r), dy, &mut dx);
+        dx
     }
 
     fn final_norm_shape(&self, rows: usize) -> NormShape {
         NormShape { rows, width: self.config().hidden_size, epsilon: self.config().norm_epsilon }
     }
 
-    /// Final norm of `rows` rows, and its factors.
-    fn normed(&self, rows: usize, x: &K::Buffer) -> (K::Buffer, K::Buffer) {
-        let (mut y, mut r) = (self.kernels.unset(rows * self.config().hidden_size), self.kernels.unset(rows));
-        self.kernels.rms_norm(self.final_norm_shape(rows), x, &self.final_norm, &mut y, &mut r);
-        (y, r)
-    }
-
     /// `[M, D]` normed rows to `[M, candidates]` logits, soft-capped where the model does.
-    fn logits(&self, rows: usize, normed: &K::Buffer, head: &K::Matrix, width: usize) -> K::Buffer {
-        let mut logits = self.kernels.unset(rows * width);
-        self.kernels.linear(rows, normed, head, &mut logits);
+    pub(crate) fn logits(&self, kernels: &K, rows: usize, normed: &K::Buffer, head: &Head<K>) -> K::Buffer {
+        let mut logits = kernels.unset(rows * head.width);
+        kernels.linear(rows, normed, &head.matrix, &mut logits);
         if let Some(cap) = self.config().final_soft_cap {
-            self.kernels.soft_cap(cap, &mut logits);
+            kernels.soft_cap(cap, &mut logits);
         }
         logits
     }
 
-    /// The head's rows of `candidates`, `[candidates, D]`, kept for the next time.
-    fn candidate_head(&self, candidates: &[u32]) -> Result<Arc<K::Matrix>, ModelError> {
-        let mut kept = self.candidate_head.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, head)) = &*kept
-            && known == candidates
-        {
-            return Ok(head.clone());
+    /// The head's rows of all tokens, which whoever asks first loads.
+    pub(crate) fn whole_head(&self) -> Result<Head<K>, ModelError> {
+        let (width, hidden) = (self.config().vocabulary_size, self.config().hidden_size);
+        let mut shared = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(matrix) = shared.upgrade() {
+            return Ok(Head { matrix, width });
         }
-        let values = self.weights().read_rows(self.config().head_name(), candidates, self.config().hidden_size)?;
-        let head = Arc::new(self.kernels.head_matrix(values, candidates.len(), self.config().hidden_size));
-        *kept = Some((candidates.to_vec(), head.clone()));
-        Ok(head)
+        let values = self.weights().read(self.config().head_name(), &[width, hidden])?;
+        let _turn = self.turn();
+        let matrix = Arc::new(self.kernels.head_matrix(values, width, hidden));
+        self.kernels.synchronize();
+        *shared = Arc::downgrade(&matrix);
+        Ok(Head { matrix, width })
     }
 
-    fn whole_head(&self) -> Result<Arc<K::Matrix>, ModelError> {
-        if let Some(head) = self.head.get() {
-            return Ok(head.clone());
-        }
-        let (vocabulary, hidden) = (self.config().vocabulary_size, self.config().hidden_size);
-        let values = self.weights().read(self.config().head_name(), &[vocabulary, hidden])?;
-        Ok(self.head.get_or_init(|| Arc::new(self.kernels.head_matrix(values, vocabulary, hidden))).clone())
-    }
-
-    /// Logits of the tokens `candidates` at each text's last position. # Shapes: result `[S, candidates]`.
-    ///
-    /// What a text begins with as the one before is not computed again on the processor, with the same bits.
-    ///
-    /// # Errors
-    /// Tokens outside the vocabulary, texts longer than the model's positions, weights that cannot be read.
-    pub fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
-        self.check(batch, candidates)?;
-        if self.kernels.gpu().is_some() {
-            return self.score_with(batch, candidates, &mut []);
-        }
-        let (rest, mut caches) = self.behind_remembered(batch);
-        let logits = self.score_with(&rest, candidates, &mut caches)?;
-        self.remember(batch, &caches);
-        Ok(logits)
-    }
-
-    fn score_with(
-        &self,
-        batch: &TokenBatch,
-        candidates: &[u32],
-        caches: &mut [KeyValueCache<K>],
-    ) -> Result<Vec<f32>, ModelError> {
-        let on_device = self.on_device(batch);
-        let kept = KeptRows::new(&self.kernels, &batch.layout.last_rows());
-        let head = self.candidate_head(candidates)?;
-        let embedded = self.embed(batch, &on_device)?;
-        let x = self.forward(&on_device.pass(&self.kernels, None), embedded, Some(&kept), caches);
-        let (normed, _) = self.normed(kept.count, &x);
-        Ok(self.kernels.download(&self.logits(kept.count, &normed, &head, candidates.len())))
-    }
-
-    /// Residual stream before the first block, after each block, and after the final norm. # Shapes: each `[N, D]`.
-    ///
-    /// # Errors
-    /// As [`score`](Self::score).
-    pub fn hidden_states(&self, batch: &TokenBatch) -> Result<Vec<Vec<f32>>, ModelError> {
-        self.check(batch, &[])?;
-        let on_device = self.on_device(batch);
-        let pass = on_device.pass(&self.kernels, None);
-        let mut x = self.embed(batch, &on_device)?;
-        let mut states = vec![self.kernels.download(&x)];
-        for block in &self.blocks {
-            x = block.forward(&pass, x, None, None).0;
-            states.push(self.kernels.download(&x));
-        }
-        states.push(self.kernels.download(&self.normed(batch.rows(), &x).0));
-        Ok(states)
-    }
-
-    /// Logits of the whole vocabulary at every row. # Shapes: result `[N, V]`.
-    ///
-    /// # Errors
-    /// As [`score`](Self::score).
-    pub fn all_logits(&self, batch: &TokenBatch) -> Result<Vec<f32>, ModelError> {
-        self.check(batch, &[])?;
-        let on_device = self.on_device(batch);
-        let embedded = self.embed(batch, &on_device)?;
-        let x = self.forward(&on_device.pass(&self.kernels, None), embedded, None, &mut []);
-        let (normed, _) = self.normed(batch.rows(), &x);
-        let head = self.whole_head()?;
-        Ok(self.kernels.download(&self.logits(batch.rows(), &normed, &head, self.config().vocabulary_size)))
-    }
-
-    fn check(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<(), ModelError> {
+    pub(crate) fn check(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<(), ModelError> {
         let vocabulary_size = self.config().vocabulary_size;
         if let Some(&token) = batch.tokens.iter().chain(candidates).find(|&&token| token as usize >= vocabulary_size) {
             return Err(ModelError::TokenOutOfVocabulary { token, vocabulary_size });
@@ -233,5 +175,41 @@ impl<K: Kernels> Backbone<K> {
             return Err(ModelError::TextTooLong { length, most });
         }
         Ok(())
+    }
+}
+
+/// Rows of the head, `[width, D]`.
+pub(crate) struct Head<K: Kernels> {
+    pub(crate) matrix: Arc<K::Matrix>,
+    pub(crate) width: usize,
+}
+
+impl<K: Kernels> Clone for Head<K> {
+    fn clone(&self) -> Self {
+        Self { matrix: self.matrix.clone(), width: self.width }
+    }
+}
+
+/// Tokens and their rows of the head, as they were last asked for.
+pub(crate) struct CandidateHead<K: Kernels>(Mutex<Option<(Vec<u32>, Head<K>)>>);
+
+impl<K: Kernels> CandidateHead<K> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// The rows of `candidates`, made with `kernels` where others were asked for before.
+    pub(crate) fn of(&self, base: &Backbone<K>, kernels: &K, candidates: &[u32]) -> Result<Head<K>, ModelError> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, head)) = &*last
+            && known == candidates
+        {
+            return Ok(head.clone());
+        }
+        let (width, hidden) = (candidates.len(), base.config().hidden_size);
+        let values = base.weights().read_rows(base.config().head_name(), candidates, hidden)?;
+        let head = Head { matrix: Arc::new(kernels.head_matrix(values, width, hidden)), width };
+        *last = Some((candidates.to_vec(), head.clone()));
+        Ok(head)
     }
 }

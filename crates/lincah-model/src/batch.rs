@@ -63,6 +63,11 @@ impl TokenBatch {
         self.layout.sequences()
     }
 
+    /// All tokens of one text, the shared ones included.
+    pub(crate) fn text_tokens(&self, text: usize) -> Vec<u32> {
+        [&self.tokens[..self.prefix_length()], &self.tokens[self.layout.own_rows(text)]].concat()
+    }
+
     /// N: how many rows the model computes.
     pub fn rows(&self) -> usize {
         self.tokens.len()

@@ -1,16 +1,14 @@
 //! One decoder layer: attention and MLP, each between norms and added to the residual stream.
 
+use crate::adapter::LayerAdapter;
 use crate::attention::{Attention, AttentionActivations};
 use crate::cache::KeyValueCache;
-use crate::linear::Linear;
-use crate::lora::Target;
 use crate::mlp::{Mlp, MlpActivations};
 use crate::pass::{KeptRows, Pass};
 use lincah_kernels::{Kernels, NormShape};
 
 /// One decoder layer. The post-norms are Gemma 2's and 3's.
 pub(crate) struct Block<K: Kernels> {
-    pub(crate) layer: usize,
     pub(crate) hidden_size: usize,
     pub(crate) norm_epsilon: f32,
     pub(crate) attention_norm: K::Buffer,
@@ -51,47 +49,9 @@ impl<K: Kernels> BlockActivations<K> {
 }
 
 impl<K: Kernels> Block<K> {
-    pub(crate) fn projection(&self, target: Target) -> &Linear<K> {
-        match target {
-            Target::Query => &self.attention.query,
-            Target::Key => &self.attention.key,
-            Target::Value => &self.attention.value,
-            Target::Output => &self.attention.output,
-            Target::Gate => &self.mlp.gate,
-            Target::Up => &self.mlp.up,
-            Target::Down => &self.mlp.down,
-        }
-    }
-
-    pub(crate) fn projection_mut(&mut self, target: Target) -> &mut Linear<K> {
-        match target {
-            Target::Query => &mut self.attention.query,
-            Target::Key => &mut self.attention.key,
-            Target::Value => &mut self.attention.value,
-            Target::Output => &mut self.attention.output,
-            Target::Gate => &mut self.mlp.gate,
-            Target::Up => &mut self.mlp.up,
-            Target::Down => &mut self.mlp.down,
-        }
-    }
-
-    /// All projections, in the order of [`Target::ALL`].
-    pub(crate) fn projections_mut(&mut self) -> [&mut Linear<K>; 7] {
-        let Self { attention, mlp, .. } = self;
-        [
-            &mut attention.query,
-            &mut attention.key,
-            &mut attention.value,
-            &mut attention.output,
-            &mut mlp.gate,
-            &mut mlp.up,
-            &mut mlp.down,
-        ]
-    }
-
-    /// Whether any projection of the block has a LoRA in training.
-    pub(crate) fn is_trained(&self) -> bool {
-        Target::ALL.iter().any(|&target| self.projection(target).lora.as_ref().is_some_and(|lora| lora.a.training.is_some()))
+    /// Room for the keys and values of so many positions.
+    pub(crate) fn cache(&self, kernels: &K, positions: usize) -> KeyValueCache<K> {
+        KeyValueCache::new(kernels, self.attention.shape, positions)
     }
 
     fn norm_shape(&self, rows: usize) -> NormShape {
@@ -140,15 +100,15 @@ impl<K: Kernels> Block<K> {
     pub(crate) fn forward(
         &self,
         pass: &Pass<K>,
+        adapter: &LayerAdapter<K>,
         x: K::Buffer,
         kept: Option<&KeptRows<K>>,
         cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, BlockActivations<K>) {
         let kernels = pass.kernels;
-        let key = |module| pass.dropout_key(self.layer, module);
         let (normed, attention_r) = self.norm(kernels, pass.rows, &x, &self.attention_norm);
-        let (y, attention) = self.attention.forward(pass, &normed, kept, [key(0), key(1), key(2), key(3)], cache);
-        let attention_normed = (kernels.keeps_norms() && self.attention.reads_input()).then_some(normed);
+        let (y, attention) = self.attention.forward(pass, adapter, &normed, kept, cache);
+        let attention_normed = (kernels.keeps_norms() && Attention::reads_input(adapter)).then_some(normed);
         let rows = kept.map_or(pass.rows, |kept| kept.count);
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
         let gathered = kept.map(|kept| {
@@ -159,7 +119,7 @@ impl<K: Kernels> Block<K> {
         let (mut normed, mut mlp_r) = (kernels.unset(rows * self.hidden_size), kernels.unset(rows));
         let residual = (gathered.as_ref().unwrap_or(&x), &self.mlp_norm);
         kernels.add_rms_norm(self.norm_shape(rows), residual, &mut middle, (&mut normed, &mut mlp_r));
-        let (y, mlp) = self.mlp.forward(kernels, rows, &normed, [key(4), key(5), key(6)]);
+        let (y, mlp) = self.mlp.forward(pass, adapter, rows, &normed);
         let (mut out, mlp_post) = self.post_norm(kernels, rows, &self.mlp_post_norm, y);
         kernels.add(&middle, &mut out);
         (
@@ -170,25 +130,26 @@ impl<K: Kernels> Block<K> {
 
     /// From the gradient of the residual stream behind the block, `[M, D]`, to that before it, `[N, D]`; `None` where `wants_input` is false.
     pub(crate) fn backward(
-        &mut self,
+        &self,
         pass: &Pass<K>,
+        adapter: &mut LayerAdapter<K>,
         saved: &BlockActivations<K>,
         mut dx: K::Buffer,
         (kept, wants_input): (Option<&KeptRows<K>>, bool),
     ) -> Option<K::Buffer> {
         let kernels = pass.kernels;
         let rows = kept.map_or(pass.rows, |kept| kept.count);
-        let normed = self.normed_again(kernels, rows, (&saved.middle, &self.mlp_norm), self.mlp.reads_input());
+        let normed = self.normed_again(kernels, rows, (&saved.middle, &self.mlp_norm), Mlp::reads_input(adapter));
         let d_mlp = self.post_norm_backward(kernels, rows, &self.mlp_post_norm, &saved.mlp_post, &dx);
-        let d_normed = self.mlp.backward(kernels, rows, &normed, &saved.mlp, d_mlp.as_ref().unwrap_or(&dx));
+        let d_normed = self.mlp.backward((kernels, rows), adapter, (&normed, &saved.mlp), d_mlp.as_ref().unwrap_or(&dx));
         kernels.rms_norm_backward(self.norm_shape(rows), (&saved.middle, &self.mlp_norm, &saved.mlp_r), &d_normed, &mut dx);
         let input = (&saved.input, &self.attention_norm);
-        let again = self.attention.reads_input() && saved.attention_normed.is_none();
+        let again = Attention::reads_input(adapter) && saved.attention_normed.is_none();
         let computed = self.normed_again(kernels, pass.rows, input, again);
         let normed = saved.attention_normed.as_ref().unwrap_or(&computed);
         let d_attention = self.post_norm_backward(kernels, rows, &self.attention_post_norm, &saved.attention_post, &dx);
         let dy = d_attention.as_ref().unwrap_or(&dx);
-        let d_normed = self.attention.backward(pass, normed, &saved.attention, dy, (kept, wants_input))?;
+        let d_normed = self.attention.backward(pass, adapter, (normed, &saved.attention), dy, (kept, wants_input))?;
         if let Some(kept) = kept {
             let mut all = kernels.zeros(pass.rows * self.hidden_size);
             kernels.scatter_add_rows(self.hidden_size, &kept.indices, &dx, &mut all);

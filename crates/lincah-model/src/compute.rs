@@ -101,7 +101,7 @@ pub struct UnknownPrecision {
 
 /// Where and how a model computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Compute {
+pub struct ComputeOptions {
     /// Where.
     pub device: Device,
     /// How weights and products are kept; `None` is the device's default.
@@ -113,7 +113,7 @@ pub struct Compute {
     pub profile: bool,
 }
 
-impl From<Device> for Compute {
+impl From<Device> for ComputeOptions {
     fn from(device: Device) -> Self {
         Self { device, ..Self::default() }
     }

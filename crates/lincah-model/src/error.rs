@@ -75,6 +75,9 @@ pub enum ModelError {
         /// The target.
         token: u32,
     },
+    /// A score that is not a number.
+    #[error("the model's logits are not finite numbers: its weights or its adapter are damaged, or the training diverged")]
+    NotFinite,
     /// A training step without an adapter to train.
     #[error("there is no adapter to train; begin training first")]
     NothingToTrain,

@@ -1,6 +1,9 @@
 //! A decoder-only transformer with LoRA: token batch in, label scores and LoRA gradients out. It knows tokens, never text.
+//!
+//! A [`LanguageModel`] is frozen; a [`Scorer`] is it with an [`Adapter`], a [`Training`] makes one. Any number of them live on one base.
 #![deny(unsafe_code)]
 
+mod adapter;
 mod attention;
 mod backbone;
 mod batch;
@@ -8,7 +11,9 @@ mod block;
 mod cache;
 mod compute;
 pub mod config;
+mod decoding;
 mod error;
+mod frozen_states;
 pub mod gguf;
 mod language_model;
 mod linear;
@@ -19,17 +24,24 @@ mod mlp;
 pub mod new_file;
 mod optimizer;
 mod pass;
+mod prefix_cache;
 mod schedule;
+mod scorer;
+mod training;
 pub mod weights;
 
-pub use backbone::{Backbone, Decoding};
+pub use backbone::Backbone;
 pub use batch::TokenBatch;
-pub use compute::{Compute, Device, Precision, UnknownDevice, UnknownPrecision};
+pub use compute::{ComputeOptions, Device, Precision, UnknownDevice, UnknownPrecision};
 pub use config::BackboneConfig;
+pub use decoding::Decoding;
 pub use error::ModelError;
+pub use frozen_states::FrozenStates;
 pub use language_model::{LanguageModel, load};
 pub use lincah_kernels::OperationTime;
 pub use lora::{Adapter, LoraConfig, LoraLayout, Target};
 pub use loss::{Loss, Targets};
 pub use optimizer::{Moments, Optimizer, OptimizerState};
 pub use schedule::Schedule;
+pub use scorer::{BackboneScorer, Scorer};
+pub use training::{BackboneTraining, Objective, Training};

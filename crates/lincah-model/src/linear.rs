@@ -1,57 +1,15 @@
-//! A frozen weight with an optional bias and an optional LoRA.
+//! A frozen weight with an optional bias, and the LoRA that may be applied to it.
 
-use crate::lora::LoraConfig;
+use crate::adapter::Lora;
 use crate::pass::MOST_RECORDED_ROWS;
-use lincah_kernels::{DiagonalBlocks, Kernels, LoraGradients, LoraSaved, LoraShape};
+use lincah_kernels::{Kernels, LoraGradients, LoraSaved, LoraShape};
 
-/// One trained array with its gradient and Adam's two moments.
-pub(crate) struct Parameter<K: Kernels> {
-    pub(crate) shape: [usize; 2],
-    pub(crate) value: K::Buffer,
-    pub(crate) training: Option<ParameterTraining<K>>,
-}
-
-/// What a parameter needs in training only.
-pub(crate) struct ParameterTraining<K: Kernels> {
-    pub(crate) gradient: K::Buffer,
-    pub(crate) first_moment: K::Buffer,
-    pub(crate) second_moment: K::Buffer,
-}
-
-impl<K: Kernels> Parameter<K> {
-    pub(crate) fn new(kernels: &K, shape: [usize; 2], values: &[f32]) -> Self {
-        Self { shape, value: kernels.upload(values), training: None }
-    }
-
-    pub(crate) fn begin_training(&mut self, kernels: &K) {
-        let length = self.shape[0] * self.shape[1];
-        let zeros = || kernels.zeros(length);
-        self.training = Some(ParameterTraining { gradient: zeros(), first_moment: zeros(), second_moment: zeros() });
-    }
-
-    fn gradient(&mut self) -> (&K::Buffer, &mut K::Buffer) {
-        let training = self.training.as_mut().expect("gradients are asked for in training only");
-        (&self.value, &mut training.gradient)
-    }
-}
-
-/// The two factors of a LoRA.
-pub(crate) struct Lora<K: Kernels> {
-    pub(crate) a: Parameter<K>,
-    pub(crate) b: Parameter<K>,
-    pub(crate) scale: f32,
-    pub(crate) dropout: f32,
-    /// Blocks of B that are one array, where heads share it.
-    pub(crate) tied: Option<DiagonalBlocks>,
-}
-
-/// `y = x Wᵀ + bias + scale (x Aᵀ) Bᵀ`. # Shapes: W `[O, I]`, A `[R, I]`, B `[O, R]`.
+/// `y = x Wᵀ + bias`, and with a LoRA `+ scale (x Aᵀ) Bᵀ`. # Shapes: W `[O, I]`, A `[R, I]`, B `[O, R]`.
 pub(crate) struct Linear<K: Kernels> {
     pub(crate) inputs: usize,
     pub(crate) outputs: usize,
     pub(crate) weight: K::Matrix,
     pub(crate) bias: Option<K::Buffer>,
-    pub(crate) lora: Option<Lora<K>>,
 }
 
 /// What a linear layer's backward needs besides its input.
@@ -100,30 +58,18 @@ impl<K: Kernels> Linear<K> {
         LoraShape { rows, inputs: self.inputs, outputs: self.outputs, rank: lora.a.shape[0], scale: lora.scale }
     }
 
-    /// Fits a LoRA with the given factors in whole form; with more than one of `heads`, they share B.
-    pub(crate) fn adapt(&mut self, kernels: &K, config: &LoraConfig, heads: usize, (a, b): (&[f32], &[f32])) {
-        let rank = a.len() / self.inputs;
-        let blocks = DiagonalBlocks { count: heads, rows: self.outputs / heads, columns: config.rank, width: rank };
-        self.lora = Some(Lora {
-            a: Parameter::new(kernels, [rank, self.inputs], a),
-            b: Parameter::new(kernels, [self.outputs, rank], b),
-            scale: config.scale(),
-            dropout: config.dropout as f32,
-            tied: (heads > 1).then_some(blocks),
-        });
-    }
-
     /// Forward for `rows` rows. With `dropout_key`, in training: dropout is applied, and what the backward needs is returned.
     pub(crate) fn forward(
         &self,
         kernels: &K,
         rows: usize,
         x: &K::Buffer,
+        lora: Option<&Lora<K>>,
         dropout_key: Option<u64>,
     ) -> (K::Buffer, LinearSaved<K>) {
         let mut y = kernels.unset(rows * self.outputs);
         let mut saved = LinearSaved { dropout_key: dropout_key.unwrap_or(0), ..LinearSaved::none() };
-        match &self.lora {
+        match lora {
             Some(lora) => {
                 if dropout_key.is_some() && lora.dropout > 0.0 {
                     let mut dropped = kernels.unset(rows * self.inputs);
@@ -146,20 +92,22 @@ impl<K: Kernels> Linear<K> {
     /// Adds to the LoRA's gradients; with `dx`, gives the input's gradient too.
     /// # Shapes: x, dx `[N, I]`, dy `[N, O]`.
     pub(crate) fn backward(
-        &mut self,
-        kernels: &K,
-        rows: usize,
+        &self,
+        pass: (&K, usize),
+        lora: Option<&mut Lora<K>>,
         (x, saved): (&K::Buffer, &LinearSaved<K>),
         dy: &K::Buffer,
         dx: InputGradient<K::Buffer>,
     ) {
-        let Some(mut lora) = self.lora.take() else {
+        let (kernels, rows) = pass;
+        let Some(lora) = lora else {
             if let Some((dx, accumulate)) = dx {
                 self.frozen_backward(kernels, rows, dy, (dx, accumulate));
             }
             return;
         };
-        let shape = self.lora_shape(&lora, rows);
+        let shape = self.lora_shape(lora, rows);
+        let dropout = lora.dropout;
         let (a, a_gradient) = lora.a.gradient();
         let (b, b_gradient) = lora.b.gradient();
         let hidden = saved.hidden.as_ref().expect("the forward saved the hidden rows");
@@ -175,11 +123,10 @@ impl<K: Kernels> Linear<K> {
                 kernels.lora_backward(shape, factors, dy, gradients);
                 if let (Some((dx, accumulate)), Some(_)) = (dx, dropped) {
                     self.frozen_backward(kernels, rows, dy, (dx, accumulate));
-                    kernels.dropout_backward(&own, lora.dropout, saved.dropout_key, dx);
+                    kernels.dropout_backward(&own, dropout, saved.dropout_key, dx);
                 }
             }
         }
-        self.lora = Some(lora);
     }
 
     fn frozen_backward(&self, kernels: &K, rows: usize, dy: &K::Buffer, (dx, accumulate): (&mut K::Buffer, bool)) {

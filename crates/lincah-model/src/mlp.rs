@@ -1,10 +1,17 @@
 //! The gated MLP half of a block.
 
+use crate::adapter::LayerAdapter;
 use crate::linear::{Linear, LinearSaved, sum_of_two};
+use crate::lora::Target;
+use crate::pass::Pass;
 use lincah_kernels::{Activation, GatedShape, Kernels};
+
+/// The projections of the MLP.
+const TARGETS: [Target; 3] = [Target::Gate, Target::Up, Target::Down];
 
 /// `down(activation(gate(x)) up(x))`.
 pub(crate) struct Mlp<K: Kernels> {
+    pub(crate) layer: usize,
     pub(crate) activation: Activation,
     pub(crate) gate: Linear<K>,
     pub(crate) up: Linear<K>,
@@ -20,10 +27,6 @@ pub(crate) struct MlpActivations<K: Kernels> {
 }
 
 impl<K: Kernels> Mlp<K> {
-    fn is_adapted(&self) -> bool {
-        [&self.gate, &self.up, &self.down].iter().any(|projection| projection.lora.is_some())
-    }
-
     fn gated_shape(&self, rows: usize) -> GatedShape {
         GatedShape { rows, inputs: self.gate.inputs, outputs: self.gate.outputs, activation: self.activation }
     }
@@ -35,15 +38,18 @@ impl<K: Kernels> Mlp<K> {
     /// # Shapes: x and result `[M, D]`.
     pub(crate) fn forward(
         &self,
-        kernels: &K,
+        pass: &Pass<K>,
+        adapter: &LayerAdapter<K>,
         rows: usize,
         x: &K::Buffer,
-        keys: [Option<u64>; 3],
     ) -> (K::Buffer, MlpActivations<K>) {
+        let kernels = pass.kernels;
+        let project = |linear: &Linear<K>, x, target| {
+            linear.forward(kernels, rows, x, adapter.of(target), pass.dropout_key(self.layer, target))
+        };
         let mut activated = kernels.unset(rows * self.gate.outputs);
-        let ((gate, gate_saved), (up, up_saved)) = if self.is_adapted() {
-            let (gate, up) =
-                kernels.beside(|| self.gate.forward(kernels, rows, x, keys[0]), || self.up.forward(kernels, rows, x, keys[1]));
+        let ((gate, gate_saved), (up, up_saved)) = if adapter.adapts(&TARGETS) {
+            let (gate, up) = kernels.beside(|| project(&self.gate, x, Target::Gate), || project(&self.up, x, Target::Up));
             kernels.gated_activation(self.activation, &gate.0, &up.0, &mut activated);
             (gate, up)
         } else {
@@ -52,32 +58,33 @@ impl<K: Kernels> Mlp<K> {
             kernels.gated_linear(self.gated_shape(rows), inputs, [&mut gate, &mut up], &mut activated);
             ((gate, LinearSaved::none()), (up, LinearSaved::none()))
         };
-        let (y, down_saved) = self.down.forward(kernels, rows, &activated, keys[2]);
+        let (y, down_saved) = project(&self.down, &activated, Target::Down);
         (y, MlpActivations { gate, up, projections: [gate_saved, up_saved, down_saved] })
     }
 
     /// Whether the backward reads the input.
-    pub(crate) fn reads_input(&self) -> bool {
-        self.gate.lora.is_some() || self.up.lora.is_some()
+    pub(crate) fn reads_input(adapter: &LayerAdapter<K>) -> bool {
+        adapter.adapts(&[Target::Gate, Target::Up])
     }
 
     /// Gradient of the input, `[M, D]`; the activated rows, where a LoRA reads them, are computed again rather than kept.
     pub(crate) fn backward(
-        &mut self,
-        kernels: &K,
-        rows: usize,
-        x: &K::Buffer,
-        saved: &MlpActivations<K>,
+        &self,
+        (kernels, rows): (&K, usize),
+        adapter: &mut LayerAdapter<K>,
+        (x, saved): (&K::Buffer, &MlpActivations<K>),
         dy: &K::Buffer,
     ) -> K::Buffer {
-        let width = self.gate.outputs;
-        let mut activated = kernels.unset(if self.is_adapted() { rows * width } else { 0 });
-        if self.down.lora.is_some() {
+        let (width, is_adapted) = (self.gate.outputs, adapter.adapts(&TARGETS));
+        let mut activated = kernels.unset(if is_adapted { rows * width } else { 0 });
+        if adapter.of(Target::Down).is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
         let mut d_activated = kernels.unset(rows * width);
-        self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some((&mut d_activated, false)));
-        if !self.is_adapted() {
+        let [.., gate_lora, up_lora, down_lora] = adapter.projections.each_mut().map(Option::as_mut);
+        let gradient = Some((&mut d_activated, false));
+        self.down.backward((kernels, rows), down_lora, (&activated, &saved.projections[2]), dy, gradient);
+        if !is_adapted {
             let mut dx = kernels.unset(rows * self.gate.inputs);
             let inputs = ([&saved.gate, &saved.up], self.frozen_weights());
             kernels.gated_linear_backward(self.gated_shape(rows), inputs, &d_activated, &mut dx);
@@ -90,8 +97,8 @@ impl<K: Kernels> Mlp<K> {
         let dx = sum_of_two(
             kernels,
             (rows, Some(rows * gate.inputs)),
-            |dx| gate.backward(kernels, rows, (x, gate_saved), &d_gate, dx),
-            |dx| up.backward(kernels, rows, (x, up_saved), &d_up, dx),
+            |dx| gate.backward((kernels, rows), gate_lora, (x, gate_saved), &d_gate, dx),
+            |dx| up.backward((kernels, rows), up_lora, (x, up_saved), &d_up, dx),
         );
         dx.expect("the gradient is wanted")
     }

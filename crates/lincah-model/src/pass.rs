@@ -2,6 +2,7 @@
 
 use crate::batch::TokenBatch;
 use crate::config::RopeConfig;
+use crate::lora::Target;
 use lincah_kernels::Kernels;
 use std::sync::Arc;
 
@@ -72,9 +73,9 @@ pub(crate) fn rope_tables<K: Kernels>(
 }
 
 impl<K: Kernels> Pass<'_, K> {
-    /// A different key for each module of each layer.
-    pub(crate) fn dropout_key(&self, layer: usize, module: usize) -> Option<u64> {
-        self.dropout_seed
-            .map(|seed| seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add((layer * 8 + module + 1) as u64).rotate_left(31))
+    /// A different key for each projection of each layer.
+    pub(crate) fn dropout_key(&self, layer: usize, target: Target) -> Option<u64> {
+        let place = (layer * 8 + target as usize + 1) as u64;
+        self.dropout_seed.map(|seed| seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(place).rotate_left(31))
     }
 }

@@ -6,7 +6,7 @@ use harness::rounded::Rounded;
 use harness::{FAMILIES, Golden, LOSSES, each_state_and_logits, numbers};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{CudaPrecision, Kernels, cuda};
-use lincah_model::{Adapter, Loss, Targets, TokenBatch};
+use lincah_model::{Adapter, Loss, Objective, Targets, TokenBatch, Training};
 use std::collections::BTreeMap;
 
 /// Norm of a difference, relative to the golden array's norm: numbers have 8 bits, and rounding at every product adds up over the layers.
@@ -42,16 +42,15 @@ fn gradients<K: Kernels>(
     loss: Loss,
     (adapter, shared): (&Adapter, bool),
 ) -> Gradients {
-    let mut model = golden.model(kernels);
-    model.set_adapter(adapter).unwrap();
-    model.make_trainable();
+    let mut training = golden.model(kernels).train_adapter(adapter).unwrap();
     let (all, targets) = (golden.texts(), &golden.integers["targets"]);
     let tokens: Vec<u32> = texts.iter().map(|&text| targets[text]).collect();
     let texts: Vec<&[u32]> = texts.iter().map(|&text| all[text]).collect();
     let batch = if shared { TokenBatch::new(&texts) } else { TokenBatch::without_prefix(&texts) };
     let targets = Targets { texts: &numbers(texts.len()), tokens: &tokens, weights: &vec![1.0; texts.len()] };
-    model.accumulate_gradients(&batch, &targets, (loss, &golden.integers["label_tokens"]), 0).unwrap();
-    model.gradients()
+    let objective = Objective { loss, candidates: &golden.integers["label_tokens"] };
+    training.accumulate_gradients(&batch, &targets, objective, 0).unwrap();
+    training.gradients()
 }
 
 /// Norm of a difference, relative to the expected array's norm. NaN where a number is.

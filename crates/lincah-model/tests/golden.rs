@@ -7,7 +7,10 @@ use harness::{FAMILIES, Golden, LOSSES, close, each_state_and_logits, numbers};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Adapter, Backbone, LoraConfig, Loss, ModelError, Optimizer, Targets, TokenBatch};
+use lincah_model::{
+    Adapter, Backbone, BackboneScorer, BackboneTraining, LoraConfig, Loss, ModelError, Objective, Optimizer, Scorer, Targets,
+    TokenBatch, Training,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +19,9 @@ use std::sync::Arc;
 const TOLERANCE: f32 = 5e-5;
 /// The same after ten optimizer steps, which divide small gradients by their own size.
 const TRAINED_TOLERANCE: f32 = 1e-4;
+
+/// The label's token, over the whole vocabulary.
+const LABEL: Objective = Objective { loss: Loss::Label, candidates: &[] };
 
 #[test]
 fn hidden_states_and_logits_on_the_reference() {
@@ -39,7 +45,7 @@ fn hidden_states_and_logits_on_cuda() {
 fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
-        let mut model = golden.model(kernels());
+        let model = golden.model(kernels());
         let texts = golden.texts();
         let targets = &golden.integers["targets"];
         let labels = &golden.integers["label_tokens"];
@@ -47,13 +53,13 @@ fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
         for (loss, name) in LOSSES {
             let weight = 1.0 / if loss == Loss::AllTokens { rows } else { texts.len() } as f32;
             for batch in [TokenBatch::new(&texts), TokenBatch::without_prefix(&texts)] {
-                model.set_adapter(&golden.adapter()).unwrap();
-                model.make_trainable();
+                let mut training = model.train_adapter(&golden.adapter()).unwrap();
                 let weights = vec![weight; texts.len()];
                 let targets = Targets { texts: &numbers(texts.len()), tokens: targets, weights: &weights };
-                let value = model.accumulate_gradients(&batch, &targets, (loss, labels), 0).unwrap();
+                let objective = Objective { loss, candidates: labels };
+                let value = training.accumulate_gradients(&batch, &targets, objective, 0).unwrap();
                 golden.close(&format!("loss.{name}"), &[value as f32], TOLERANCE);
-                let gradients = model.gradients();
+                let gradients = training.gradients();
                 assert_eq!(gradients.len(), golden.adapter().tensors.len());
                 for (key, gradient) in &gradients {
                     golden.close(&format!("grad.{name}.{key}"), gradient, TOLERANCE);
@@ -84,16 +90,15 @@ fn gradients_beside_a_frozen_mlp<K: Kernels>(kernels: fn() -> K) {
     for golden in FAMILIES.map(Golden::read) {
         let ([_, adapter], texts) = (golden.adapters(), golden.texts());
         fn gradients<K: Kernels>(
-            mut model: Backbone<K>,
+            model: Arc<Backbone<K>>,
             adapter: &Adapter,
             batch: &TokenBatch,
             tokens: &[u32],
         ) -> BTreeMap<String, Vec<f32>> {
-            model.set_adapter(adapter).unwrap();
-            model.make_trainable();
+            let mut training = model.train_adapter(adapter).unwrap();
             let targets = Targets { texts: &numbers(tokens.len()), tokens, weights: &vec![1.0; tokens.len()] };
-            model.accumulate_gradients(batch, &targets, (Loss::Label, &[]), 0).unwrap();
-            model.gradients()
+            training.accumulate_gradients(batch, &targets, LABEL, 0).unwrap();
+            training.gradients()
         }
         let (batch, tokens) = (TokenBatch::new(&texts), &golden.integers["targets"]);
         let exact = gradients(golden.model(Reference::<f64>::new()), &adapter, &batch, tokens);
@@ -135,15 +140,16 @@ fn recomputation<K: Kernels>(kernels: impl Fn() -> K) {
         let texts = golden.texts();
         for (loss, adapter) in [Loss::Label, Loss::AllTokens].into_iter().flat_map(|loss| golden.adapters().map(|a| (loss, a))) {
             let gradients = |recompute: bool| {
-                let mut model = golden.model(kernels()).with_recomputation(recompute);
-                model.set_adapter(&adapter).unwrap();
-                model.make_trainable();
+                let files = Arc::new(ModelFiles::open(&golden.folder).unwrap());
+                let model = Arc::new(Backbone::load(kernels(), files).unwrap().with_recomputation(recompute));
+                let mut training = model.train_adapter(&adapter).unwrap();
                 let (tokens, weights) = (&golden.integers["targets"], vec![1.0; texts.len()]);
                 let targets = Targets { texts: &numbers(texts.len()), tokens, weights: &weights };
                 let mut step = || {
-                    let value = model.accumulate_gradients(&TokenBatch::new(&texts), &targets, (loss, &[]), 5).unwrap();
-                    let gradients = model.gradients();
-                    model.apply_gradients(&Optimizer::default(), 1e-2);
+                    let objective = Objective { loss, candidates: &[] };
+                    let value = training.accumulate_gradients(&TokenBatch::new(&texts), &targets, objective, 5).unwrap();
+                    let gradients = training.gradients();
+                    training.apply_gradients(&Optimizer::default(), 1e-2);
                     (value.to_bits(), gradients)
                 };
                 [step(), step(), step()]
@@ -160,18 +166,16 @@ fn scores_in_int8_are_near_those_in_f32_and_the_same_for_any_batch() {
         let golden = Golden::read(family);
         let texts = golden.texts();
         let files = || Arc::new(ModelFiles::open(&golden.folder).unwrap());
-        let mut rounded = Backbone::load_int8(Cpu, files()).unwrap();
-        let mut exact = golden.model(Cpu);
-        rounded.set_adapter(&golden.adapter()).unwrap();
-        exact.set_adapter(&golden.adapter()).unwrap();
-        let score = |model: &Backbone<Cpu>, texts: &[&[u32]]| model.score(&TokenBatch::new(texts), &[1, 2, 3]).unwrap();
+        let base = Arc::new(Backbone::load_int8(Cpu, files()).unwrap());
+        let [rounded, exact] = [&base, &golden.model(Cpu)].map(|base| base.scorer(Some(&golden.adapter())).unwrap());
+        let score = |model: &BackboneScorer<Cpu>, texts: &[&[u32]]| model.score(&TokenBatch::new(texts), &[1, 2, 3]).unwrap();
         let (found, expected) = (score(&rounded, &texts), score(&exact, &texts));
         let largest = expected.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
         let error = found.iter().zip(&expected).fold(0.0f32, |error, (a, b)| error.max((a - b).abs()));
         assert!(error > 0.0 && error < 0.1 * largest, "{family}: {error} of {largest}");
         let alone: Vec<f32> = texts.iter().flat_map(|text| score(&rounded, &[text])).collect();
         assert_eq!(alone, found, "{family}");
-        assert!(matches!(rounded.begin_training(&golden.adapter().config, 1), Err(ModelError::Int8Training)));
+        assert!(matches!(base.begin_training(&golden.adapter().config, 1), Err(ModelError::Int8Training)));
     }
 }
 
@@ -182,21 +186,13 @@ fn texts_that_begin_like_the_one_before_get_the_same_bits() {
         let texts = golden.texts();
         let longer: Vec<Vec<u32>> = texts.iter().map(|text| [text, &text[..2]].concat()).collect();
         let texts: Vec<&[u32]> = texts.iter().copied().chain(longer.iter().map(Vec::as_slice)).collect();
-        let fresh = |adapter: bool| {
-            let mut model = golden.model(Cpu);
-            if adapter {
-                model.set_adapter(&golden.adapter()).unwrap();
-            }
-            model
-        };
-        let scores = |model: &Backbone<Cpu>, texts: &[&[u32]]| -> Vec<u32> {
+        let model = golden.model(Cpu);
+        let fresh = |adapter: bool| model.scorer(adapter.then(|| golden.adapter()).as_ref()).unwrap();
+        let scores = |model: &BackboneScorer<Cpu>, texts: &[&[u32]]| -> Vec<u32> {
             model.score(&TokenBatch::new(texts), &[1, 2, 3]).unwrap().iter().map(|logit| logit.to_bits()).collect()
         };
-        let mut used = fresh(false);
         for adapter in [false, true] {
-            if adapter {
-                used.set_adapter(&golden.adapter()).unwrap();
-            }
+            let used = fresh(adapter);
             for batch in [&texts[..1], &texts[..1], &texts[texts.len() / 2..][..1], &texts[..], &texts[1..], &texts[..3]] {
                 assert_eq!(scores(&used, batch), scores(&fresh(adapter), batch), "{family}");
             }
@@ -213,27 +209,28 @@ fn frozen_layers_whose_outputs_are_kept_give_the_same_bits() {
         let texts = golden.texts();
         let layers = golden.model(Cpu).config().layer_count();
         let config = LoraConfig { layers: Some(vec![layers - 1]), ..golden.adapter().config };
-        let step = |model: &mut Backbone<Cpu>, order: &[usize]| {
+        let step = |training: &mut BackboneTraining<Cpu>, order: &[usize]| {
             let batch: Vec<&[u32]> = order.iter().map(|&text| texts[text]).collect();
             let tokens: Vec<u32> = order.iter().map(|&text| golden.integers["targets"][text]).collect();
             let targets = Targets { texts: &numbers(order.len()), tokens: &tokens, weights: &vec![1.0; order.len()] };
-            let loss = model.accumulate_gradients(&TokenBatch::new(&batch), &targets, (Loss::Label, &[]), 5).unwrap();
-            model.apply_gradients(&Optimizer::default(), 1e-2);
+            let loss = training.accumulate_gradients(&TokenBatch::new(&batch), &targets, LABEL, 5).unwrap();
+            training.apply_gradients(&Optimizer::default(), 1e-2);
             loss.to_bits()
         };
         let all = numbers(texts.len());
-        let mut model = golden.model(Cpu);
-        model.begin_training(&config, 3).unwrap();
-        step(&mut model, &all);
-        let mut resumed = golden.model(Cpu);
-        resumed.resume_training(&model.adapter().unwrap(), &model.optimizer_state()).unwrap();
+        let mut training = golden.model(Cpu).begin_training(&config, 3).unwrap();
+        step(&mut training, &all);
+        // A base model of its own, which knows none of the states.
+        let resume = |training: &BackboneTraining<Cpu>| {
+            golden.model(Cpu).resume_training(&training.adapter(), &training.optimizer_state()).unwrap()
+        };
+        let mut resumed = resume(&training);
         let backwards: Vec<usize> = all.iter().rev().copied().collect();
         for order in [&all[..], &backwards, &all[1..], &all[..1]] {
-            assert_eq!(step(&mut model, order), step(&mut resumed, order), "{family} {order:?}");
-            resumed.end_training();
-            resumed.resume_training(&model.adapter().unwrap(), &model.optimizer_state()).unwrap();
+            assert_eq!(step(&mut training, order), step(&mut resumed, order), "{family} {order:?}");
+            resumed = resume(&training);
         }
-        assert_eq!(model.adapter().unwrap().tensors, resumed.adapter().unwrap().tensors, "{family}");
+        assert_eq!(training.adapter().tensors, resumed.adapter().tensors, "{family}");
     }
 }
 
@@ -243,16 +240,15 @@ fn frozen_layers_whose_outputs_are_kept_give_the_same_bits() {
 fn replayed_steps_on_cuda_are_the_first_step_bit_for_bit() {
     for precision in [CudaPrecision::F32, CudaPrecision::Bf16] {
         for (golden, adapter) in FAMILIES.map(Golden::read).iter().flat_map(|golden| golden.adapters().map(|a| (golden, a))) {
-            let mut model = golden.model(cuda(0, Some(precision)).expect("a GPU"));
-            model.set_adapter(&adapter).unwrap();
-            model.make_trainable();
+            let model = golden.model(cuda(0, Some(precision)).expect("a GPU"));
+            let mut training = model.train_adapter(&adapter).unwrap();
             let (texts, family) = (golden.texts(), &golden.folder);
             let mut step = |texts: &[&[u32]], tokens: &[u32]| {
                 let weights = vec![0.5; texts.len()];
                 let targets = Targets { texts: &numbers(texts.len()), tokens, weights: &weights };
-                let loss = model.accumulate_gradients(&TokenBatch::new(texts), &targets, (Loss::Label, &[]), 0).unwrap();
-                let gradients = model.gradients();
-                model.apply_gradients(&Optimizer::default(), 0.0);
+                let loss = training.accumulate_gradients(&TokenBatch::new(texts), &targets, LABEL, 0).unwrap();
+                let gradients = training.gradients();
+                training.apply_gradients(&Optimizer::default(), 0.0);
                 (loss.to_bits(), gradients)
             };
             let tokens = &golden.integers["targets"];
@@ -274,15 +270,15 @@ const SOFT: [f64; 3] = [0.25, 1.0, 0.6];
 fn soft_targets<K: Kernels>(kernels: fn() -> K) {
     for family in FAMILIES {
         let golden = Golden::read(family);
-        let mut model = golden.model(kernels());
+        let model = golden.model(kernels());
         let texts = golden.texts();
         let labels = &golden.integers["label_tokens"];
         let vocabulary = model.config().vocabulary_size();
-        let mut gradients_of = |loss: Loss, targets: &Targets| {
-            model.set_adapter(&golden.adapter()).unwrap();
-            model.make_trainable();
-            let value = model.accumulate_gradients(&TokenBatch::new(&texts), targets, (loss, labels), 0).unwrap();
-            (value, model.gradients())
+        let gradients_of = |loss: Loss, targets: &Targets| {
+            let mut training = model.train_adapter(&golden.adapter()).unwrap();
+            let objective = Objective { loss, candidates: labels };
+            let value = training.accumulate_gradients(&TokenBatch::new(&texts), targets, objective, 0).unwrap();
+            (value, training.gradients())
         };
         for loss in [Loss::Label, Loss::RestrictedLabel] {
             let mut entries: Vec<(usize, u32, f32)> = Vec::new();
@@ -345,18 +341,16 @@ fn ten_steps_of_adam_and_of_adamw<K: Kernels>(kernels: fn() -> K) {
             weights: &vec![1.0 / texts.len() as f32; texts.len()],
         };
         for (name, weight_decay) in [("adam", 0.0), ("adamw", 0.1)] {
-            let mut model = golden.model(kernels());
-            model.set_adapter(&golden.adapter()).unwrap();
-            model.make_trainable();
+            let mut training = golden.model(kernels()).train_adapter(&golden.adapter()).unwrap();
             let optimizer = Optimizer { epsilon: 1e-8, weight_decay, ..Optimizer::default() };
             let batch = TokenBatch::new(&texts);
             let mut losses = Vec::new();
             for _ in 0..10 {
-                losses.push(model.accumulate_gradients(&batch, &targets, (Loss::Label, &[]), 0).unwrap() as f32);
-                model.apply_gradients(&optimizer, 1e-2);
+                losses.push(training.accumulate_gradients(&batch, &targets, LABEL, 0).unwrap() as f32);
+                training.apply_gradients(&optimizer, 1e-2);
             }
             golden.close(&format!("{name}.label.losses"), &losses, TRAINED_TOLERANCE);
-            for (key, tensor) in model.adapter().unwrap().tensors {
+            for (key, tensor) in training.adapter().tensors {
                 golden.close(&format!("{name}.label.{key}"), &tensor.values, TRAINED_TOLERANCE);
             }
         }
@@ -380,8 +374,7 @@ fn greedy_continuations<K: Kernels>(kernels: fn() -> K) {
     let all: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for family in FAMILIES {
         let golden = Golden::read(family);
-        let mut model = golden.model(kernels());
-        model.set_adapter(&golden.adapter()).unwrap();
+        let model = golden.model(kernels()).scorer(Some(&golden.adapter())).unwrap();
         for case in all[family].as_array().unwrap() {
             let numbers = |key: &str| serde_json::from_value::<Vec<f32>>(case[key].clone()).unwrap();
             let tokens = |key: &str| numbers(key).into_iter().map(|token| token as u32).collect::<Vec<_>>();
@@ -428,9 +421,9 @@ fn greedy_continuations_on_cuda() {
 fn a_text_read_in_parts_gives_the_logits_of_the_whole_bit_for_bit() {
     for family in FAMILIES {
         let golden = Golden::read(family);
-        let mut model = golden.model(Cpu);
-        model.set_adapter(&golden.adapter()).unwrap();
-        let vocabulary = model.config().vocabulary_size();
+        let base = golden.model(Cpu);
+        let model = base.scorer(Some(&golden.adapter())).unwrap();
+        let vocabulary = base.config().vocabulary_size();
         for text in golden.texts() {
             let whole = model.all_logits(&TokenBatch::without_prefix(&[text])).unwrap();
             for part in [1, 3, text.len()] {
@@ -449,7 +442,7 @@ fn a_text_read_in_parts_gives_the_logits_of_the_whole_bit_for_bit() {
 #[test]
 fn a_refused_token_leaves_the_text_as_it_was() {
     let golden = Golden::read("gemma3");
-    let model = golden.model(Cpu);
+    let model = golden.model(Cpu).scorer(None).unwrap();
     let (mut disturbed, mut calm) = (model.decoding(20), model.decoding(20));
     assert_eq!(disturbed.read(&[3, 4, 5]).unwrap(), calm.read(&[3, 4, 5]).unwrap());
     assert!(matches!(disturbed.read(&[6, 9999]), Err(ModelError::TokenOutOfVocabulary { token: 9999, .. })));

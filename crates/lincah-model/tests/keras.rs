@@ -4,7 +4,9 @@
 use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda, reference::Reference};
 use lincah_model::lora::AdapterTensor;
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Adapter, Backbone, LoraConfig, LoraLayout, Loss, Optimizer, Target, Targets, TokenBatch};
+use lincah_model::{
+    Adapter, Backbone, LoraConfig, LoraLayout, Loss, Objective, Optimizer, Target, Targets, TokenBatch, Training,
+};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -55,8 +57,8 @@ impl Golden {
     }
 }
 
-fn model<K: Kernels>(kernels: K) -> Backbone<K> {
-    Backbone::load(kernels, Arc::new(ModelFiles::open(&folder()).unwrap())).unwrap()
+fn model<K: Kernels>(kernels: K) -> Arc<Backbone<K>> {
+    Arc::new(Backbone::load(kernels, Arc::new(ModelFiles::open(&folder()).unwrap())).unwrap())
 }
 
 fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f32) {
@@ -68,9 +70,9 @@ fn close(name: &str, found: &[f32], expected: &[f32], tolerance: f32) {
 
 fn ten_steps_of_the_codelab<K: Kernels>(kernels: K) {
     let golden = Golden::read();
-    let mut model = model(kernels);
-    model.set_adapter(&golden.adapter("initial")).unwrap();
-    model.make_trainable();
+    let model = model(kernels);
+    let mut training = model.train_adapter(&golden.adapter("initial")).unwrap();
+    let objective = Objective { loss: Loss::AllTokens, candidates: &[] };
     let weights = [1.0 / (BATCH * LENGTH) as f32; BATCH];
     let optimizer = Optimizer { epsilon_before_correction: true, ..Optimizer::default() };
     let mut losses = Vec::new();
@@ -78,18 +80,19 @@ fn ten_steps_of_the_codelab<K: Kernels>(kernels: K) {
         let (inputs, last): (Vec<&[u32]>, Vec<u32>) =
             batch.iter().map(|sequence| (&sequence[..sequence.len() - 1], sequence[sequence.len() - 1])).unzip();
         let targets = Targets { texts: &[0, 1], tokens: &last, weights: &weights };
-        losses.push(model.accumulate_gradients(&TokenBatch::new(&inputs), &targets, (Loss::AllTokens, &[]), 0).unwrap() as f32);
-        model.apply_gradients(&optimizer, 5e-4);
+        losses.push(training.accumulate_gradients(&TokenBatch::new(&inputs), &targets, objective, 0).unwrap() as f32);
+        training.apply_gradients(&optimizer, 5e-4);
     }
     close("losses", &losses, &golden.arrays["losses"].values, TOLERANCE);
     let (initial, trained) = (golden.adapter("initial"), golden.adapter("trained"));
-    for (key, tensor) in model.adapter().unwrap().tensors {
+    for (key, tensor) in training.adapter().tensors {
         close(&key, &tensor.values, &trained.tensors[&key].values, TOLERANCE);
         let moved = tensor.values.iter().zip(&initial.tensors[&key].values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(moved > 100.0 * TOLERANCE, "{key} moved by {moved:e} only, which proves nothing");
     }
     let texts: Vec<&[u32]> = golden.sequences[..BATCH].iter().map(|sequence| &sequence[..sequence.len().min(LENGTH)]).collect();
-    let logits = model.all_logits(&TokenBatch::without_prefix(&texts)).unwrap();
+    let scorer = model.scorer(Some(&training.adapter())).unwrap();
+    let logits = scorer.all_logits(&TokenBatch::without_prefix(&texts)).unwrap();
     close("logits after", &logits, &golden.arrays["logits_after"].values, 10.0 * TOLERANCE);
 }
 
@@ -114,8 +117,7 @@ fn the_whole_form_without_the_layout_gives_the_same_logits() {
     let golden = Golden::read();
     let saved = tempfile::tempdir().unwrap();
     golden.adapter("trained").write(saved.path(), "tiny").unwrap();
-    let mut model = model(Cpu);
-    model.set_adapter(&Adapter::read(saved.path()).unwrap()).unwrap();
+    let model = model(Cpu).scorer(Some(&Adapter::read(saved.path()).unwrap())).unwrap();
     let texts: Vec<&[u32]> = golden.sequences[..BATCH].iter().map(|sequence| &sequence[..sequence.len().min(LENGTH)]).collect();
     let logits = model.all_logits(&TokenBatch::without_prefix(&texts)).unwrap();
     close("logits", &logits, &golden.arrays["logits_after"].values, 10.0 * TOLERANCE);
@@ -123,9 +125,7 @@ fn the_whole_form_without_the_layout_gives_the_same_logits() {
 
 #[test]
 fn a_fresh_adapter_is_drawn_as_he_uniform_over_all_heads() {
-    let mut model = model(Cpu);
-    model.begin_training(&config(), 3).unwrap();
-    let tensors = model.adapter().unwrap().tensors;
+    let tensors = model(Cpu).begin_training(&config(), 3).unwrap().adapter().tensors;
     let golden = Golden::read();
     for (place, target, heads, bound) in [(0, "q_proj", 4, (6.0f32 / 64.0).sqrt()), (1, "v_proj", 2, (6.0f32 / 32.0).sqrt())] {
         let a = &tensors[&format!("base_model.model.model.layers.1.self_attn.{target}.lora_A.weight")];

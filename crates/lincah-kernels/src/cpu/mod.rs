@@ -81,6 +81,10 @@ impl Kernels for Cpu {
     type Indices = Vec<usize>;
     type Recording = ();
 
+    fn concurrent(&self) -> Result<Self, crate::CudaError> {
+        Ok(*self)
+    }
+
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         rayon::scope(|_| work())
     }

@@ -1,6 +1,5 @@
 //! Building the backbone from its weights.
 
-use super::frozen::FrozenStates;
 use super::{Backbone, EMBEDDING};
 use crate::attention::Attention;
 use crate::block::Block;
@@ -10,8 +9,7 @@ use crate::linear::Linear;
 use crate::mlp::Mlp;
 use crate::weights::{ModelFiles, Weights};
 use lincah_kernels::{AttentionShape, Kernels};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, Weak};
 
 /// Reads arrays onto a device.
 struct Loader<'a, K: Kernels> {
@@ -49,7 +47,7 @@ impl<K: Kernels> Loader<'_, K> {
             true => self.kernels.int8_matrix(values, outputs, inputs).ok_or(ModelError::NoInt8)?,
             false => self.kernels.matrix(values, outputs, inputs),
         };
-        Ok(Linear { inputs, outputs, weight, bias, lora: None })
+        Ok(Linear { inputs, outputs, weight, bias })
     }
 
     fn weight(&self, module: &str, outputs: usize, inputs: usize) -> Result<Vec<f32>, ModelError> {
@@ -64,7 +62,7 @@ impl<K: Kernels> Loader<'_, K> {
         }
         let values = [self.weight(first, outputs, inputs)?, self.weight(second, outputs, inputs)?];
         let weights = self.kernels.matrix_pair(values, outputs, inputs);
-        Ok(weights.map(|weight| Linear { inputs, outputs, weight, bias: None, lora: None }))
+        Ok(weights.map(|weight| Linear { inputs, outputs, weight, bias: None }))
     }
 
     fn attention(&self, layer: usize, ropes: &[RopeConfig]) -> Result<Attention<K>, ModelError> {
@@ -74,6 +72,7 @@ impl<K: Kernels> Loader<'_, K> {
         let module = |name: &str| format!("model.layers.{layer}.self_attn.{name}");
         let options = &config.layers[layer];
         Ok(Attention {
+            layer,
             shape: AttentionShape {
                 heads: config.head_count,
                 key_value_heads: config.key_value_head_count,
@@ -100,7 +99,6 @@ impl<K: Kernels> Loader<'_, K> {
         let [gate, up] = self.linear_pair([&name("mlp.gate_proj"), &name("mlp.up_proj")], intermediate, hidden)?;
         let mlp_norm = if config.post_norms { "pre_feedforward_layernorm.weight" } else { "post_attention_layernorm.weight" };
         Ok(Block {
-            layer,
             hidden_size: hidden,
             norm_epsilon: config.norm_epsilon,
             attention_norm: self.norm(&name("input_layernorm.weight"), hidden)?,
@@ -108,6 +106,7 @@ impl<K: Kernels> Loader<'_, K> {
             attention_post_norm: self.optional_norm(config.post_norms, &name("post_attention_layernorm.weight"), hidden)?,
             mlp_norm: self.norm(&name(mlp_norm), hidden)?,
             mlp: Mlp {
+                layer,
                 activation: config.activation,
                 gate,
                 up,
@@ -154,23 +153,20 @@ impl<K: Kernels> Backbone<K> {
         let blocks = (0..config.layers.len()).map(|layer| loader.block(layer, &ropes)).collect::<Result<_, _>>()?;
         let final_norm = loader.norm("model.norm.weight", config.hidden_size)?;
         let embedding = if kernels.keeps_embedding() { Some(loader.embedding()?) } else { None };
+        // Others read the arrays from streams of their own.
+        kernels.synchronize();
         Ok(Self {
             kernels,
             files,
             ropes,
             blocks,
             final_norm,
-            head: OnceLock::new(),
-            candidate_head: Mutex::new(None),
+            head: Mutex::new(Weak::new()),
             embedding,
-            recorded: BTreeMap::new(),
-            lora: None,
-            optimizer_steps: 0,
-            remembered: Mutex::default(),
-            frozen: FrozenStates::default(),
+            frozen_states: Mutex::new(Weak::new()),
             recompute: false,
             int8,
-            largest_step: 0,
+            turn: Mutex::new(()),
         })
     }
 }

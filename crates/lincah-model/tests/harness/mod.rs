@@ -5,7 +5,7 @@ pub mod rounded;
 
 use lincah_kernels::Kernels;
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Adapter, Backbone, Loss, Target, TokenBatch};
+use lincah_model::{Adapter, Backbone, Loss, Scorer, Target, TokenBatch};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,8 @@ impl Golden {
         Self { folder, arrays, integers }
     }
 
-    pub fn model<K: Kernels>(&self, kernels: K) -> Backbone<K> {
-        Backbone::load(kernels, Arc::new(ModelFiles::open(&self.folder).unwrap())).unwrap()
+    pub fn model<K: Kernels>(&self, kernels: K) -> Arc<Backbone<K>> {
+        Arc::new(Backbone::load(kernels, Arc::new(ModelFiles::open(&self.folder).unwrap())).unwrap())
     }
 
     pub fn adapter(&self) -> Adapter {
@@ -92,24 +92,24 @@ pub fn close(name: &str, expected: &[f32], found: &[f32], tolerance: f32) {
 pub fn each_state_and_logits<K: Kernels>(kernels: fn() -> K, check: impl Fn(&Golden, &str, &[f32])) {
     for family in FAMILIES {
         let golden = Golden::read(family);
-        let mut model = golden.model(kernels());
+        let model = golden.model(kernels());
         let texts = golden.texts();
         let vocabulary = model.config().vocabulary_size();
         let candidates: Vec<u32> = (0..vocabulary as u32).collect();
         let shared = TokenBatch::new(&texts);
         assert_eq!(shared.prefix_length(), golden.integers["prefix_length"][0] as usize);
-        check(&golden, "base.logits.last", &model.score(&shared, &candidates).unwrap());
-        model.set_adapter(&golden.adapter()).unwrap();
+        check(&golden, "base.logits.last", &model.scorer(None).unwrap().score(&shared, &candidates).unwrap());
+        let scorer = model.scorer(Some(&golden.adapter())).unwrap();
         let apart = TokenBatch::without_prefix(&texts);
-        let states = model.hidden_states(&apart).unwrap();
+        let states = scorer.hidden_states(&apart).unwrap();
         let layers = states.len() - 2;
         for (layer, state) in states.iter().enumerate() {
             let name = if layer <= layers { format!("hidden.{layer}") } else { String::from("hidden.final") };
             check(&golden, &name, state);
         }
-        check(&golden, "logits.all", &model.all_logits(&apart).unwrap());
+        check(&golden, "logits.all", &scorer.all_logits(&apart).unwrap());
         for batch in [&shared, &apart] {
-            check(&golden, "logits.last", &model.score(batch, &candidates).unwrap());
+            check(&golden, "logits.last", &scorer.score(batch, &candidates).unwrap());
         }
     }
 }

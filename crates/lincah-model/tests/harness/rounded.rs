@@ -68,6 +68,10 @@ impl Kernels for Rounded {
         true
     }
 
+    fn concurrent(&self) -> Result<Self, lincah_kernels::CudaError> {
+        Ok(Self { exact: self.exact.concurrent()?, ..*self })
+    }
+
     fn upload(&self, values: &[f32]) -> Array {
         Array { values: self.exact.upload(values), content: Content::Wide }
     }

@@ -1,14 +1,13 @@
 //! What one training step reads on the device, how much memory it takes, and its recording for batches of the same shape.
 
-use super::Backbone;
+use super::{BackboneTraining, Entry, backpropagate};
+use crate::backbone::Head;
 use crate::batch::TokenBatch;
-use crate::block::Block;
 use crate::error::ModelError;
-use crate::lora::Target;
 use crate::loss::{Loss, LossTerm};
 use crate::pass::{DeviceBatch, KeptRows, MOST_RECORDED_ROWS};
 use lincah_kernels::Kernels;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 /// Most logits that are held at once.
 const MOST_LOGITS: usize = 1 << 24;
@@ -17,7 +16,7 @@ const MOST_SHAPES: usize = 128;
 
 /// Everything that a recording depends on. Batches are filled up to few numbers of rows, so that few shapes occur.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct StepShape {
+pub(super) struct StepShape {
     rows: usize,
     prefix_length: usize,
     texts: usize,
@@ -28,53 +27,54 @@ pub(crate) struct StepShape {
     candidates: Vec<u32>,
 }
 
+/// Steps by their shape.
+pub(super) type RecordedSteps<K> = BTreeMap<StepShape, RecordedStep<K>>;
+
 /// A step's inputs, which later steps of the shape replace, and its recording, made at the second step.
-pub(crate) struct RecordedStep<K: Kernels> {
+pub(super) struct RecordedStep<K: Kernels> {
     inputs: StepInputs<K>,
     recording: Option<K::Recording>,
 }
 
 /// What the step reads on the device besides the model.
-pub(crate) struct StepInputs<K: Kernels> {
-    pub(crate) on_device: DeviceBatch<K>,
+pub(super) struct StepInputs<K: Kernels> {
+    pub(super) on_device: DeviceBatch<K>,
     /// `None` keeps all rows.
-    pub(crate) kept: Option<KeptRows<K>>,
-    pub(crate) terms: Vec<DeviceTerms<K>>,
-    /// `[width, D]`.
-    pub(crate) head: Arc<K::Matrix>,
-    pub(crate) width: usize,
+    pub(super) kept: Option<KeptRows<K>>,
+    pub(super) terms: Vec<DeviceTerms<K>>,
+    pub(super) head: Head<K>,
 }
 
 /// Terms of the loss whose logits are held at once, M of them.
-pub(crate) struct DeviceTerms<K: Kernels> {
-    pub(crate) count: usize,
-    pub(crate) rows: K::Indices,
-    pub(crate) classes: K::Indices,
-    pub(crate) weights: K::Buffer,
+pub(super) struct DeviceTerms<K: Kernels> {
+    pub(super) count: usize,
+    pub(super) rows: K::Indices,
+    pub(super) classes: K::Indices,
+    pub(super) weights: K::Buffer,
     /// Written by the step.
-    pub(crate) losses: K::Buffer,
+    pub(super) losses: K::Buffer,
 }
 
 /// What a step is asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct StepRequest<'a> {
-    pub(crate) loss: Loss,
-    pub(crate) candidates: &'a [u32],
-    pub(crate) terms: &'a [LossTerm],
+pub(super) struct StepRequest<'a> {
+    pub(super) loss: Loss,
+    pub(super) candidates: &'a [u32],
+    pub(super) terms: &'a [LossTerm],
     /// Columns of the logits that the terms' targets stand for.
-    pub(crate) classes: &'a [usize],
-    pub(crate) lowest: usize,
-    pub(crate) dropout_seed: u64,
+    pub(super) classes: &'a [usize],
+    pub(super) lowest: usize,
+    pub(super) dropout_seed: u64,
 }
 
-impl<K: Kernels> Backbone<K> {
-    /// The loss of a step, whose gradients are added to the blocks'.
-    pub(super) fn step(&mut self, blocks: &mut [Block<K>], batch: &TokenBatch, request: StepRequest) -> Result<f64, ModelError> {
+impl<K: Kernels> BackboneTraining<K> {
+    /// The loss of a step, whose gradients are added to the adapter's.
+    pub(super) fn step(&mut self, batch: &TokenBatch, request: StepRequest) -> Result<f64, ModelError> {
         self.check_memory(batch.rows())?;
-        if !self.is_recordable(blocks, batch, &request) {
+        if !self.is_recordable(batch, &request) {
             let mut inputs = self.inputs(batch, batch.texts(), &request)?;
-            let entry = self.entry(blocks, batch, &inputs, request.lowest)?;
-            self.backpropagate(blocks, &mut inputs, entry, (request.lowest, request.dropout_seed));
+            let entry = self.entry(batch, &inputs, request.lowest)?;
+            self.compute(&mut inputs, entry, &request);
             return Ok(self.loss(&inputs, &request));
         }
         let texts = batch.texts();
@@ -94,92 +94,86 @@ impl<K: Kernels> Backbone<K> {
         let step = match self.recorded.remove(&shape) {
             None => {
                 let mut inputs = self.inputs(&batch, texts, &request)?;
-                let embedded = self.embed(&batch, &inputs.on_device)?;
-                self.backpropagate(blocks, &mut inputs, (embedded, 0), (request.lowest, request.dropout_seed));
+                let states = self.base.embed(&self.kernels, &batch, &inputs.on_device)?;
+                self.compute(&mut inputs, Entry { states, first: 0 }, &request);
                 RecordedStep { inputs, recording: None }
             }
-            Some(step) => self.again(blocks, &batch, step, &request),
+            Some(step) => self.again(&batch, step, &request),
         };
         let value = self.loss(&step.inputs, &request);
         self.recorded.insert(shape, step);
         Ok(value)
     }
 
-    /// The residual stream `[N, D]` before the first layer to compute, and that layer: the lowest adapted one where what enters it is
-    /// known from an earlier step. Such states are kept in the processor's memory only.
-    fn entry(
-        &mut self,
-        blocks: &[Block<K>],
-        batch: &TokenBatch,
-        inputs: &StepInputs<K>,
-        lowest: usize,
-    ) -> Result<(K::Buffer, usize), ModelError> {
-        let hidden_size = self.config().hidden_size;
-        if lowest == 0 || self.kernels.gpu().is_some() {
-            return Ok((self.embed(batch, &inputs.on_device)?, 0));
+    fn compute(&mut self, inputs: &mut StepInputs<K>, entry: Entry<K>, request: &StepRequest) {
+        let Self { base, kernels, adapter, .. } = self;
+        backpropagate((base, kernels), adapter, inputs, entry, (request.lowest, request.dropout_seed));
+    }
+
+    /// The residual stream before the first layer to compute: the lowest adapted one where what enters it is known from an earlier step.
+    /// Such states are kept in the processor's memory only.
+    fn entry(&self, batch: &TokenBatch, inputs: &StepInputs<K>, lowest: usize) -> Result<Entry<K>, ModelError> {
+        let (base, kernels, hidden_size) = (&self.base, &self.kernels, self.base.config().hidden_size);
+        if lowest == 0 || kernels.gpu().is_some() {
+            return Ok(Entry { states: base.embed(kernels, batch, &inputs.on_device)?, first: 0 });
         }
-        if let Some(rows) = self.frozen.before(lowest, hidden_size).rows(batch) {
-            return Ok((self.kernels.upload(&rows), lowest));
+        if let Some(rows) = self.frozen_states.rows(lowest, hidden_size, batch) {
+            return Ok(Entry { states: kernels.upload(&rows), first: lowest });
         }
-        let embedded = self.embed(batch, &inputs.on_device)?;
-        let pass = inputs.on_device.pass(&self.kernels, None);
-        let states = blocks[..lowest].iter().fold(embedded, |x, block| block.forward(&pass, x, None, None).0);
-        let rows = self.kernels.download(&states);
-        self.frozen.keep(batch, &rows);
-        Ok((states, lowest))
+        let embedded = base.embed(kernels, batch, &inputs.on_device)?;
+        let pass = inputs.on_device.pass(kernels, None);
+        let below = base.blocks[..lowest].iter().zip(&self.adapter.layers);
+        let states = below.fold(embedded, |x, (block, adapter)| block.forward(&pass, adapter, x, None, None).0);
+        self.frozen_states.keep(lowest, hidden_size, batch, &kernels.download(&states));
+        Ok(Entry { states, first: lowest })
     }
 
     /// Puts the batch in the place of the one before, records the step if that is still to be done, and runs it.
-    fn again(
-        &self,
-        blocks: &mut [Block<K>],
-        batch: &TokenBatch,
-        RecordedStep { mut inputs, mut recording }: RecordedStep<K>,
-        request: &StepRequest,
-    ) -> RecordedStep<K> {
-        inputs.on_device.replace(&self.kernels, batch);
+    fn again(&mut self, batch: &TokenBatch, step: RecordedStep<K>, request: &StepRequest) -> RecordedStep<K> {
+        let Self { base, kernels, adapter, .. } = self;
+        let RecordedStep { mut inputs, mut recording } = step;
+        inputs.on_device.replace(kernels, batch);
         if let Some(kept) = &mut inputs.kept {
-            self.kernels.replace_indices(&batch.layout.last_rows()[..kept.count], &mut kept.indices);
+            kernels.replace_indices(&batch.layout.last_rows()[..kept.count], &mut kept.indices);
         }
         for terms in &mut inputs.terms {
-            self.kernels.replace_indices(request.classes, &mut terms.classes);
-            self.kernels.replace(&request.terms.iter().map(|term| term.weight).collect::<Vec<_>>(), &mut terms.weights);
+            kernels.replace_indices(request.classes, &mut terms.classes);
+            kernels.replace(&request.terms.iter().map(|term| term.weight).collect::<Vec<_>>(), &mut terms.weights);
         }
-        let table = self.embedding.as_ref().expect("a device that records keeps the embedding");
         if recording.is_none() {
-            recording = self.kernels.record(&mut || {
-                let embedded = self.look_up(table, batch.rows(), &inputs.on_device);
-                self.backpropagate(blocks, &mut inputs, (embedded, 0), (request.lowest, request.dropout_seed));
+            recording = kernels.record(&mut || {
+                let states = base.look_up(kernels, batch.rows(), &inputs.on_device);
+                let seeds = (request.lowest, request.dropout_seed);
+                backpropagate((base, kernels), adapter, &mut inputs, Entry { states, first: 0 }, seeds);
             });
         }
-        self.kernels.replay(recording.as_ref().expect("a device that records has a recording"));
+        kernels.replay(recording.as_ref().expect("a device that records has a recording"));
         RecordedStep { inputs, recording }
     }
 
     /// Dropout is drawn anew at every step, and the loss on every token has other terms in every batch: neither is recorded.
-    fn is_recordable(&self, blocks: &[Block<K>], batch: &TokenBatch, request: &StepRequest) -> bool {
-        let drops = |block: &Block<K>| {
-            Target::ALL.iter().any(|&target| block.projection(target).lora.as_ref().is_some_and(|lora| lora.dropout > 0.0))
-        };
+    fn is_recordable(&self, batch: &TokenBatch, request: &StepRequest) -> bool {
+        let mut loras = self.adapter.layers.iter().flat_map(|layer| &layer.projections).flatten();
         self.kernels.records()
             && request.loss != Loss::AllTokens
             && batch.rows() <= MOST_RECORDED_ROWS
             && request.terms.len() * self.head_width(request) <= MOST_LOGITS
-            && !blocks.iter().any(drops)
+            && loras.all(|lora| lora.dropout == 0.0)
     }
 
     fn head_width(&self, request: &StepRequest) -> usize {
-        if request.loss == Loss::RestrictedLabel { request.candidates.len() } else { self.config().vocabulary_size }
+        if request.loss == Loss::RestrictedLabel { request.candidates.len() } else { self.base.config().vocabulary_size }
     }
 
     /// The first `texts` texts of the batch are scored.
-    fn inputs(&self, batch: &TokenBatch, texts: usize, request: &StepRequest) -> Result<StepInputs<K>, ModelError> {
-        let (kernels, width) = (&self.kernels, self.head_width(request));
-        let head = match request.loss {
-            Loss::RestrictedLabel => self.candidate_head(request.candidates)?,
-            Loss::Label | Loss::AllTokens => self.whole_head()?,
+    fn inputs(&mut self, batch: &TokenBatch, texts: usize, request: &StepRequest) -> Result<StepInputs<K>, ModelError> {
+        let head = match (request.loss, &self.head) {
+            (Loss::RestrictedLabel, _) => self.candidate_head.of(&self.base, &self.kernels, request.candidates)?,
+            (Loss::Label | Loss::AllTokens, Some(head)) => head.clone(),
+            (Loss::Label | Loss::AllTokens, None) => self.head.insert(self.base.whole_head()?).clone(),
         };
-        let most = (MOST_LOGITS / width).max(1);
+        let kernels = &self.kernels;
+        let most = (MOST_LOGITS / head.width).max(1);
         let terms = request.terms.chunks(most).zip(request.classes.chunks(most));
         let terms = terms.map(|(terms, classes)| DeviceTerms {
             count: terms.len(),
@@ -189,8 +183,8 @@ impl<K: Kernels> Backbone<K> {
             losses: kernels.unset(terms.len()),
         });
         let kept = (request.loss != Loss::AllTokens).then(|| KeptRows::new(kernels, &batch.layout.last_rows()[..texts]));
-        let tables = self.rope_tables(rope_positions(batch));
-        Ok(StepInputs { on_device: DeviceBatch::new(kernels, batch, tables), kept, terms: terms.collect(), head, width })
+        let tables = self.base.rope_tables(kernels, rope_positions(batch));
+        Ok(StepInputs { on_device: DeviceBatch::new(kernels, batch, tables), kept, terms: terms.collect(), head })
     }
 
     /// `Σ weight * loss`.
@@ -216,7 +210,7 @@ impl<K: Kernels> Backbone<K> {
 
     /// About how many bytes a training step of so many rows takes: what the forward keeps of every layer, and what one layer works with.
     fn step_bytes(&self, rows: usize) -> usize {
-        let (config, product) = (self.config(), self.kernels.product_bytes());
+        let (config, product) = (self.base.config(), self.kernels.product_bytes());
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let queries = config.head_count * config.head_dimension;
         let keys = config.key_value_head_count * config.head_dimension;
@@ -225,7 +219,7 @@ impl<K: Kernels> Backbone<K> {
         let layer = 2 * stream + product * (2 * queries + 2 * keys + 2 * intermediate + normed + hidden) + 4 * config.head_count;
         let working = 4 * stream + (4 + 3 * product) * intermediate + (4 + 2 * product) * queries;
         let layers = config.layers.len();
-        rows * if self.recompute { layers * stream + layer + working } else { layers * layer + working }
+        rows * if self.base.recompute { layers * stream + layer + working } else { layers * layer + working }
     }
 }
 

@@ -2,17 +2,19 @@
 
 use crate::batch::TokenBatch;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most numbers that are kept, a gigabyte; texts beyond are computed at every step.
 const MOST_NUMBERS: usize = 1 << 28;
 
-/// The residual stream before a layer, `[tokens, D]` a text.
+/// The residual stream before a layer, `[tokens, D]` per text, shared by the trainings of one base model.
 #[derive(Debug, Default)]
-pub(super) struct FrozenStates {
-    layer: usize,
-    width: usize,
-    texts: HashMap<Vec<u32>, FrozenText>,
+pub struct FrozenStates(Mutex<States>);
+
+#[derive(Debug, Default)]
+struct States {
+    /// By layer and text.
+    texts: HashMap<(usize, Vec<u32>), FrozenText>,
     numbers: usize,
 }
 
@@ -34,38 +36,32 @@ impl FrozenText {
 
 /// All tokens of each text.
 fn texts(batch: &TokenBatch) -> impl Iterator<Item = Vec<u32>> + '_ {
-    let prefix = &batch.tokens[..batch.prefix_length()];
-    (0..batch.texts()).map(move |text| [prefix, &batch.tokens[batch.layout.own_rows(text)]].concat())
+    (0..batch.texts()).map(|text| batch.text_tokens(text))
 }
 
 impl FrozenStates {
-    /// Begins anew where these are states before another layer.
-    pub(super) fn before(&mut self, layer: usize, width: usize) -> &mut Self {
-        if (self.layer, self.width) != (layer, width) {
-            *self = Self { layer, width, ..Self::default() };
-        }
-        self
-    }
-
-    /// The batch's rows, `[N, D]`, if all of its texts are known.
-    pub(super) fn rows(&self, batch: &TokenBatch) -> Option<Vec<f32>> {
-        let known = texts(batch).map(|tokens| self.texts.get(&tokens)).collect::<Option<Vec<_>>>()?;
-        let mut rows = Vec::with_capacity(batch.rows() * self.width);
+    /// The batch's rows before `layer`, `[N, D]`, if all of its texts are known.
+    pub(crate) fn rows(&self, layer: usize, width: usize, batch: &TokenBatch) -> Option<Vec<f32>> {
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = texts(batch).map(|tokens| states.texts.get(&(layer, tokens))).collect::<Option<Vec<_>>>()?;
+        let mut rows = Vec::with_capacity(batch.rows() * width);
         known[0].append(0, &mut rows);
-        rows.truncate(batch.prefix_length() * self.width);
-        known.iter().for_each(|text| text.append(batch.prefix_length() * self.width, &mut rows));
+        rows.truncate(batch.prefix_length() * width);
+        known.iter().for_each(|text| text.append(batch.prefix_length() * width, &mut rows));
         Some(rows)
     }
 
-    /// Remembers the batch's rows, `[N, D]`.
-    pub(super) fn keep(&mut self, batch: &TokenBatch, rows: &[f32]) {
-        let shared: Arc<[f32]> = rows[..batch.prefix_length() * self.width].into();
+    /// Keeps the batch's rows before `layer`, `[N, D]`.
+    pub(crate) fn keep(&self, layer: usize, width: usize, batch: &TokenBatch, rows: &[f32]) {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared: Arc<[f32]> = rows[..batch.prefix_length() * width].into();
         for (text, tokens) in texts(batch).enumerate() {
             let own = batch.layout.own_rows(text);
-            let own = &rows[own.start * self.width..own.end * self.width];
-            if self.numbers + own.len() <= MOST_NUMBERS && !self.texts.contains_key(&tokens) {
-                self.numbers += own.len();
-                self.texts.insert(tokens, FrozenText { shared: shared.clone(), own: own.into() });
+            let own = &rows[own.start * width..own.end * width];
+            let key = (layer, tokens);
+            if states.numbers + own.len() <= MOST_NUMBERS && !states.texts.contains_key(&key) {
+                states.numbers += own.len();
+                states.texts.insert(key, FrozenText { shared: shared.clone(), own: own.into() });
             }
         }
     }
@@ -85,17 +81,16 @@ mod tests {
             let rows: Vec<f32> = batch.tokens.iter().flat_map(|&token| [token as f32, 0.5]).collect();
             (batch, rows)
         };
-        let mut states = FrozenStates::default();
-        states.before(2, 2);
+        let states = FrozenStates::default();
         for indices in [&[0, 2][..], &[1, 3]] {
             let (batch, rows) = expected(indices);
-            assert_eq!(states.rows(&batch), None);
-            states.keep(&batch, &rows);
+            assert_eq!(states.rows(2, 2, &batch), None);
+            states.keep(2, 2, &batch, &rows);
         }
         for indices in [&[0, 2][..], &[2, 0], &[0, 1], &[3, 2, 1, 0], &[2], &[1]] {
             let (batch, rows) = expected(indices);
-            assert_eq!(states.rows(&batch), Some(rows), "{indices:?}");
+            assert_eq!(states.rows(2, 2, &batch), Some(rows), "{indices:?}");
         }
-        assert_eq!(states.before(3, 2).rows(&expected(&[0]).0), None);
+        assert_eq!(states.rows(3, 2, &expected(&[0]).0), None);
     }
 }
