@@ -43,10 +43,9 @@ fn many_users_at_once<K: Kernels>(kernels: impl Fn() -> K) {
         let alone = |config| trained(&golden.model(kernels()), &golden, config, 3);
         let expected = [alone(&whole), alone(&upper)];
         let expected_scores = [None, Some(&golden.adapter())].map(|adapter| scores(&golden.model(kernels()), &golden, adapter));
-        let base = golden.model(kernels());
+        let (base, adapter) = (golden.model(kernels()), golden.adapter());
         std::thread::scope(|scope| {
             let trainings = [&whole, &upper].map(|config| scope.spawn(|| trained(&base, &golden, config, 3)));
-            let adapter = golden.adapter();
             let scorers = [None, Some(&adapter)].map(|adapter| {
                 let (base, golden) = (&base, &golden);
                 scope.spawn(move || scores(base, golden, adapter))

@@ -2,53 +2,72 @@
 
 mod encoder;
 mod label_tokens;
-mod multi_label;
 mod turns;
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
 use crate::label::LabelSet;
+use crate::task::Task;
 use crate::tokenizer::TokenizerError;
 
-pub use encoder::{EncodedPrompt, PromptEncoder, shared_prefix_length};
+pub use encoder::{EncodedText, PromptEncoder};
 pub use label_tokens::{LabelScheme, LabelTokens};
-pub use multi_label::{EncodedQuestions, MultiLabelEncoder, MultiLabelPrompt};
 pub(crate) use turns::turn_ends;
 pub use turns::{chat_turn, plain_text};
 
 /// A classification prompt; everything that decides its bytes is stored with the classifier.
 ///
+/// Exclusive labels are one question, whose answers are the labels:
+///
 /// ```text
-/// {instruction}:[{choices}]{separator}Text:{text}{separator}Prediction:
+/// {instruction}:[{labels}]{separator}Text:{text}{separator}Prediction:
 /// ```
-/// The answer follows directly, without a space. The defaults are the bytes of Google's "Agile classifiers" codelab.
+/// Independent labels are a question each, whose answers are `No` and `Yes`. All questions of a text begin alike, so that the model reads
+/// the text once for all of them; the description and its brackets are there only where one was given:
+///
+/// ```text
+/// {instruction}:[No,Yes]{separator}Text:{text}{separator}Label:{label} ({description}){separator}Prediction:
+/// ```
+/// The answer follows directly, without a space. The defaults of exclusive labels are the bytes of Google's "Agile classifiers" codelab.
 ///
 /// ```
-/// use lincah::{label::LabelSet, prompt::Prompt};
+/// use lincah::{LabelSet, Prompt, Task};
 ///
-/// let prompt = Prompt::new(LabelSet::new(["Positive", "Negative"])?)?;
+/// let prompt = Prompt::new(Task::SingleLabel, LabelSet::new(["Positive", "Negative"])?)?;
 /// assert_eq!(
-///     prompt.render("Nice one."),
+///     prompt.render("Nice one.", 0),
 ///     "Classify the following text into one of the following classes:[Positive,Negative]<separator>Text:Nice one.<separator>Prediction:"
+/// );
+/// let prompt = Prompt::new(Task::MultiLabel, LabelSet::new(["rude", "off-topic"])?)?;
+/// assert_eq!(
+///     prompt.render("Nice one.", 1),
+///     "Answer whether the label behind the text applies to it with one of the following words:[No,Yes]\
+///      <separator>Text:Nice one.<separator>Label:off-topic<separator>Prediction:"
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "StoredPrompt", into = "StoredPrompt")]
+#[serde(try_from = "ReadPrompt", into = "StoredPrompt")]
 pub struct Prompt {
+    task: Task,
     instruction: String,
     separator: String,
     begin_of_text: bool,
     labels: LabelSet,
-    /// What the model answers in place of the labels, one a label.
+    /// Of independent labels, one per label, empty where there is none.
+    descriptions: Vec<String>,
+    /// What the model answers in place of the answers, one per answer.
     letters: Option<Vec<String>>,
-    cut: Cut,
+    truncation: Truncation,
+    long_texts: LongTexts,
 }
 
-/// What goes where a prompt is longer than it may be.
+/// What is left out where a prompt is longer than it may be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Cut {
+pub enum Truncation {
     /// The end of the text; the question behind it stays.
     #[default]
     Text,
@@ -56,38 +75,120 @@ pub enum Cut {
     Prompt,
 }
 
-impl Cut {
+impl Truncation {
     fn is_text(&self) -> bool {
         *self == Self::Text
     }
 }
 
-/// [`Prompt`] as it lies in a file, not yet checked.
+/// How a text is scored that is longer than the prompt has room for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LongTexts {
+    /// Its beginning, as far as it fits.
+    #[default]
+    First,
+    /// Window by window to its end: the highest probability of the positive one of two labels, or of each independent label.
+    Max,
+    /// Window by window to its end: the mean of the windows' probabilities.
+    Mean,
+}
+
+impl LongTexts {
+    fn is_first(&self) -> bool {
+        *self == Self::First
+    }
+}
+
+impl FromStr for LongTexts {
+    type Err = PromptError;
+
+    fn from_str(name: &str) -> Result<Self, PromptError> {
+        match name {
+            "first" => Ok(Self::First),
+            "max" => Ok(Self::Max),
+            "mean" => Ok(Self::Mean),
+            _ => Err(PromptError::UnknownLongTexts { name: name.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for LongTexts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::First => "first",
+            Self::Max => "max",
+            Self::Mean => "mean",
+        })
+    }
+}
+
+/// [`Prompt`] as it lies in a file, not yet checked. What lincah wrote before there was a task is of exclusive labels.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StoredPrompt {
+    #[serde(default, skip_serializing_if = "Task::is_single_label")]
+    task: Task,
     instruction: String,
     separator: String,
     begin_of_text: bool,
     labels: LabelSet,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    descriptions: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     letters: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Cut::is_text")]
-    cut: Cut,
+    #[serde(default, rename = "cut", skip_serializing_if = "Truncation::is_text")]
+    truncation: Truncation,
+    #[serde(default, skip_serializing_if = "LongTexts::is_first")]
+    long_texts: LongTexts,
+}
+
+/// A stored prompt of any format.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ReadPrompt {
+    /// Format 2, independent labels: what is asked about each, its labels being the two answers.
+    Format2 {
+        question: StoredPrompt,
+        labels: LabelSet,
+        #[serde(default)]
+        descriptions: Vec<(String, String)>,
+    },
+    Stored(StoredPrompt),
 }
 
 impl Prompt {
-    /// The codelab's instruction.
+    /// The instruction for exclusive labels, the codelab's.
     pub const DEFAULT_INSTRUCTION: &'static str = "Classify the following text into one of the following classes";
+    /// The instruction for independent labels.
+    pub const DEFAULT_MULTI_LABEL_INSTRUCTION: &'static str =
+        "Answer whether the label behind the text applies to it with one of the following words";
     /// The codelab's separator: plain text, no piece of its own in any vocabulary.
     pub const DEFAULT_SEPARATOR: &'static str = "<separator>";
+    /// The answers of a question about an independent label.
+    const NO_YES: [&'static str; 2] = ["No", "Yes"];
 
-    /// The codelab's prompt for these labels, with begin of text in front.
+    /// The default prompt for these labels, with begin of text in front.
     ///
     /// # Errors
     /// [`PromptError::SeparatorInLabel`].
-    pub fn new(labels: LabelSet) -> Result<Self, PromptError> {
-        let (instruction, separator) = (Self::DEFAULT_INSTRUCTION.to_owned(), Self::DEFAULT_SEPARATOR.to_owned());
-        Self { instruction, separator, begin_of_text: true, labels, letters: None, cut: Cut::Text }.checked()
+    pub fn new(task: Task, labels: LabelSet) -> Result<Self, PromptError> {
+        let instruction = match task {
+            Task::SingleLabel => Self::DEFAULT_INSTRUCTION,
+            Task::MultiLabel => Self::DEFAULT_MULTI_LABEL_INSTRUCTION,
+        };
+        let prompt = Self {
+            task,
+            instruction: instruction.to_owned(),
+            separator: Self::DEFAULT_SEPARATOR.to_owned(),
+            begin_of_text: true,
+            descriptions: vec![String::new(); labels.len()],
+            labels,
+            letters: None,
+            truncation: Truncation::Text,
+            long_texts: LongTexts::First,
+        };
+        prompt.checked()
     }
 
     /// The same prompt with another instruction; a colon and the choices follow it.
@@ -110,13 +211,39 @@ impl Prompt {
         Self { begin_of_text, ..self }
     }
 
-    /// The same prompt, cut in another way where it is too long.
+    /// The same prompt, truncated in another way where it is too long.
     #[must_use]
-    pub fn with_cut(self, cut: Cut) -> Self {
-        Self { cut, ..self }
+    pub fn with_truncation(self, truncation: Truncation) -> Self {
+        Self { truncation, ..self }
     }
 
-    /// The same prompt, each label listed behind a letter that the model answers in its place.
+    /// The same prompt, long texts scored in another way.
+    ///
+    /// # Errors
+    /// [`PromptError::WindowsOfMany`], [`PromptError::WindowsOfPrompt`].
+    pub fn with_long_texts(self, long_texts: LongTexts) -> Result<Self, PromptError> {
+        Self { long_texts, ..self }.checked()
+    }
+
+    /// The same prompt with descriptions of independent labels, by name.
+    ///
+    /// # Errors
+    /// [`PromptError::DescriptionOfNoLabel`], [`PromptError::DescriptionNotAsked`], [`PromptError::SeparatorInLabel`].
+    pub fn with_descriptions(mut self, descriptions: &[(String, String)]) -> Result<Self, PromptError> {
+        for (label, description) in descriptions {
+            if self.task == Task::SingleLabel {
+                return Err(PromptError::DescriptionNotAsked { label: label.clone() });
+            }
+            let position = self.labels.position(label).ok_or_else(|| PromptError::DescriptionOfNoLabel {
+                label: label.clone(),
+                labels: self.labels.names().to_vec(),
+            })?;
+            self.descriptions[position] = description.trim().to_owned();
+        }
+        self.checked()
+    }
+
+    /// The same prompt, each answer listed behind a letter that the model answers in its place.
     fn with_letters(self, letters: Vec<String>) -> Self {
         Self { letters: Some(letters), ..self }
     }
@@ -125,15 +252,26 @@ impl Prompt {
         if self.separator.is_empty() {
             return Err(PromptError::EmptySeparator);
         }
-        if let Some(label) = self.labels.names().iter().find(|label| label.contains(&self.separator)) {
+        let shown = self.labels.names().iter().chain(&self.descriptions);
+        if let Some(label) = { shown }.find(|shown| shown.contains(&self.separator)) {
             return Err(PromptError::SeparatorInLabel { label: label.clone(), separator: self.separator });
         }
+        if self.long_texts == LongTexts::Max && self.task == Task::SingleLabel && self.labels.len() > 2 {
+            return Err(PromptError::WindowsOfMany { labels: self.labels.len() });
+        }
+        if self.long_texts != LongTexts::First && self.truncation == Truncation::Prompt {
+            return Err(PromptError::WindowsOfPrompt);
+        }
+        let answers = self.answer_names().len();
         match &self.letters {
-            Some(letters) if letters.len() != self.labels.len() => {
-                Err(PromptError::LetterCount { letters: letters.len(), labels: self.labels.len() })
-            }
+            Some(letters) if letters.len() != answers => Err(PromptError::LetterCount { letters: letters.len(), answers }),
             _ => Ok(self),
         }
+    }
+
+    /// How many of the labels a text has.
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// The labels that users see.
@@ -141,9 +279,28 @@ impl Prompt {
         &self.labels
     }
 
-    /// What the model is to answer, one a label: the labels themselves or letters.
-    pub fn answers(&self) -> &[String] {
-        self.letters.as_deref().unwrap_or(self.labels.names())
+    /// How many questions are asked about a text.
+    pub fn questions(&self) -> usize {
+        match self.task {
+            Task::SingleLabel => 1,
+            Task::MultiLabel => self.labels.len(),
+        }
+    }
+
+    /// What a question can be answered with: the labels, or `No` and `Yes`.
+    pub fn answer_names(&self) -> Vec<&str> {
+        match self.task {
+            Task::SingleLabel => self.labels.names().iter().map(String::as_str).collect(),
+            Task::MultiLabel => Self::NO_YES.to_vec(),
+        }
+    }
+
+    /// What the model is to write for each answer: its name or its letter.
+    pub fn answers(&self) -> Vec<&str> {
+        match &self.letters {
+            Some(letters) => letters.iter().map(String::as_str).collect(),
+            None => self.answer_names(),
+        }
     }
 
     /// Whether the begin-of-text id stands in front.
@@ -151,9 +308,14 @@ impl Prompt {
         self.begin_of_text
     }
 
-    /// What goes where the prompt is too long.
-    pub fn cut(&self) -> Cut {
-        self.cut
+    /// What is left out where the prompt is too long.
+    pub fn truncation(&self) -> Truncation {
+        self.truncation
+    }
+
+    /// How texts are scored that are too long.
+    pub fn long_texts(&self) -> LongTexts {
+        self.long_texts
     }
 
     /// What stands between instruction, text and answer.
@@ -163,7 +325,7 @@ impl Prompt {
 
     /// What stands before the text.
     pub fn head(&self) -> String {
-        let names = self.labels.names();
+        let names = self.answer_names();
         let choices = match &self.letters {
             Some(letters) => {
                 letters.iter().zip(names).map(|(letter, name)| format!("{letter}: {name}")).collect::<Vec<_>>().join(",")
@@ -173,30 +335,63 @@ impl Prompt {
         format!("{}:[{choices}]{}Text:", self.instruction, self.separator)
     }
 
-    /// What stands after the text; the answer follows it directly.
-    pub fn tail(&self) -> String {
+    /// What stands after the text, and after the label that a question is about; the answer follows it directly.
+    fn answer_tail(&self) -> String {
         format!("{}Prediction:", self.separator)
     }
 
-    /// The whole prompt of a text, without begin of text.
-    pub fn render(&self, text: &str) -> String {
-        [&self.head(), text, &self.tail()].concat()
+    /// What stands after the text in one of the [`questions`](Self::questions) (panics if there is no such question, as indexing does).
+    pub fn tail(&self, question: usize) -> String {
+        let tail = self.answer_tail();
+        if self.task == Task::SingleLabel {
+            return tail;
+        }
+        let description = match self.descriptions[question].as_str() {
+            "" => String::new(),
+            description => format!(" ({description})"),
+        };
+        format!("{}Label:{}{description}{tail}", self.separator, self.labels.names()[question])
+    }
+
+    /// One of the questions about a text, without begin of text (panics if there is no such question, as indexing does).
+    pub fn render(&self, text: &str, question: usize) -> String {
+        [&self.head(), text, &self.tail(question)].concat()
+    }
+
+    /// All questions about a text, a line each.
+    pub fn render_all(&self, text: &str) -> String {
+        (0..self.questions()).map(|question| self.render(text, question)).collect::<Vec<_>>().join("\n")
     }
 }
 
-impl TryFrom<StoredPrompt> for Prompt {
+impl TryFrom<ReadPrompt> for Prompt {
     type Error = PromptError;
 
-    fn try_from(stored: StoredPrompt) -> Result<Self, PromptError> {
-        let StoredPrompt { instruction, separator, begin_of_text, labels, letters, cut } = stored;
-        Self { instruction, separator, begin_of_text, labels, letters, cut }.checked()
+    fn try_from(read: ReadPrompt) -> Result<Self, PromptError> {
+        let stored = match read {
+            ReadPrompt::Stored(stored) => stored,
+            ReadPrompt::Format2 { question, labels, descriptions } => {
+                let answers = question.labels.names();
+                if answers != Self::NO_YES {
+                    return Err(PromptError::AnswersOfFormat2 { answers: answers.to_vec() });
+                }
+                StoredPrompt { task: Task::MultiLabel, labels, descriptions, ..question }
+            }
+        };
+        let StoredPrompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } = stored;
+        let none = vec![String::new(); labels.len()];
+        let prompt =
+            Self { task, instruction, separator, begin_of_text, labels, descriptions: none, letters, truncation, long_texts };
+        prompt.checked()?.with_descriptions(&descriptions)
     }
 }
 
 impl From<Prompt> for StoredPrompt {
     fn from(prompt: Prompt) -> Self {
-        let Prompt { instruction, separator, begin_of_text, labels, letters, cut } = prompt;
-        Self { instruction, separator, begin_of_text, labels, letters, cut }
+        let Prompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } = prompt;
+        let described = labels.names().iter().cloned().zip(descriptions).filter(|(_, description)| !description.is_empty());
+        let descriptions = described.collect();
+        Self { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts }
     }
 }
 
@@ -214,11 +409,32 @@ pub enum PromptError {
         /// The separator.
         separator: String,
     },
-    /// A multi-label prompt whose answers are not two.
-    #[error("the answers are {answers:?}; a question about a label has two, no and yes")]
-    AnswerCount {
+    /// A prompt of format 2 with other answers than no and yes.
+    #[error("the answers are {answers:?}; the questions about independent labels are answered with No and Yes")]
+    AnswersOfFormat2 {
         /// The answers.
         answers: Vec<String>,
+    },
+    /// A description of a label that is one of several exclusive ones.
+    #[error("`{label}` has a description, but exclusive labels are asked about together; describe them in the instruction")]
+    DescriptionNotAsked {
+        /// The label.
+        label: String,
+    },
+    /// The highest probability of any window, of more than two exclusive labels.
+    #[error("long texts cannot be scored by their highest window with {labels} exclusive labels; take `mean` or `first`")]
+    WindowsOfMany {
+        /// Labels.
+        labels: usize,
+    },
+    /// Windows of a prompt that is cut at its end.
+    #[error("a prompt that is cut at its end, as the codelab's is, has no windows; score long texts by `first`")]
+    WindowsOfPrompt,
+    /// No way to score long texts.
+    #[error("`{name}` is no way to score long texts; it is first, max or mean")]
+    UnknownLongTexts {
+        /// The name.
+        name: String,
     },
     /// A description of a label that there is not.
     #[error("there is a description of `{label}`, which is none of the labels {labels:?}")]
@@ -228,13 +444,13 @@ pub enum PromptError {
         /// The labels.
         labels: Vec<String>,
     },
-    /// A stored prompt has not one letter a label.
-    #[error("the prompt has {letters} letters for {labels} labels")]
+    /// A stored prompt has not one letter per answer.
+    #[error("the prompt has {letters} letters for {answers} answers")]
     LetterCount {
         /// Letters stored.
         letters: usize,
-        /// Labels stored.
-        labels: usize,
+        /// Answers.
+        answers: usize,
     },
     /// The prompt wants begin of text but the vocabulary has none.
     #[error("the prompt starts with begin of text, but the tokenizer has no such id; make the prompt without it")]

@@ -20,7 +20,8 @@ pub enum LabelScheme {
     Letter,
 }
 
-/// The token of each label: the probability of a label is the softmax of the logits at the prompt's last token over these ids alone.
+/// The token of each answer (a label, or no and yes): the probability of an answer is the softmax, over these ids alone, of the logits at
+/// the prompt's last token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelTokens {
     scheme: LabelScheme,
@@ -36,7 +37,7 @@ impl LabelTokens {
     /// [`PromptError::TooManyLabels`], [`PromptError::Tokenizer`].
     pub fn resolve(prompt: Prompt, tokenizer: &Tokenizer) -> Result<(Prompt, Self), PromptError> {
         let prompt = Prompt { letters: None, ..prompt };
-        let found = continuations(&prompt, tokenizer, prompt.answers())?;
+        let found = continuations(&prompt, tokenizer, &prompt.answers())?;
         if let Some(pieces) = found.into_iter().collect::<Option<Vec<_>>>() {
             let ids: Vec<u32> = pieces.iter().map(|pieces| pieces[0]).collect();
             let single = pieces.iter().all(|pieces| pieces.len() == 1);
@@ -62,18 +63,18 @@ impl LabelTokens {
         if let Some(token) = repeated(&self.ids) {
             return Err(PromptError::LabelTokenTwice { token });
         }
-        let found = continuations(prompt, tokenizer, answers)?;
-        for ((label, &stored), found) in prompt.labels().names().iter().zip(&self.ids).zip(found) {
+        let found = continuations(prompt, tokenizer, &answers)?;
+        for ((label, &stored), found) in prompt.answer_names().into_iter().zip(&self.ids).zip(found) {
             let single_expected = self.scheme != LabelScheme::FirstPiece;
             let same = found.as_ref().is_some_and(|pieces| pieces[0] == stored && (pieces.len() == 1 || !single_expected));
             if !same {
-                return Err(PromptError::LabelTokenChanged { label: label.clone(), stored, found });
+                return Err(PromptError::LabelTokenChanged { label: label.to_owned(), stored, found });
             }
         }
         Ok(())
     }
 
-    /// One id a label, in the labels' order, all different.
+    /// One id per answer, in the answers' order, all different.
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }
@@ -85,19 +86,23 @@ impl LabelTokens {
 }
 
 /// The pieces of each answer behind the prompt; `None` where they would merge with the prompt's end.
-fn continuations(prompt: &Prompt, tokenizer: &Tokenizer, answers: &[String]) -> Result<Vec<Option<Vec<u32>>>, PromptError> {
-    let probe = prompt.render(PROBE);
+fn continuations<A: AsRef<str>>(
+    prompt: &Prompt,
+    tokenizer: &Tokenizer,
+    answers: &[A],
+) -> Result<Vec<Option<Vec<u32>>>, PromptError> {
+    let probe = [&prompt.head(), PROBE, &prompt.answer_tail()].concat();
     let before = tokenizer.encode(&probe)?;
-    let after = |answer: &String| {
-        let ids = tokenizer.encode(&[probe.as_str(), answer].concat())?;
+    let after = |answer: &A| {
+        let ids = tokenizer.encode(&[probe.as_str(), answer.as_ref()].concat())?;
         Ok(ids.strip_prefix(before.as_slice()).filter(|pieces| !pieces.is_empty()).map(<[u32]>::to_vec))
     };
     answers.iter().map(after).collect()
 }
 
-/// The first of A to Z, then AA to ZZ, that are a piece of their own behind the prompt, one a label.
+/// The first of A to Z, then AA to ZZ, that are a piece of their own behind the prompt, one per answer.
 fn letters(prompt: &Prompt, tokenizer: &Tokenizer) -> Result<(Vec<String>, Vec<u32>), PromptError> {
-    let labels = prompt.labels().len();
+    let labels = prompt.answer_names().len();
     let alphabet = || ('A'..='Z').map(String::from);
     let candidates: Vec<String> =
         alphabet().chain(alphabet().flat_map(|first| alphabet().map(move |second| first.clone() + &second))).collect();
