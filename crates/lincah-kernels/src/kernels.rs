@@ -312,7 +312,7 @@ pub trait Kernels: Send + Sync + 'static {
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Self::RopeTable;
     /// Takes a batch's layout to the device.
     fn layout(&self, layout: &RaggedLayout) -> Self::Layout;
-    /// Another layout in the place of one with as many rows and texts and as long a prefix.
+    /// Another layout in the place of one with as many rows and segments and as long a common prefix, computed before or not as there.
     fn replace_layout(&self, layout: &RaggedLayout, on_device: &mut Self::Layout) {
         *on_device = self.layout(layout);
     }
@@ -448,7 +448,7 @@ pub trait Kernels: Send + Sync + 'static {
         }
     }
 
-    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` after [`RaggedLayout::continuing`]), log_sum `[N, H]`.
+    /// Causal softmax attention of each sequence over the prefixes that it shares and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` where the common prefix was computed before, [`RaggedLayout::continuing`]), log_sum `[N, H]`.
     fn attention(
         &self,
         shape: AttentionShape,
@@ -457,7 +457,7 @@ pub trait Kernels: Send + Sync + 'static {
         output: &mut Self::Buffer,
         log_sum: &mut Self::Buffer,
     );
-    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts, wherever it was computed. # Shapes: as in [`attention`](Self::attention).
+    /// Gradients of query, key and value, overwritten; a prefix's are summed over the sequences that share it, and the common prefix's wherever it was computed. # Shapes: as in [`attention`](Self::attention).
     fn attention_backward(
         &self,
         shape: AttentionShape,

@@ -5,9 +5,10 @@
 //!
 //! | letter | meaning |
 //! | --- | --- |
-//! | N | rows: all tokens of a ragged batch, the shared prefix counted once |
-//! | S | sequences (texts) of a batch |
-//! | P | tokens of the shared prefix |
+//! | N | rows: all tokens of a ragged batch, shared prefixes counted once |
+//! | S | sequences of a batch: texts, or questions about texts |
+//! | P | tokens of the prefix that all sequences share |
+//! | G | tokens of the prefix that a group of sequences shares, after P |
 //! | D | hidden size |
 //! | H, K | query heads, key-value heads |
 //! | C | head dimension |
@@ -63,5 +64,5 @@ pub use kernels::{
     Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels,
     LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
 };
-pub use layout::RaggedLayout;
+pub use layout::{GroupLayout, RaggedLayout};
 pub use profile::Profiled;

@@ -284,7 +284,7 @@ impl<T: Number> Kernels for Reference<T> {
         let (heads, width, group) = (shape.heads, shape.head_dimension, shape.heads / shape.key_value_heads);
         for segment in layout.segments() {
             for row in segment.own.clone() {
-                let position = segment.prefix_length + row - segment.own.start;
+                let position = segment.first_position() + row - segment.own.start;
                 for head in 0..heads {
                     let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
@@ -313,7 +313,7 @@ impl<T: Number> Kernels for Reference<T> {
         self.clear(gradients.value);
         for segment in layout.segments() {
             for row in segment.own.clone() {
-                let position = segment.prefix_length + row - segment.own.start;
+                let position = segment.first_position() + row - segment.own.start;
                 for head in 0..heads {
                     let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;

@@ -3,6 +3,7 @@
 mod harness;
 mod noise;
 
+use harness::attention::{grouped_layouts, groups};
 use harness::{Output, operations};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, CudaPrecision, Kernels, RaggedLayout};
@@ -89,7 +90,7 @@ fn attention_faults(cuda: &impl Kernels, shape: AttentionShape, layout: &RaggedL
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
-    let layouts = [
+    let plain = [
         RaggedLayout::new(0, &[1, 3, 17, 70]),
         RaggedLayout::new(5, &[2, 1, 17, 3]),
         RaggedLayout::new(33, &[1, 61]),
@@ -97,7 +98,7 @@ fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
         RaggedLayout::continuing(70, &[1]),
     ];
     let (cuda, mut faults) = (device(), Vec::new());
-    for layout in &layouts {
+    for layout in plain.iter().chain(&grouped_layouts()) {
         for (heads, key_value_heads) in [(1, 1), (3, 1), (8, 1), (6, 2), (5, 5)] {
             for head_dimension in [16, 48, 64, 128, 256] {
                 for (window, soft_cap) in [(None, None), (Some(9), None), (None, Some(2.0))] {
@@ -116,12 +117,13 @@ fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn cuda_attention_of_few_shapes() {
     let f32_device = lincah_kernels::cuda(0, Some(CudaPrecision::F32)).unwrap_or_else(|error| panic!("{error}"));
-    let layout = RaggedLayout::new(5, &[2, 1, 17, 3]);
+    let plain = RaggedLayout::new(5, &[2, 1, 17, 3]);
+    let grouped = RaggedLayout::with_groups(5, &groups(&[(18, &[2, 17]), (0, &[3])]));
     let mut faults = Vec::new();
-    for head_dimension in [64, 256] {
+    for (layout, head_dimension) in [(&plain, 64), (&plain, 256), (&grouped, 64), (&grouped, 256)] {
         let shape = AttentionShape { heads: 6, key_value_heads: 2, head_dimension, scale: 0.1, soft_cap: None, window: None };
-        faults.extend(attention_faults(&device(), shape, &layout));
-        faults.extend(attention_faults(&f32_device, shape, &layout));
+        faults.extend(attention_faults(&device(), shape, layout));
+        faults.extend(attention_faults(&f32_device, shape, layout));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

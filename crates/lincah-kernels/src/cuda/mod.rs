@@ -7,6 +7,8 @@ mod device;
 #[cfg(feature = "cuda")]
 mod kernel_cache;
 #[cfg(feature = "cuda")]
+mod layout;
+#[cfg(feature = "cuda")]
 mod lora;
 #[cfg(feature = "cuda")]
 mod memory;

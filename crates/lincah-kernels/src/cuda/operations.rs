@@ -1,7 +1,7 @@
 //! The table of operations: each checks its arrays' lengths and launches a kernel or a product.
 
-use super::attention::Layout;
 use super::device::{Cuda, each, each_one, grid, launch};
+use super::layout::Layout;
 use super::memory::{Block, Buffer, Element, View};
 use super::product::{plain, transposed};
 use super::recording::Recording;
