@@ -1,6 +1,6 @@
 //! The operations that a device offers to the model.
 
-use crate::RaggedLayout;
+use crate::{CudaError, RaggedLayout};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -228,7 +228,10 @@ pub struct OperationTime {
     pub flops: f64,
 }
 
-/// A device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
+/// A handle on a device, and the device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
+///
+/// The work of one handle is done in the order of the calls, as if each had finished before the next. Where a device
+/// [records](Self::records), the threads that share a handle take turns: another thread's calls would be recorded too.
 ///
 /// Lengths are the caller's duty: an operation panics where an array is shorter than its shape says.
 pub trait Kernels: Send + Sync + 'static {
@@ -245,6 +248,17 @@ pub trait Kernels: Send + Sync + 'static {
     /// Operations that can be run again as they are.
     type Recording: Send + Sync;
 
+    /// Another handle on the same device, whose work may run at the same time as this one's. Arrays, matrices, layouts and indices made
+    /// through one handle may be read through another once the first was [synchronized](Self::synchronize); they are changed, and recordings
+    /// replayed, only through their own. Whoever drops an array synchronizes every handle that may still read it first.
+    ///
+    /// # Errors
+    /// If the device has no memory left for it.
+    fn concurrent_handle(&self) -> Result<Self, CudaError>
+    where
+        Self: Sized;
+    /// Waits until all work asked of this handle is done. A device whose calls return when they are done has nothing to wait for.
+    fn synchronize(&self) {}
     /// The number of the GPU, if the device is one.
     fn gpu(&self) -> Option<usize> {
         None

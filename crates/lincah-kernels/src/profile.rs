@@ -1,16 +1,17 @@
 //! A device that measures how long its operations take.
 
-use crate::RaggedLayout;
 use crate::kernels::*;
+use crate::{CudaError, RaggedLayout};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// The device `K`, with a clock on each operation. Only a device that has finished when a call returns is measured so: the processor.
 #[derive(Debug, Default)]
 pub struct Profiled<K> {
     device: K,
-    times: Mutex<BTreeMap<&'static str, OperationTime>>,
+    /// Of all handles.
+    times: Arc<Mutex<BTreeMap<&'static str, OperationTime>>>,
 }
 
 /// A [`Kernels::Matrix`] and its sizes.
@@ -24,7 +25,7 @@ pub struct SizedMatrix<M> {
 impl<K: Kernels> Profiled<K> {
     /// The same device, measured.
     pub fn new(device: K) -> Self {
-        Self { device, times: Mutex::default() }
+        Self { device, times: Arc::default() }
     }
 
     fn measure<R>(&self, operation: &'static str, flops: usize, call: impl FnOnce(&K) -> R) -> R {
@@ -65,6 +66,14 @@ impl<K: Kernels> Kernels for Profiled<K> {
     type Layout = K::Layout;
     type Indices = K::Indices;
     type Recording = K::Recording;
+
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self { device: self.device.concurrent_handle()?, times: self.times.clone() })
+    }
+
+    fn synchronize(&self) {
+        self.device.synchronize();
+    }
 
     fn gpu(&self) -> Option<usize> {
         self.device.gpu()

@@ -1,5 +1,6 @@
 //! The naive oracle: every operation as its formula reads, in `f32` or `f64`, one thread, no blocking.
 
+use crate::CudaError;
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
 
@@ -125,6 +126,10 @@ impl<T: Number> Kernels for Reference<T> {
     type Layout = RaggedLayout;
     type Indices = Vec<usize>;
     type Recording = ();
+
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self::new())
+    }
 
     fn upload(&self, values: &[f32]) -> Vec<T> {
         values.iter().map(|&v| number(v)).collect()

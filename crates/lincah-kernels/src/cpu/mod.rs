@@ -14,6 +14,7 @@ mod optimizer;
 mod rope;
 mod simd;
 
+use crate::CudaError;
 use crate::kernels::*;
 use crate::layout::RaggedLayout;
 pub use buffer::Buffer;
@@ -80,6 +81,10 @@ impl Kernels for Cpu {
     type Layout = RaggedLayout;
     type Indices = Vec<usize>;
     type Recording = ();
+
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self)
+    }
 
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         rayon::scope(|_| work())

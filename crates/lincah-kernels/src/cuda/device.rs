@@ -1,98 +1,32 @@
-//! The device itself: context, stream, compiled kernels, and the arrays on it.
+//! A handle on the device: its streams, its memory, and what all handles share.
 
-use super::kernel_cache::compiled;
 use super::memory::{Block, Buffer, Element, Pool};
-use super::product::Blas;
+use super::opened::Opened;
 use super::{CudaError, CudaPrecision};
 use cudarc::driver::{CudaContext, CudaFunction, CudaStream, LaunchConfig, sys};
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-/// Every kernel of the source.
-const FUNCTIONS: &[&str] = &[
-    "add",
-    "convert",
-    "scale",
-    "add_bias",
-    "dropout",
-    "dropout_backward",
-    "gated_activation",
-    "gated_activation_backward",
-    "soft_cap",
-    "soft_cap_backward",
-    "tie_diagonal_blocks",
-    "rope",
-    "gather_rows",
-    "scatter_add_rows",
-    "scatter_add_repeated_rows",
-    "rms_norm",
-    "add_rms_norm",
-    "rms_norm_backward",
-    "cross_entropy",
-    "squared_norms",
-    "gradient_factor",
-    "adam_steps",
-    "lora_rows_2",
-    "lora_rows_8",
-    "lora_columns",
-    "lora_add_columns",
-    "tensor_attention_delta",
-    "attention_delta",
-    "attention_add_partial_sums",
-    "attention_1",
-    "attention_2",
-    "attention_4",
-    "attention_8",
-    "attention_d_query_1",
-    "attention_d_query_2",
-    "attention_d_query_4",
-    "attention_d_query_8",
-    "attention_d_key_value_1",
-    "attention_d_key_value_2",
-    "attention_d_key_value_4",
-    "attention_d_key_value_8",
-    "tensor_attention_16",
-    "tensor_attention_32",
-    "tensor_attention_64",
-    "tensor_attention_128",
-    "tensor_attention_256",
-    "tensor_attention_d_query_16",
-    "tensor_attention_d_query_32",
-    "tensor_attention_d_query_64",
-    "tensor_attention_d_query_128",
-    "tensor_attention_d_query_256",
-    "tensor_attention_d_key_value_16",
-    "tensor_attention_d_key_value_32",
-    "tensor_attention_d_key_value_64",
-    "tensor_attention_d_key_value_128",
-    "tensor_attention_d_key_value_256",
-];
-
-/// Most shared memory of a block that every device grants without being asked.
-const FREE_SHARED_MEMORY: usize = 48 << 10;
-
-/// An NVIDIA GPU. All work runs in the order of the calls, but what a recording has beside.
+/// A handle on an NVIDIA GPU. All its work runs in the order of the calls, but what a recording has beside; the work of several handles
+/// runs at once. Two threads that share a handle are ordered by a lock of theirs, or one would call into the other's recording.
 pub(super) struct Cuda {
     pub(super) main: Lane,
     pub(super) beside: Lane,
     /// Whether calls go to the second lane at present.
     pub(super) is_beside: AtomicBool,
-    pub(super) blas: Arc<Blas>,
+    pub(super) opened: Arc<Opened>,
     /// Memory of arrays that come and go.
     pub(super) arrays: Arc<Pool>,
     /// Of the factors of products, and of what lies between two products.
     pub(super) factors: Element,
     recording: AtomicBool,
-    functions: Functions,
     pub(super) rope_tables: Mutex<Vec<Arc<super::operations::RopeTable>>>,
 }
 
-/// The kernels by name.
-type Functions = Arc<BTreeMap<&'static str, CudaFunction>>;
-
-/// Held while a recording is made, and while memory is given back, which waits for the device and would break the recording.
+/// Held while a recording is made, and by other handles for what would break it: giving memory back, which waits for the device, and the
+/// first use of a product's kernels, whose loading may wait for it. A capture in relaxed mode allows all else meanwhile: to allocate, copy
+/// and launch, to open streams, to destroy streams and graphs, and to wait for a stream of one's own.
 pub(super) static EXCLUSIVE: Mutex<()> = Mutex::new(());
 
 /// A stream, and the memory that its work may use at the same time as another's.
@@ -152,7 +86,8 @@ impl Cuda {
             return Err(CudaError::NoDevice { ordinal, count });
         }
         let context = CudaContext::new(ordinal).map_err(|error| failed("open it")(error.into()))?;
-        // SAFETY: one stream does all work but for the branches of recordings, which say themselves what waits for what.
+        // SAFETY: one stream does all work of a handle but for the branches of recordings, which say themselves what waits for what; what
+        // one handle wrote is read by another's stream only after the first was synchronized.
         unsafe { context.disable_event_tracking() };
         let capability = context.compute_capability().map_err(|error| failed("ask its capability")(error.into()))?;
         let factors = match precision {
@@ -162,8 +97,8 @@ impl Cuda {
             Some(CudaPrecision::Bf16) if capability.0 < 8 => return Err(CudaError::NoBf16 { ordinal, capability }),
             Some(CudaPrecision::Bf16) => Element::Bf16,
         };
-        let (functions, blas) = Self::shared(ordinal, &context, capability)?;
-        let arrays = Pool::new(&context);
+        let opened = Opened::of(ordinal, &context, capability)?;
+        let arrays = opened.new_pool(&context);
         let lane = || {
             let stream = context.new_stream().map_err(|error| failed("open a stream")(error.into()))?;
             let workspace = Block::new(&arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
@@ -171,28 +106,22 @@ impl Cuda {
         };
         let [main, beside] = [lane()?, lane()?];
         let [is_beside, recording] = [(); 2].map(|()| AtomicBool::new(false));
-        Ok(Self { main, beside, is_beside, blas, arrays, factors, recording, functions, rope_tables: Mutex::default() })
+        Ok(Self { main, beside, is_beside, opened, arrays, factors, recording, rope_tables: Mutex::default() })
     }
 
-    /// The kernels and cuBLASLt, which the process keeps: closing either would wait for the whole device, and break the recording of
-    /// another model.
-    fn shared(ordinal: usize, context: &Arc<CudaContext>, capability: (i32, i32)) -> Result<(Functions, Arc<Blas>), CudaError> {
-        static OPEN: Mutex<BTreeMap<usize, (Functions, Arc<Blas>)>> = Mutex::new(BTreeMap::new());
-        let failed = |action| move |source: Box<dyn Error + Send + Sync>| CudaError::Failed { ordinal, action, source };
-        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((functions, blas)) = open.get(&ordinal) {
-            return Ok((functions.clone(), blas.clone()));
-        }
-        let blas = Arc::new(Blas::new().map_err(|error| failed("open cuBLASLt")(error.into()))?);
-        let module = compiled(capability).and_then(|ptx| Ok(context.load_module(ptx)?)).map_err(failed("compile the kernels"))?;
-        let mut functions = BTreeMap::new();
-        for &name in FUNCTIONS {
-            let function = module.load_function(name).map_err(|error| failed("load the kernels")(error.into()))?;
-            functions.insert(name, function);
-        }
-        let functions = Arc::new(functions);
-        open.insert(ordinal, (functions.clone(), blas.clone()));
-        Ok((functions, blas))
+    /// Another handle on the same device and in the same precision. Its context is the same primary context of the driver's, so that
+    /// addresses are good in both.
+    pub(super) fn another(&self) -> Result<Self, CudaError> {
+        let precision = match self.factors {
+            Element::F32 => CudaPrecision::F32,
+            Element::Bf16 => CudaPrecision::Bf16,
+        };
+        Self::new(self.main.stream.context().ordinal(), Some(precision))
+    }
+
+    /// Waits for all work of this handle: a recording's branches end in the main stream.
+    pub(super) fn wait(&self) {
+        done(self.main.stream.synchronize());
     }
 
     pub(super) fn is_recording(&self) -> bool {
@@ -227,15 +156,13 @@ impl Cuda {
     }
 
     pub(super) fn function(&self, name: &str) -> &CudaFunction {
-        &self.functions[name]
+        self.opened.function(name)
     }
 
     /// Lets a kernel have `bytes` of shared memory a block.
     pub(super) fn allow_shared_memory(&self, name: &str, bytes: usize) {
-        if bytes > FREE_SHARED_MEMORY {
-            let attribute = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
-            done(self.function(name).set_attribute(attribute, bytes as i32));
-        }
+        done(self.stream().context().bind_to_thread());
+        self.opened.allow_shared_memory(name, bytes);
     }
 }
 

@@ -58,7 +58,8 @@ impl View {
     }
 }
 
-/// Memory of the device, which goes back to the pool it came from.
+/// Memory of the device, which goes back to the pool it came from, on whichever thread it is dropped. The pool's handle orders its next use
+/// after its own last use only: whoever drops what another handle's stream may still read synchronizes that handle first.
 pub(super) struct Block {
     pub(super) address: CUdeviceptr,
     bytes: usize,
@@ -203,8 +204,8 @@ impl Cuda {
             if self.is_recording() {
                 return Err(error);
             }
-            // Out of memory, perhaps because of what is kept in other sizes.
-            self.arrays.empty();
+            // Out of memory, perhaps because of what is kept in other sizes, or for other handles.
+            self.opened.pools().iter().for_each(|pool| pool.empty());
             Block::new(&pool, bytes)
         }))
     }

@@ -13,6 +13,8 @@ mod lora;
 #[cfg(feature = "cuda")]
 mod memory;
 #[cfg(feature = "cuda")]
+mod opened;
+#[cfg(feature = "cuda")]
 mod operations;
 #[cfg(feature = "cuda")]
 mod optimizer;

@@ -1,5 +1,6 @@
 //! The table of operations: each checks its arrays' lengths and launches a kernel or a product.
 
+use super::CudaError;
 use super::device::{Cuda, each, each_one, grid, launch};
 use super::layout::Layout;
 use super::memory::{Block, Buffer, Element, View};
@@ -189,13 +190,21 @@ impl Kernels for Cuda {
     type Indices = Indices;
     type Recording = Recording;
 
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        self.another()
+    }
+
+    fn synchronize(&self) {
+        self.wait();
+    }
+
     fn gpu(&self) -> Option<usize> {
         Some(self.stream().context().ordinal())
     }
 
     fn free_memory(&self) -> Option<usize> {
         let (free, _) = self.stream().context().mem_get_info().ok()?;
-        Some(free + self.arrays.free_bytes())
+        Some(free + self.opened.pools().iter().map(|pool| pool.free_bytes()).sum::<usize>())
     }
 
     fn product_bytes(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Matrix products, by cuBLASLt, whose algorithms are asked for once a shape.
 
-use super::device::{Cuda, done};
+use super::device::{Cuda, EXCLUSIVE, done};
 use super::memory::{Element, View};
 use cudarc::cublaslt::{result, sys};
 use std::collections::BTreeMap;
@@ -47,13 +47,14 @@ struct Plan {
     algorithm: sys::cublasLtMatmulAlgo_t,
 }
 
-/// cuBLASLt, its workspace and its plans.
+/// cuBLASLt and its plans.
 pub(super) struct Blas {
     handle: sys::cublasLtHandle_t,
     plans: Mutex<BTreeMap<Shape, Plan>>,
 }
 
-// SAFETY: cuBLASLt's handle may be used from any thread, and descriptors are not changed after they were made.
+// SAFETY: cuBLASLt's handle may be used from many threads at once, and descriptors are not changed after they were made; the workspace is
+// the calling handle's own.
 unsafe impl Send for Blas {}
 // SAFETY: as above.
 unsafe impl Sync for Blas {}
@@ -78,14 +79,14 @@ impl Blas {
         Ok(Self { handle: result::create_handle()?, plans: Mutex::default() })
     }
 
+    fn known_plan(&self, shape: Shape) -> Option<Plan> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(&shape).copied()
+    }
+
     fn plan(&self, shape: Shape) -> Result<Plan, result::CublasError> {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = plans.get(&shape) {
-            return Ok(*plan);
-        }
+        // Asked for outside the lock: two handles may both ask, and get the same answer.
         let plan = self.new_plan(shape)?;
-        plans.insert(shape, plan);
-        Ok(plan)
+        Ok(*self.plans.lock().unwrap_or_else(PoisonError::into_inner).entry(shape).or_insert(plan))
     }
 
     /// cuBLASLt is column-major, where our arrays are their transposes: outᵀ = rightᵀ leftᵀ.
@@ -137,13 +138,20 @@ impl Cuda {
             adds,
         };
         done(self.stream().context().bind_to_thread());
-        let plan = done(self.blas.plan(shape));
+        // The first use loads the product's kernels, until when nobody else records. A recording itself holds the lock already.
+        let (plan, _exclusive) = match self.opened.blas.known_plan(shape) {
+            Some(plan) => (plan, None),
+            None => {
+                let exclusive = (!self.is_recording()).then(|| EXCLUSIVE.lock().unwrap_or_else(PoisonError::into_inner));
+                (done(self.opened.blas.plan(shape)), exclusive)
+            }
+        };
         let (alpha, beta) = (1.0f32, if adds { 1.0f32 } else { 0.0f32 });
         let place = |view: View| view.address as *const c_void;
         // SAFETY: the plan belongs to the shape, the arrays are as long as it says, and the workspace as long as the plan may use.
         let answer = unsafe {
             result::matmul(
-                self.blas.handle,
+                self.opened.blas.handle,
                 plan.product,
                 (&raw const alpha).cast(),
                 (&raw const beta).cast(),

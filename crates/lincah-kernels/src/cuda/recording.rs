@@ -1,17 +1,36 @@
 //! Operations recorded as a CUDA graph, and its branches.
 
 use super::device::{Cuda, EXCLUSIVE, done};
-use cudarc::driver::{CudaGraph, sys};
+use cudarc::driver::{CudaGraph, DriverError, sys};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// A graph that can be launched again.
 pub(super) struct Recording(CudaGraph);
 
-// SAFETY: a graph is launched by one thread at a time: whoever has the model.
+// SAFETY: a graph is launched by one thread at a time: whoever has the handle that it was recorded on.
 unsafe impl Send for Recording {}
 // SAFETY: as above.
 unsafe impl Sync for Recording {}
+
+/// A capture under way, which ends even if the recorded work panics: other handles go on.
+struct Capture<'a>(&'a Cuda);
+
+impl Capture<'_> {
+    fn end(&self) -> Result<Option<CudaGraph>, DriverError> {
+        self.0.is_beside.store(false, Ordering::Relaxed);
+        self.0.set_recording(false);
+        self.0.main.stream.end_capture(sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY)
+    }
+}
+
+impl Drop for Capture<'_> {
+    fn drop(&mut self) {
+        if self.0.is_recording() {
+            let _ = self.end();
+        }
+    }
+}
 
 impl Cuda {
     pub(super) fn recorded(&self, work: &mut dyn FnMut()) -> Recording {
@@ -19,9 +38,9 @@ impl Cuda {
         // Relaxed, since arrays may have to be allocated meanwhile.
         done(self.stream().begin_capture(sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_RELAXED));
         self.set_recording(true);
+        let capture = Capture(self);
         work();
-        self.set_recording(false);
-        let graph = done(self.stream().end_capture(sys::CUgraphInstantiate_flags::CUDA_GRAPH_INSTANTIATE_FLAG_USE_NODE_PRIORITY));
+        let graph = done(capture.end());
         Recording(graph.expect("a recording has operations"))
     }
 

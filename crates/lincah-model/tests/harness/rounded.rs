@@ -64,6 +64,10 @@ impl Kernels for Rounded {
     type Indices = <Exact as Kernels>::Indices;
     type Recording = ();
 
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self { exact: self.exact, bits: self.bits })
+    }
+
     fn keeps_norms(&self) -> bool {
         true
     }
