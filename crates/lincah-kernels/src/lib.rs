@@ -53,16 +53,20 @@
 
 mod cpu;
 mod cuda;
+mod error;
 mod kernels;
 mod layout;
 mod profile;
 pub mod reference;
+mod shapes;
 
 pub use cpu::Cpu;
-pub use cuda::{CUDA_IS_BUILT, CudaError, CudaPrecision, cuda};
-pub use kernels::{
-    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels,
-    LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
-};
+pub use cuda::{CUDA_IS_BUILT, CudaPrecision, cuda};
+pub use error::CudaError;
+pub use kernels::Kernels;
 pub use layout::{GroupLayout, RaggedLayout};
 pub use profile::Profiled;
+pub use shapes::{
+    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape,
+    LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
+};

@@ -1,7 +1,9 @@
 //! A device that measures how long its operations take.
 
-use crate::kernels::*;
-use crate::{CudaError, RaggedLayout};
+use crate::error::CudaError;
+use crate::kernels::Kernels;
+use crate::layout::RaggedLayout;
+use crate::shapes::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;

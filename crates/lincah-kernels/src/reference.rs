@@ -1,8 +1,9 @@
 //! The naive oracle: every operation as its formula reads, in `f32` or `f64`, one thread, no blocking.
 
-use crate::CudaError;
-use crate::kernels::*;
+use crate::error::CudaError;
+use crate::kernels::{Kernels, int8_rows};
 use crate::layout::RaggedLayout;
+use crate::shapes::*;
 
 /// A number that the reference computes in.
 pub trait Number:

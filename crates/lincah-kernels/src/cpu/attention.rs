@@ -5,8 +5,8 @@
 use super::buffer::Buffer;
 use super::matmul::{Left, PANEL, Product, Right, SharedPointer, pack_panel};
 use super::simd::{dot, exp, exponentials_of_differences, tanh, vectorized};
-use crate::kernels::{AttentionGradients, AttentionSaved, AttentionShape};
 use crate::layout::{RaggedLayout, Segment};
+use crate::shapes::{AttentionGradients, AttentionSaved, AttentionShape};
 use rayon::prelude::*;
 use std::ops::Range;
 

@@ -2,7 +2,7 @@
 
 use super::Buffer;
 use super::matmul::{Left, Right, pack_transposed, product};
-use crate::kernels::{LoraSaved, LoraShape};
+use crate::shapes::{LoraSaved, LoraShape};
 
 /// `h = x Aᵀ`. # Shapes: x `[N, I]`, A `[R, I]`, h `[N, R]`.
 pub(super) fn hidden(shape: LoraShape, x: &[f32], a: &[f32], h: &mut [f32]) {

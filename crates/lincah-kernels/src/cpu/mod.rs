@@ -14,9 +14,10 @@ mod optimizer;
 mod rope;
 mod simd;
 
-use crate::CudaError;
-use crate::kernels::*;
+use crate::error::CudaError;
+use crate::kernels::Kernels;
 use crate::layout::RaggedLayout;
+use crate::shapes::*;
 pub use buffer::Buffer;
 use int8::Int8Panels;
 use large_pages::LargePages;

@@ -1,9 +1,10 @@
 //! Attention on the device.
 
-use super::device::{Cuda, each_one, grid, launch};
+use super::buffer::{Buffer, Element, View};
+use super::device::Cuda;
+use super::launch::{each_one, grid, launch};
 use super::layout::{Layout, TILE};
-use super::memory::{Buffer, Element, View};
-use crate::kernels::{AttentionGradients, AttentionSaved, AttentionShape};
+use crate::shapes::{AttentionGradients, AttentionSaved, AttentionShape};
 use cudarc::driver::DeviceRepr;
 
 /// Rows of the tile that a block walks over.

@@ -1,12 +1,17 @@
 //! A handle on the device: its streams, its memory, and what all handles share.
 
-use super::memory::{Block, Buffer, Element, Pool};
+use super::blas::WORKSPACE;
+use super::buffer::{Buffer, Element};
+use super::launch::done;
 use super::opened::Opened;
-use super::{CudaError, CudaPrecision};
-use cudarc::driver::{CudaContext, CudaFunction, CudaStream, LaunchConfig, sys};
+use super::pool::{Block, Pool};
+use super::precision::CudaPrecision;
+use super::rope_table::RopeTables;
+use crate::error::CudaError;
+use cudarc::driver::{CudaContext, CudaFunction, CudaStream, sys};
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 /// A handle on an NVIDIA GPU. All its work runs in the order of the calls, but what a recording has beside; the work of several handles
 /// runs at once. Two threads that share a handle are ordered by a lock of theirs, or one would call into the other's recording.
@@ -21,13 +26,8 @@ pub(super) struct Cuda {
     /// Of the factors of products, and of what lies between two products.
     pub(super) factors: Element,
     recording: AtomicBool,
-    pub(super) rope_tables: Mutex<Vec<Arc<super::operations::RopeTable>>>,
+    pub(super) rope_tables: RopeTables,
 }
-
-/// Held while a recording is made, and by other handles for what would break it: giving memory back, which waits for the device, and the
-/// first use of a product's kernels, whose loading may wait for it. A capture in relaxed mode allows all else meanwhile: to allocate, copy
-/// and launch, to open streams, to destroy streams and graphs, and to wait for a stream of one's own.
-pub(super) static EXCLUSIVE: Mutex<()> = Mutex::new(());
 
 /// A stream, and the memory that its work may use at the same time as another's.
 pub(super) struct Lane {
@@ -36,45 +36,6 @@ pub(super) struct Lane {
     /// Of the arrays that recordings write to.
     pub(super) recordings: Arc<Pool>,
 }
-
-/// Unwraps what the driver answers once the device is open.
-///
-/// # Panics
-/// If the device is out of memory or lost: the operations have no way to go on.
-pub(super) fn done<T, E: std::fmt::Display>(answer: Result<T, E>) -> T {
-    answer.unwrap_or_else(|error| panic!("the CUDA device failed: {error}; if it is out of memory, lower --batch-size"))
-}
-
-/// Blocks and threads of a launch.
-pub(super) fn grid(blocks: (usize, usize), threads: usize, shared_bytes: usize) -> LaunchConfig {
-    let number = |value: usize| u32::try_from(value).expect("a launch has fewer than 2^32 blocks");
-    LaunchConfig {
-        grid_dim: (number(blocks.0), number(blocks.1), 1),
-        block_dim: (number(threads), 1, 1),
-        shared_mem_bytes: number(shared_bytes),
-    }
-}
-
-/// Blocks for eight elements a thread, or more where there are many.
-pub(super) fn each(length: usize) -> LaunchConfig {
-    grid((length.div_ceil(8 * 256).clamp(1, 4096), 1), 256, 0)
-}
-
-/// Blocks for one element a thread, or some where there are many.
-pub(super) fn each_one(length: usize) -> LaunchConfig {
-    grid((length.div_ceil(256).clamp(1, 4096), 1), 256, 0)
-}
-
-/// Launches a kernel: `launch!(cuda, "name", configuration; argument, …)`. Arguments go by reference, with the types of the kernel.
-macro_rules! launch {
-    ($cuda:expr, $name:expr, $configuration:expr; $($argument:expr),* $(,)?) => {{
-        use cudarc::driver::PushKernelArg;
-        // SAFETY: the caller has checked that each array is as long as the kernel's shape, and passes the arguments that it declares.
-        let answer = unsafe { $cuda.stream().launch_builder($cuda.function($name))$(.arg($argument))*.launch($configuration) };
-        crate::cuda::device::done(answer);
-    }};
-}
-pub(super) use launch;
 
 impl Cuda {
     /// Opens device `ordinal` and loads the kernels for it.
@@ -101,12 +62,12 @@ impl Cuda {
         let arrays = opened.new_pool(&context);
         let lane = || {
             let stream = context.new_stream().map_err(|error| failed("open a stream")(error.into()))?;
-            let workspace = Block::new(&arrays, Self::workspace_bytes()).map_err(|error| failed("have memory")(error.into()))?;
+            let workspace = Block::new(&arrays, WORKSPACE).map_err(|error| failed("have memory")(error.into()))?;
             Ok(Lane { stream, workspace, recordings: Pool::new(&context) })
         };
         let [main, beside] = [lane()?, lane()?];
         let [is_beside, recording] = [(); 2].map(|()| AtomicBool::new(false));
-        Ok(Self { main, beside, is_beside, opened, arrays, factors, recording, rope_tables: Mutex::default() })
+        Ok(Self { main, beside, is_beside, opened, arrays, factors, recording, rope_tables: RopeTables::default() })
     }
 
     /// Another handle on the same device and in the same precision. Its context is the same primary context of the driver's, so that

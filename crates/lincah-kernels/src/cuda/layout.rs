@@ -1,7 +1,7 @@
 //! A batch's layout on the device: the tables that tell attention's blocks their rows.
 
 use super::device::Cuda;
-use super::memory::Block;
+use super::pool::Block;
 use crate::layout::{RaggedLayout, Segment};
 use cudarc::driver::sys::CUdeviceptr;
 

@@ -1,8 +1,9 @@
 //! LoRA's products: a launch forward, three backward.
 
-use super::device::{Cuda, each_one, grid, launch};
-use super::memory::{Buffer, Element, View};
-use crate::kernels::{LoraGradients, LoraSaved, LoraShape};
+use super::buffer::{Buffer, Element, View};
+use super::device::Cuda;
+use super::launch::{each_one, grid, launch};
+use crate::shapes::{LoraGradients, LoraSaved, LoraShape};
 use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
 
 const THREADS: usize = 256;

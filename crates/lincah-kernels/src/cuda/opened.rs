@@ -1,10 +1,10 @@
 //! What all handles on one device share.
 
-use super::CudaError;
-use super::device::done;
+use super::blas::Blas;
 use super::kernel_cache::compiled;
-use super::memory::Pool;
-use super::product::Blas;
+use super::launch::done;
+use super::pool::Pool;
+use crate::error::CudaError;
 use cudarc::driver::{CudaContext, CudaFunction, sys};
 use std::collections::BTreeMap;
 use std::error::Error;

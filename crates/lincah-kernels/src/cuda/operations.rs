@@ -1,50 +1,21 @@
 //! The table of operations: each checks its arrays' lengths and launches a kernel or a product.
 
-use super::CudaError;
-use super::device::{Cuda, each, each_one, grid, launch};
+use super::buffer::{Buffer, Element, View};
+use super::device::Cuda;
+use super::launch::{each, each_one, grid, launch};
 use super::layout::Layout;
-use super::memory::{Block, Buffer, Element, View};
+use super::matrix::Matrix;
+use super::pool::Block;
 use super::product::{plain, transposed};
 use super::recording::Recording;
-use crate::kernels::*;
+use super::rope_table::RopeTable;
+use crate::error::CudaError;
+use crate::kernels::{Kernels, gated_linear_apart, gated_linear_backward_apart};
 use crate::layout::RaggedLayout;
+use crate::shapes::*;
 use cudarc::driver::sys::CUdeviceptr;
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
-
-/// Numbers that go to the device at once, where they are converted there.
-const STAGED: usize = 1 << 24;
-/// Bytes between whose multiples cuBLASLt expects arrays to begin.
-const ALIGNMENT: usize = 256;
-/// Neighbours that a thread of elementwise.cu takes at once.
-const WIDE: usize = 8;
-
-/// A frozen `[O, I]` matrix, row-major.
-pub(super) struct Matrix {
-    /// Perhaps another's too.
-    values: Arc<Buffer>,
-    /// Where in them this matrix begins.
-    first: usize,
-    outputs: usize,
-    inputs: usize,
-    /// Of what the forward product writes.
-    product: Element,
-}
-
-impl Matrix {
-    /// Whether the second lies right behind the first, so that both are one matrix.
-    fn are_joined([first, second]: [&Self; 2]) -> bool {
-        Arc::ptr_eq(&first.values, &second.values) && first.first + first.outputs * first.inputs == second.first
-    }
-}
-
-/// Cosines and sines, `[positions, C / 2]` each.
-pub(super) struct RopeTable {
-    inverse_frequencies: Vec<f32>,
-    positions: usize,
-    cosines: Buffer,
-    sines: Buffer,
-}
+use std::sync::Arc;
 
 /// Numbers of rows or classes.
 pub(super) struct Indices {
@@ -114,32 +85,6 @@ impl Cuda {
         let dy = self.view(dy, n);
         launch!(self, "gated_activation_backward", each(n);
             &(n as u64), &(width as u64), &is_gelu(activation), &gate, &up, &dy, &d_gate, &d_up);
-    }
-
-    /// Numbers in the device's element for factors, one part behind the other.
-    fn kept(&self, parts: &[&[f32]]) -> Buffer {
-        if self.factors == Element::F32 {
-            return if let [values] = parts { self.upload(values) } else { self.upload(&parts.concat()) };
-        }
-        let length = parts.iter().map(|part| part.len()).sum();
-        let mut buffer = self.unset(length);
-        let mut place = self.output(&mut buffer, length, self.factors);
-        for part in parts.iter().flat_map(|part| part.chunks(STAGED)) {
-            let staged = self.upload(part);
-            launch!(self, "convert", each(part.len()); &(part.len() as u64), &self.view(&staged, part.len()), &place);
-            place = place.behind(part.len());
-        }
-        buffer
-    }
-
-    fn frozen(&self, values: &[f32], (outputs, inputs): (usize, usize), product: Element) -> Matrix {
-        assert_eq!(values.len(), outputs * inputs);
-        Matrix { values: Arc::new(self.kept(&[values])), first: 0, outputs, inputs, product }
-    }
-
-    /// A matrix, or several that lie one behind the other, `[outputs, I]` together.
-    fn weights(&self, matrix: &Matrix, outputs: usize) -> View {
-        self.view(&matrix.values, matrix.first + outputs * matrix.inputs).behind(matrix.first)
     }
 
     /// A factor of a product, rounded if it has to be; the buffer, if any, holds it.
@@ -262,15 +207,7 @@ impl Kernels for Cuda {
     }
 
     fn matrix_pair(&self, values: [Vec<f32>; 2], outputs: usize, inputs: usize) -> [Matrix; 2] {
-        let size = outputs * inputs;
-        // Otherwise the second would not be aligned as cuBLASLt expects, or neighbours that the activation takes at once be of two rows.
-        let joins = (size * self.factors.bytes()).is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(WIDE);
-        if !joins {
-            return values.map(|values| self.matrix(values, outputs, inputs));
-        }
-        assert!(values.iter().all(|values| values.len() == size));
-        let both = Arc::new(self.kept(&values.each_ref().map(Vec::as_slice)));
-        [0, size].map(|first| Matrix { values: both.clone(), first, outputs, inputs, product: self.factors })
+        self.frozen_pair(values, (outputs, inputs))
     }
 
     fn keeps_embedding(&self) -> bool {
@@ -282,25 +219,7 @@ impl Kernels for Cuda {
     }
 
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Arc<RopeTable> {
-        let mut tables = self.rope_tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = tables.iter().position(|table| table.inverse_frequencies == inverse_frequencies);
-        if let Some(known) = known {
-            if tables[known].positions >= positions {
-                return tables[known].clone();
-            }
-            tables.swap_remove(known);
-        }
-        // Somewhat longer, so that few batches need a new one.
-        let positions = positions.next_multiple_of(256);
-        let angles: Vec<f32> = (0..positions).flat_map(|p| inverse_frequencies.iter().map(move |f| p as f32 * f)).collect();
-        let table = Arc::new(RopeTable {
-            inverse_frequencies: inverse_frequencies.to_vec(),
-            positions,
-            cosines: self.upload(&angles.iter().map(|a| a.cos()).collect::<Vec<_>>()),
-            sines: self.upload(&angles.iter().map(|a| a.sin()).collect::<Vec<_>>()),
-        });
-        tables.push(table.clone());
-        table
+        self.rope_tables.get(inverse_frequencies, positions, |angles| self.upload(angles))
     }
 
     fn layout(&self, layout: &RaggedLayout) -> Layout {

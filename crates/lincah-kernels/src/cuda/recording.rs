@@ -1,6 +1,8 @@
 //! Operations recorded as a CUDA graph, and its branches.
 
-use super::device::{Cuda, EXCLUSIVE, done};
+use super::device::Cuda;
+use super::launch::done;
+use super::pool::EXCLUSIVE;
 use cudarc::driver::{CudaGraph, DriverError, sys};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
