@@ -174,6 +174,6 @@ impl Cuda {
             }
         };
         // A few blocks each where texts are few.
-        self.in_branches(of_query, of_key_and_value);
+        self.fork_join(of_query, of_key_and_value);
     }
 }

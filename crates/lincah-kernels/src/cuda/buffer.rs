@@ -23,7 +23,7 @@ impl Element {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     /// Nothing yet: whoever writes it first chooses the element.
-    Unset,
+    Uninitialized,
     /// Zeros that are not in memory yet: whoever adds to it first writes instead, and chooses the element.
     Zeros,
     Numbers(Element),
@@ -67,13 +67,13 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn new(length: usize) -> Self {
-        Self { block: None, content: Content::Unset, rounded: None, length }
+        Self { block: None, content: Content::Uninitialized, rounded: None, length }
     }
 
     pub(super) fn element(&self) -> Element {
         match self.content {
             Content::Numbers(element) => element,
-            Content::Unset | Content::Zeros => Element::F32,
+            Content::Uninitialized | Content::Zeros => Element::F32,
         }
     }
 
@@ -81,7 +81,7 @@ impl Buffer {
     pub(super) fn written(&self) -> Option<Element> {
         match self.content {
             Content::Numbers(element) => Some(element),
-            Content::Unset | Content::Zeros => None,
+            Content::Uninitialized | Content::Zeros => None,
         }
     }
 

@@ -13,13 +13,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A handle on an NVIDIA GPU. All its work runs in the order of the calls, but what a recording has beside; the work of several handles
-/// runs at once. Two threads that share a handle are ordered by a lock of theirs, or one would call into the other's recording.
+/// A handle on an NVIDIA GPU. All its work runs in the order of the calls, but for the forks of its recordings; the work of several
+/// handles runs at once. Two threads that share a handle are ordered by a lock of theirs, or one would call into the other's recording.
 pub(super) struct Cuda {
-    pub(super) main: Lane,
-    pub(super) beside: Lane,
-    /// Whether calls go to the second lane at present.
-    pub(super) is_beside: AtomicBool,
+    pub(super) main: Branch,
+    pub(super) fork: Branch,
+    /// Whether calls go to the fork at present.
+    pub(super) in_fork: AtomicBool,
     pub(super) opened: Arc<Opened>,
     /// Memory of arrays that come and go.
     pub(super) arrays: Arc<Pool>,
@@ -30,7 +30,7 @@ pub(super) struct Cuda {
 }
 
 /// A stream, and the memory that its work may use at the same time as another's.
-pub(super) struct Lane {
+pub(super) struct Branch {
     pub(super) stream: Arc<CudaStream>,
     workspace: Block,
     /// Of the arrays that recordings write to.
@@ -60,14 +60,14 @@ impl Cuda {
         };
         let opened = Opened::of(ordinal, &context, capability)?;
         let arrays = opened.new_pool(&context);
-        let lane = || {
+        let branch = || {
             let stream = context.new_stream().map_err(|error| failed("open a stream")(error.into()))?;
             let workspace = Block::new(&arrays, WORKSPACE).map_err(|error| failed("have memory")(error.into()))?;
-            Ok(Lane { stream, workspace, recordings: Pool::new(&context) })
+            Ok(Branch { stream, workspace, recordings: Pool::new(&context) })
         };
-        let [main, beside] = [lane()?, lane()?];
-        let [is_beside, recording] = [(); 2].map(|()| AtomicBool::new(false));
-        Ok(Self { main, beside, is_beside, opened, arrays, factors, recording, rope_tables: RopeTables::default() })
+        let [main, fork] = [branch()?, branch()?];
+        let [in_fork, recording] = [(); 2].map(|()| AtomicBool::new(false));
+        Ok(Self { main, fork, in_fork, opened, arrays, factors, recording, rope_tables: RopeTables::default() })
     }
 
     /// Another handle on the same device and in the same precision. Its context is the same primary context of the driver's, so that
@@ -93,23 +93,23 @@ impl Cuda {
         self.recording.store(recording, Ordering::Relaxed);
     }
 
-    fn lane(&self) -> &Lane {
-        if self.is_beside.load(Ordering::Relaxed) { &self.beside } else { &self.main }
+    fn branch(&self) -> &Branch {
+        if self.in_fork.load(Ordering::Relaxed) { &self.fork } else { &self.main }
     }
 
     /// Where calls go at present.
     pub(super) fn stream(&self) -> &Arc<CudaStream> {
-        &self.lane().stream
+        &self.branch().stream
     }
 
     /// For what the present stream's products split.
     pub(super) fn workspace(&self) -> &Block {
-        &self.lane().workspace
+        &self.branch().workspace
     }
 
     /// Where arrays have their memory from at present.
     pub(super) fn pool(&self) -> Arc<Pool> {
-        if self.is_recording() { self.lane().recordings.clone() } else { self.arrays.clone() }
+        if self.is_recording() { self.branch().recordings.clone() } else { self.arrays.clone() }
     }
 
     pub(super) fn unset(&self, length: usize) -> Buffer {

@@ -439,7 +439,7 @@ impl Kernels for Cuda {
     }
 
     fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        self.in_branches(first, second)
+        Cuda::fork_join(self, first, second)
     }
 
     fn add(&self, x: &Buffer, y: &mut Buffer) {
