@@ -45,7 +45,7 @@ pub trait Kernels: Send + Sync + 'static {
     /// replayed, only through their own. Whoever drops an array synchronizes every handle that may still read it first.
     ///
     /// # Errors
-    /// If the device has no memory left for it.
+    /// If the device has no memory left for it: on a GPU 64 MiB, and what its work takes.
     fn concurrent_handle(&self) -> Result<Self, CudaError>
     where
         Self: Sized;

@@ -44,6 +44,10 @@
 //! [`Cpu`] is the processor, [`Profiled`] the processor with a clock on each operation, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
 //! against.
 //!
+//! # Handles
+//! A value of these is a handle on its device, whose work is done in the order of its calls. [`Kernels::concurrent_handle`] opens another,
+//! whose work may run at the same time, so that several trainings and scorers share what is kept frozen.
+//!
 //! # Instruction sets
 //! [`Cpu`] uses the best of AVX-512, AVX2 with FMA, and what the target always has. The environment variable `LINCAH_INSTRUCTIONS`,
 //! read once, asks for a plainer one, for tests and to compare machines: `avx2` or `portable` (any other value, or one that the
