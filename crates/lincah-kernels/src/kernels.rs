@@ -83,7 +83,7 @@ pub trait Kernels: Send + Sync + 'static {
     /// An array of zeros.
     fn zeros(&self, length: usize) -> Self::Buffer;
     /// An array for an operation that overwrites it (`=`), whose numbers may be anything until then.
-    fn unset(&self, length: usize) -> Self::Buffer {
+    fn uninitialized(&self, length: usize) -> Self::Buffer {
         self.zeros(length)
     }
     /// Sets every number to zero.
@@ -310,7 +310,7 @@ pub trait Kernels: Send + Sync + 'static {
     }
 
     /// Calls both; neither may write what the other reads or writes. A device may run what they record at the same time.
-    fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    fn fork_join<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
         (first(), second())
     }
 
@@ -395,7 +395,7 @@ pub(crate) fn gated_linear_backward_apart<K: Kernels + ?Sized>(
     dy: &K::Buffer,
     dx: &mut K::Buffer,
 ) {
-    let [mut d_gate, mut d_up] = [(); 2].map(|()| kernels.unset(shape.rows * shape.outputs));
+    let [mut d_gate, mut d_up] = [(); 2].map(|()| kernels.uninitialized(shape.rows * shape.outputs));
     kernels.gated_activation_backward(shape.activation, (gate, up), dy, &mut d_gate, &mut d_up);
     kernels.clear(dx);
     kernels.linear_backward(shape.rows, &d_gate, gate_weight, dx);

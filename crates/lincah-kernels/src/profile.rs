@@ -177,7 +177,7 @@ impl<K: Kernels> Kernels for Profiled<K> {
         fn upload(values: &[f32]) -> K::Buffer;
         fn download(buffer: &K::Buffer) -> Vec<f32>;
         fn zeros(length: usize) -> K::Buffer;
-        fn unset(length: usize) -> K::Buffer;
+        fn uninitialized(length: usize) -> K::Buffer;
         fn clear(buffer: &mut K::Buffer);
         fn copy(source: &K::Buffer, target: &mut K::Buffer);
         fn add_bias(bias: &K::Buffer, y: &mut K::Buffer);

@@ -49,7 +49,7 @@ fn exact_numbers(noise: &mut Noise, length: usize) -> Vec<f32> {
 /// On the device as a product leaves it there: in bfloat16, where the device keeps that.
 fn as_product<K: Kernels>(device: &K, values: &[f32], width: usize) -> K::Buffer {
     let identity = (0..width * width).map(|i| if i / width == i % width { 1.0 } else { 0.0 }).collect();
-    let (x, mut y) = (device.upload(values), device.unset(values.len()));
+    let (x, mut y) = (device.upload(values), device.uninitialized(values.len()));
     device.linear(values.len() / width, &x, &device.matrix(identity, width, width), &mut y);
     y
 }
@@ -63,9 +63,9 @@ fn attention<K: Kernels>(device: &K, shape: AttentionShape, layout: &RaggedLayou
     let [query, d_output] = [(); 2].map(|()| as_product(device, &exact_numbers(&mut noise, queries), width));
     let [key, value] = [(); 2].map(|()| as_product(device, &exact_numbers(&mut noise, keys), width));
     let on_device = device.layout(layout);
-    let (mut output, mut log_sum) = (device.unset(queries), device.unset(layout.rows() * shape.heads));
+    let (mut output, mut log_sum) = (device.uninitialized(queries), device.uninitialized(layout.rows() * shape.heads));
     device.attention(shape, &on_device, (&query, &key, &value), &mut output, &mut log_sum);
-    let [mut d_query, mut d_key, mut d_value] = [queries, keys, keys].map(|length| device.unset(length));
+    let [mut d_query, mut d_key, mut d_value] = [queries, keys, keys].map(|length| device.uninitialized(length));
     let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
     let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
     device.attention_backward(shape, &on_device, saved, &d_output, gradients);

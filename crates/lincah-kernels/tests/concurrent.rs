@@ -61,10 +61,10 @@ fn products<K: Kernels>(handle: &K, weight: &K::Matrix, seed: u64) -> Vec<f32> {
     let mut noise = Noise::new(seed);
     let mut x = handle.upload(&noise.take(ROWS * INPUTS));
     let dy = handle.upload(&noise.take(ROWS * OUTPUTS));
-    let (mut y, mut dx) = (handle.unset(ROWS * OUTPUTS), handle.zeros(ROWS * INPUTS));
+    let (mut y, mut dx) = (handle.uninitialized(ROWS * OUTPUTS), handle.zeros(ROWS * INPUTS));
     let mut both = |x: &K::Buffer| {
         handle.clear(&mut dx);
-        handle.beside(|| handle.linear(ROWS, x, weight, &mut y), || handle.linear_backward(ROWS, &dy, weight, &mut dx));
+        handle.fork_join(|| handle.linear(ROWS, x, weight, &mut y), || handle.linear_backward(ROWS, &dy, weight, &mut dx));
     };
     both(&x);
     let recording = handle.record(&mut || both(&x));

@@ -87,7 +87,7 @@ impl<K: Kernels> Backbone<K> {
     /// The same from the table on the device.
     fn look_up(&self, table: &K::Buffer, rows: usize, on_device: &DeviceBatch<K>) -> K::Buffer {
         let width = self.config().hidden_size;
-        let mut embedded = self.kernels.unset(rows * width);
+        let mut embedded = self.kernels.uninitialized(rows * width);
         self.kernels.embed(width, &on_device.tokens, table, self.config().embedding_scale, &mut embedded);
         embedded
     }
@@ -121,14 +121,14 @@ impl<K: Kernels> Backbone<K> {
 
     /// Final norm of `rows` rows, and its factors.
     fn normed(&self, rows: usize, x: &K::Buffer) -> (K::Buffer, K::Buffer) {
-        let (mut y, mut r) = (self.kernels.unset(rows * self.config().hidden_size), self.kernels.unset(rows));
+        let (mut y, mut r) = (self.kernels.uninitialized(rows * self.config().hidden_size), self.kernels.uninitialized(rows));
         self.kernels.rms_norm(self.final_norm_shape(rows), x, &self.final_norm, &mut y, &mut r);
         (y, r)
     }
 
     /// `[M, D]` normed rows to `[M, candidates]` logits, soft-capped where the model does.
     fn logits(&self, rows: usize, normed: &K::Buffer, head: &K::Matrix, width: usize) -> K::Buffer {
-        let mut logits = self.kernels.unset(rows * width);
+        let mut logits = self.kernels.uninitialized(rows * width);
         self.kernels.linear(rows, normed, head, &mut logits);
         if let Some(cap) = self.config().final_soft_cap {
             self.kernels.soft_cap(cap, &mut logits);

@@ -40,14 +40,14 @@ impl<K: Kernels> Mlp<K> {
         x: &K::Buffer,
         keys: [Option<u64>; 3],
     ) -> (K::Buffer, MlpActivations<K>) {
-        let mut activated = kernels.unset(rows * self.gate.outputs);
+        let mut activated = kernels.uninitialized(rows * self.gate.outputs);
         let ((gate, gate_saved), (up, up_saved)) = if self.is_adapted() {
             let (gate, up) =
-                kernels.beside(|| self.gate.forward(kernels, rows, x, keys[0]), || self.up.forward(kernels, rows, x, keys[1]));
+                kernels.fork_join(|| self.gate.forward(kernels, rows, x, keys[0]), || self.up.forward(kernels, rows, x, keys[1]));
             kernels.gated_activation(self.activation, &gate.0, &up.0, &mut activated);
             (gate, up)
         } else {
-            let [mut gate, mut up] = [(); 2].map(|()| kernels.unset(rows * self.gate.outputs));
+            let [mut gate, mut up] = [(); 2].map(|()| kernels.uninitialized(rows * self.gate.outputs));
             let inputs = (x, self.frozen_weights());
             kernels.gated_linear(self.gated_shape(rows), inputs, [&mut gate, &mut up], &mut activated);
             ((gate, LinearSaved::none()), (up, LinearSaved::none()))
@@ -71,19 +71,19 @@ impl<K: Kernels> Mlp<K> {
         dy: &K::Buffer,
     ) -> K::Buffer {
         let width = self.gate.outputs;
-        let mut activated = kernels.unset(if self.is_adapted() { rows * width } else { 0 });
+        let mut activated = kernels.uninitialized(if self.is_adapted() { rows * width } else { 0 });
         if self.down.lora.is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
-        let mut d_activated = kernels.unset(rows * width);
+        let mut d_activated = kernels.uninitialized(rows * width);
         self.down.backward(kernels, rows, (&activated, &saved.projections[2]), dy, Some((&mut d_activated, false)));
         if !self.is_adapted() {
-            let mut dx = kernels.unset(rows * self.gate.inputs);
+            let mut dx = kernels.uninitialized(rows * self.gate.inputs);
             let inputs = ([&saved.gate, &saved.up], self.frozen_weights());
             kernels.gated_linear_backward(self.gated_shape(rows), inputs, &d_activated, &mut dx);
             return dx;
         }
-        let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));
+        let (mut d_gate, mut d_up) = (activated, kernels.uninitialized(rows * width));
         kernels.gated_activation_backward(self.activation, (&saved.gate, &saved.up), &d_activated, &mut d_gate, &mut d_up);
         let Self { gate, up, .. } = self;
         let [gate_saved, up_saved, _] = &saved.projections;

@@ -92,7 +92,7 @@ impl Kernels for Cpu {
     }
 
     fn upload(&self, values: &[f32]) -> Buffer {
-        let mut buffer = Buffer::unset(values.len());
+        let mut buffer = Buffer::uninitialized(values.len());
         buffer.copy_from_slice(values);
         buffer
     }
@@ -105,8 +105,8 @@ impl Kernels for Cpu {
         Buffer::zeros(length)
     }
 
-    fn unset(&self, length: usize) -> Buffer {
-        Buffer::unset(length)
+    fn uninitialized(&self, length: usize) -> Buffer {
+        Buffer::uninitialized(length)
     }
 
     fn clear(&self, buffer: &mut Buffer) {

@@ -128,7 +128,7 @@ impl Cuda {
             return;
         }
         let tensor = tensor_channels(width, &[query, key, value, output, d_output, d_query, d_key, d_value]);
-        let mut delta = self.unset(sums);
+        let mut delta = self.uninitialized(sums);
         let delta = self.output(&mut delta, sums, Element::F32).address;
         let (name, blocks) = match tensor {
             Some(_) => ("tensor_attention_delta", grid((sums.div_ceil(256 / LANES), 1), 256, 0)),
@@ -150,7 +150,7 @@ impl Cuda {
         };
         let of_key_and_value = || {
             let prefix = layout.prefix_length() * shape.key_value_heads * width;
-            let mut parts = [(); 2].map(|()| self.unset(layout.slots() * prefix));
+            let mut parts = [(); 2].map(|()| self.uninitialized(layout.slots() * prefix));
             let [key_parts, value_parts] =
                 parts.each_mut().map(|part| self.output(part, layout.slots() * prefix, Element::F32).address);
             let (name, threads, bytes) = match tensor {

@@ -112,7 +112,7 @@ impl Cuda {
         if self.is_recording() { self.branch().recordings.clone() } else { self.arrays.clone() }
     }
 
-    pub(super) fn unset(&self, length: usize) -> Buffer {
+    pub(super) fn uninitialized(&self, length: usize) -> Buffer {
         Buffer::new(length)
     }
 

@@ -39,7 +39,7 @@ impl Cuda {
             return if let [values] = parts { self.upload(values) } else { self.upload(&parts.concat()) };
         }
         let length = parts.iter().map(|part| part.len()).sum();
-        let mut buffer = self.unset(length);
+        let mut buffer = self.uninitialized(length);
         let mut place = self.output(&mut buffer, length, self.factors);
         for part in parts.iter().flat_map(|part| part.chunks(STAGED)) {
             let staged = self.upload(part);

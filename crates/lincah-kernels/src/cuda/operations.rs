@@ -161,7 +161,7 @@ impl Kernels for Cuda {
     }
 
     fn upload(&self, values: &[f32]) -> Buffer {
-        let mut buffer = self.unset(values.len());
+        let mut buffer = self.uninitialized(values.len());
         self.output(&mut buffer, values.len(), Element::F32);
         self.replace(values, &mut buffer);
         buffer
@@ -179,8 +179,8 @@ impl Kernels for Cuda {
         self.zeroed(length)
     }
 
-    fn unset(&self, length: usize) -> Buffer {
-        Cuda::unset(self, length)
+    fn uninitialized(&self, length: usize) -> Buffer {
+        Cuda::uninitialized(self, length)
     }
 
     fn clear(&self, buffer: &mut Buffer) {
@@ -191,7 +191,7 @@ impl Kernels for Cuda {
         assert_eq!(source.length, target.length, "arrays of different lengths");
         let Some(element) = source.written() else { return target.forget() };
         if target.written().is_some_and(|kept| kept != element) {
-            *target = Cuda::unset(self, target.length);
+            *target = Cuda::uninitialized(self, target.length);
         }
         let length = source.length;
         let to = self.output(target, length, element);
@@ -319,7 +319,8 @@ impl Kernels for Cuda {
         let (rows, width) = (shape.rows, shape.width);
         let (x, weight) = (self.view(x, rows * width), self.view(weight, width));
         let of_y = self.view(y, rows * width);
-        let mut wider = (of_y.element() != x.element() && x.element() == Element::F32).then(|| Cuda::unset(self, y.length));
+        let mut wider =
+            (of_y.element() != x.element() && x.element() == Element::F32).then(|| Cuda::uninitialized(self, y.length));
         let sum = match &mut wider {
             Some(sum) => self.output(sum, rows * width, Element::F32),
             None => self.settled(y, rows * width, of_y.element()),
@@ -412,7 +413,7 @@ impl Kernels for Cuda {
         }
         let GatedShape { rows, outputs, activation, .. } = shape;
         let [both, _] = saved;
-        *both = Cuda::unset(self, rows * 2 * outputs);
+        *both = Cuda::uninitialized(self, rows * 2 * outputs);
         self.products(rows, x, (weights[0], 2 * outputs), both);
         let halves = halves(self.view(both, rows * 2 * outputs), outputs);
         self.gated(activation, halves, (rows * outputs, outputs), y);
@@ -430,7 +431,7 @@ impl Kernels for Cuda {
         }
         let GatedShape { rows, outputs, activation, .. } = shape;
         let length = rows * 2 * outputs;
-        let mut both = Cuda::unset(self, length);
+        let mut both = Cuda::uninitialized(self, length);
         let gradients = halves(self.output(&mut both, length, self.factors), outputs);
         let halves = halves(self.view(saved[0], length), outputs);
         self.gated_backward(activation, halves, (rows * outputs, outputs), dy, gradients);
@@ -438,7 +439,7 @@ impl Kernels for Cuda {
         self.products_backward(rows, &both, (weights[0], 2 * outputs), dx);
     }
 
-    fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    fn fork_join<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
         Cuda::fork_join(self, first, second)
     }
 
@@ -454,7 +455,7 @@ impl Kernels for Cuda {
             launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_y);
             return;
         }
-        let mut sum = Cuda::unset(self, n);
+        let mut sum = Cuda::uninitialized(self, n);
         let of_sum = self.output(&mut sum, n, x.element());
         launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_sum);
         *y = sum;

@@ -186,7 +186,7 @@ impl<K: Kernels> Backbone<K> {
             rows: kernels.indices(&terms.iter().map(|term| term.row).collect::<Vec<_>>()),
             classes: kernels.indices(classes),
             weights: kernels.upload(&terms.iter().map(|term| term.weight).collect::<Vec<_>>()),
-            losses: kernels.unset(terms.len()),
+            losses: kernels.uninitialized(terms.len()),
         });
         let kept = (request.loss != Loss::AllTokens).then(|| KeptRows::new(kernels, &batch.layout.last_rows()[..texts]));
         let tables = self.rope_tables(rope_positions(batch));

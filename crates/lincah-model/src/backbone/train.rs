@@ -226,11 +226,11 @@ impl<K: Kernels> Backbone<K> {
         let (normed, r) = self.normed(rows, x);
         let mut d_normed = kernels.zeros(rows * hidden);
         for terms in terms {
-            let mut gathered = kernels.unset(terms.count * hidden);
+            let mut gathered = kernels.uninitialized(terms.count * hidden);
             kernels.gather_rows(hidden, &terms.rows, &normed, &mut gathered);
             let mut logits = self.logits(terms.count, &gathered, head, width);
             let capped = self.config().final_soft_cap.map(|cap| {
-                let mut capped = kernels.unset(terms.count * width);
+                let mut capped = kernels.uninitialized(terms.count * width);
                 kernels.copy(&logits, &mut capped);
                 (cap, capped)
             });
