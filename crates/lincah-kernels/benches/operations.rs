@@ -4,8 +4,8 @@
 //! machine that others use too, the fastest run is the one that was left alone.
 
 use lincah_kernels::{
-    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, DiagonalBlocks, GatedShape, Kernels,
-    LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
+    Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, DiagonalBlocks, GatedShape, GroupLayout,
+    Kernels, LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use std::time::{Duration, Instant};
 
@@ -126,31 +126,55 @@ fn lora() {
 
 fn attention() {
     // Eight texts after 22 shared tokens, as the instruction is.
-    let layout = RaggedLayout::new(22, &[8, 15, 20, 26, 31, 38, 50, 75]);
-    assert_eq!(layout.rows(), BATCH);
-    for (name, heads, key_value_heads, head_dimension) in [("9 heads of 64", 9, 3, 64), ("4 heads of 256", 4, 1, 256)] {
-        let shape = AttentionShape { heads, key_value_heads, head_dimension, scale: 0.1, soft_cap: None, window: None };
-        let (queries, keys) = (BATCH * heads * head_dimension, BATCH * key_value_heads * head_dimension);
-        let (query, key, value, dy) = (array(queries), array(keys), array(keys), array(queries));
-        let (mut output, mut log_sum) = (array(queries), array(BATCH * heads));
-        measure(&format!("attention {name}"), None, || {
-            Cpu.attention(shape, &layout, (&query, &key, &value), &mut output, &mut log_sum);
-        });
-        let (mut d_query, mut d_key, mut d_value) = (array(queries), array(keys), array(keys));
-        measure(&format!("attention_backward {name}"), None, || {
-            let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
-            let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
-            Cpu.attention_backward(shape, &layout, saved, &dy, gradients);
-        });
+    attention_over("", &RaggedLayout::new(22, &[8, 15, 20, 26, 31, 38, 50, 75]));
+    // Four texts of six questions each.
+    let groups = [21, 25, 30, 43].map(|prefix_length| GroupLayout { prefix_length, own_lengths: vec![6; 6] });
+    attention_over(" in groups", &RaggedLayout::with_groups(22, &groups));
+    for (name, shape) in attention_shapes() {
+        let (heads, head_dimension) = (shape.heads, shape.head_dimension);
+        let (query, keys) = (array(heads * head_dimension), BATCH * shape.key_value_heads * head_dimension);
+        let (key, value, mut output, mut log_sum) = (array(keys), array(keys), array(query.len()), array(heads));
         // A generated token after 284 others.
         let next = RaggedLayout::continuing(BATCH - 1, &[1]);
         measure(&format!("attention {name}, one query of 285 keys"), None, || {
             Cpu.attention(shape, &next, (&query, &key, &value), &mut output, &mut log_sum);
         });
         let frequencies: Vec<f32> = (0..head_dimension / 2).map(|i| 0.9f32.powi(i as i32)).collect();
-        let table = Cpu.rope_table(&frequencies, layout.longest());
-        let mut x = array(queries);
-        measure(&format!("rope {name}"), None, || Cpu.rope(&table, &layout, heads, &mut x));
+        let texts = RaggedLayout::new(0, &[BATCH]);
+        let table = Cpu.rope_table(&frequencies, texts.longest());
+        let mut x = array(BATCH * heads * head_dimension);
+        measure(&format!("rope {name}"), None, || Cpu.rope(&table, &texts, heads, &mut x));
+    }
+}
+
+fn attention_shapes() -> [(&'static str, AttentionShape); 2] {
+    let shape = |heads, key_value_heads, head_dimension| AttentionShape {
+        heads,
+        key_value_heads,
+        head_dimension,
+        scale: 0.1,
+        soft_cap: None,
+        window: None,
+    };
+    [("9 heads of 64", shape(9, 3, 64)), ("4 heads of 256", shape(4, 1, 256))]
+}
+
+fn attention_over(of: &str, layout: &RaggedLayout) {
+    assert_eq!(layout.rows(), BATCH);
+    for (name, shape) in attention_shapes() {
+        let AttentionShape { heads, key_value_heads, head_dimension, .. } = shape;
+        let (queries, keys) = (BATCH * heads * head_dimension, BATCH * key_value_heads * head_dimension);
+        let (query, key, value, dy) = (array(queries), array(keys), array(keys), array(queries));
+        let (mut output, mut log_sum) = (array(queries), array(BATCH * heads));
+        measure(&format!("attention {name}{of}"), None, || {
+            Cpu.attention(shape, layout, (&query, &key, &value), &mut output, &mut log_sum);
+        });
+        let (mut d_query, mut d_key, mut d_value) = (array(queries), array(keys), array(keys));
+        measure(&format!("attention_backward {name}{of}"), None, || {
+            let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
+            let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
+            Cpu.attention_backward(shape, layout, saved, &dy, gradients);
+        });
     }
 }
 

@@ -1,207 +1,10 @@
 //! The operations that a device offers to the model.
 
-use crate::RaggedLayout;
+use crate::error::CudaError;
+use crate::layout::RaggedLayout;
+use crate::shapes::*;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-/// The gate's activation in the MLP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// `x * sigmoid(x)`.
-    Silu,
-    /// `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`.
-    GeluTanh,
-}
-
-/// Sizes of one RMS norm: `rows` vectors of `width` numbers.
-#[derive(Debug, Clone, Copy)]
-pub struct NormShape {
-    /// N, or N·H where each head is a vector.
-    pub rows: usize,
-    /// D, or C where each head is a vector.
-    pub width: usize,
-    /// Added to the mean square before the root.
-    pub epsilon: f32,
-}
-
-/// Sizes and activation of the MLP's first half.
-#[derive(Debug, Clone, Copy)]
-pub struct GatedShape {
-    /// N.
-    pub rows: usize,
-    /// I.
-    pub inputs: usize,
-    /// F.
-    pub outputs: usize,
-    /// Of the gate.
-    pub activation: Activation,
-}
-
-/// Sizes and scale of one LoRA product.
-#[derive(Debug, Clone, Copy)]
-pub struct LoraShape {
-    /// N.
-    pub rows: usize,
-    /// I.
-    pub inputs: usize,
-    /// O.
-    pub outputs: usize,
-    /// R.
-    pub rank: usize,
-    /// `alpha / R`, or `alpha / sqrt(R)` with rsLoRA.
-    pub scale: f32,
-}
-
-/// What the backward of LoRA reads.
-#[derive(Debug)]
-pub struct LoraSaved<'a, B> {
-    /// `[N, I]`, after dropout.
-    pub input: &'a B,
-    /// `x Aᵀ`, `[N, R]`.
-    pub hidden: &'a B,
-    /// A, `[R, I]`.
-    pub a: &'a B,
-    /// B, `[O, R]`.
-    pub b: &'a B,
-}
-
-/// What the backward of LoRA adds to.
-#[derive(Debug)]
-pub struct LoraGradients<'a, B> {
-    /// `[R, I]`.
-    pub a: &'a mut B,
-    /// `[O, R]`.
-    pub b: &'a mut B,
-    /// `[N, I]`.
-    pub input: &'a mut B,
-}
-
-/// Blocks on the diagonal of a matrix: block i holds rows `i rows ..` and columns `i columns ..`; the matrix may have more columns.
-#[derive(Debug, Clone, Copy)]
-pub struct DiagonalBlocks {
-    /// Blocks, H or K.
-    pub count: usize,
-    /// Rows of one, C.
-    pub rows: usize,
-    /// Columns of one.
-    pub columns: usize,
-    /// Columns of the matrix, R.
-    pub width: usize,
-}
-
-/// Sizes and options of one attention.
-#[derive(Debug, Clone, Copy)]
-pub struct AttentionShape {
-    /// H.
-    pub heads: usize,
-    /// K; H is a multiple of it, and query head h reads key-value head `h / (H / K)`.
-    pub key_value_heads: usize,
-    /// C.
-    pub head_dimension: usize,
-    /// Multiplies `q · k`.
-    pub scale: f32,
-    /// `cap * tanh(score / cap)`.
-    pub soft_cap: Option<f32>,
-    /// A query sees the last `window` positions, its own included.
-    pub window: Option<usize>,
-}
-
-impl AttentionShape {
-    /// First position that the query at `position` sees.
-    pub(crate) fn first_visible(&self, position: usize) -> usize {
-        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
-    }
-}
-
-/// What the backward of attention reads.
-#[derive(Debug)]
-pub struct AttentionSaved<'a, B> {
-    /// `[N, H, C]`.
-    pub query: &'a B,
-    /// `[N, K, C]`.
-    pub key: &'a B,
-    /// `[N, K, C]`.
-    pub value: &'a B,
-    /// `[N, H, C]`.
-    pub output: &'a B,
-    /// Logarithm of the softmax denominators, `[N, H]`.
-    pub log_sum: &'a B,
-}
-
-/// What the backward of attention writes.
-#[derive(Debug)]
-pub struct AttentionGradients<'a, B> {
-    /// `[N, H, C]`.
-    pub query: &'a mut B,
-    /// `[N, K, C]`.
-    pub key: &'a mut B,
-    /// `[N, K, C]`.
-    pub value: &'a mut B,
-}
-
-/// One step of Adam: Kingma & Ba 2015, algorithm 1, as `torch.optim.Adam` orders it; with `weight_decay` decoupled (Loshchilov & Hutter 2019) as in `torch.optim.AdamW`.
-#[derive(Debug, Clone, Copy)]
-pub struct AdamStep {
-    /// Learning rate of this step.
-    pub learning_rate: f64,
-    /// Decay of the first moment.
-    pub beta1: f64,
-    /// Decay of the second moment.
-    pub beta2: f64,
-    /// Added to the root of the second moment.
-    pub epsilon: f64,
-    /// Decoupled weight decay, 0 for plain Adam.
-    pub weight_decay: f64,
-    /// Number of this step, from 1.
-    pub step: u32,
-    /// Multiplies the gradient first (gradient clipping).
-    pub gradient_scale: f64,
-}
-
-/// [`AdamStep`]'s factors, worked out in f64 as PyTorch does.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct AdamFactors {
-    pub(crate) gradient: f32,
-    pub(crate) beta1: f32,
-    pub(crate) rest1: f32,
-    pub(crate) beta2: f32,
-    pub(crate) rest2: f32,
-    pub(crate) rate: f32,
-    pub(crate) root: f32,
-    pub(crate) epsilon: f32,
-    pub(crate) keep: f32,
-}
-
-impl AdamStep {
-    pub(crate) fn factors(&self) -> AdamFactors {
-        AdamFactors {
-            gradient: self.gradient_scale as f32,
-            beta1: self.beta1 as f32,
-            rest1: (1.0 - self.beta1) as f32,
-            beta2: self.beta2 as f32,
-            rest2: (1.0 - self.beta2) as f32,
-            rate: (self.learning_rate / (1.0 - self.beta1.powi(self.step as i32))) as f32,
-            root: (1.0 / (1.0 - self.beta2.powi(self.step as i32)).sqrt()) as f32,
-            epsilon: self.epsilon as f32,
-            keep: (1.0 - self.learning_rate * self.weight_decay) as f32,
-        }
-    }
-}
-
-/// One trained array with what Adam reads and writes; all of one shape.
-#[derive(Debug)]
-pub struct AdamArrays<'a, B> {
-    /// Read, then cleared.
-    pub gradient: &'a mut B,
-    /// Decaying mean of the gradient.
-    pub first_moment: &'a mut B,
-    /// Decaying mean of its square.
-    pub second_moment: &'a mut B,
-    /// What is trained.
-    pub parameter: &'a mut B,
-}
 
 /// Rows rounded to multiples of a 127th of their largest number: the multiples, and what one stands for. # Shapes: values and result
 /// `[rows, width]`, `[rows]`.
@@ -217,18 +20,10 @@ pub(crate) fn int8_rows(values: &[f32], rows: usize, width: usize) -> (Vec<i8>, 
     (rounded, scales)
 }
 
-/// What the calls of one operation took.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct OperationTime {
-    /// Calls.
-    pub calls: u64,
-    /// From the first to the last instruction of each, summed.
-    pub time: Duration,
-    /// Floating-point operations of the products among them; 0 where the operation is none.
-    pub flops: f64,
-}
-
-/// A device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
+/// A handle on a device, and the device's operations. In the formulas `=` overwrites and `+=` adds to what is there; the dimension letters are those of the crate's front page.
+///
+/// The work of one handle is done in the order of the calls, as if each had finished before the next. Where a device
+/// [records](Self::records), the threads that share a handle take turns: another thread's calls would be recorded too.
 ///
 /// Lengths are the caller's duty: an operation panics where an array is shorter than its shape says.
 pub trait Kernels: Send + Sync + 'static {
@@ -245,6 +40,17 @@ pub trait Kernels: Send + Sync + 'static {
     /// Operations that can be run again as they are.
     type Recording: Send + Sync;
 
+    /// Another handle on the same device, whose work may run at the same time as this one's. Arrays, matrices, layouts and indices made
+    /// through one handle may be read through another once the first was [synchronized](Self::synchronize); they are changed, and recordings
+    /// replayed, only through their own. Whoever drops an array synchronizes every handle that may still read it first.
+    ///
+    /// # Errors
+    /// If the device has no memory left for it: on a GPU 64 MiB, and what its work takes.
+    fn concurrent_handle(&self) -> Result<Self, CudaError>
+    where
+        Self: Sized;
+    /// Waits until all work asked of this handle is done. A device whose calls return when they are done has nothing to wait for.
+    fn synchronize(&self) {}
     /// The number of the GPU, if the device is one.
     fn gpu(&self) -> Option<usize> {
         None
@@ -254,15 +60,6 @@ pub trait Kernels: Send + Sync + 'static {
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         work()
     }
-    /// Another handle on the device, whose work may run at the same time as this one's.
-    ///
-    /// # Errors
-    /// A device that has no memory for it.
-    fn concurrent(&self) -> Result<Self, crate::CudaError>
-    where
-        Self: Sized;
-    /// Waits until the work that was asked for is done.
-    fn synchronize(&self) {}
     /// What each operation took since this was last asked; nothing unless the device is [`Profiled`](crate::Profiled).
     fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {
         BTreeMap::new()
@@ -286,7 +83,7 @@ pub trait Kernels: Send + Sync + 'static {
     /// An array of zeros.
     fn zeros(&self, length: usize) -> Self::Buffer;
     /// An array for an operation that overwrites it (`=`), whose numbers may be anything until then.
-    fn unset(&self, length: usize) -> Self::Buffer {
+    fn uninitialized(&self, length: usize) -> Self::Buffer {
         self.zeros(length)
     }
     /// Sets every number to zero.
@@ -321,7 +118,7 @@ pub trait Kernels: Send + Sync + 'static {
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Self::RopeTable;
     /// Takes a batch's layout to the device.
     fn layout(&self, layout: &RaggedLayout) -> Self::Layout;
-    /// Another layout in the place of one with as many rows and texts and as long a prefix.
+    /// Another layout in the place of one with as many rows and segments and as long a common prefix, computed before or not as there.
     fn replace_layout(&self, layout: &RaggedLayout, on_device: &mut Self::Layout) {
         *on_device = self.layout(layout);
     }
@@ -457,7 +254,7 @@ pub trait Kernels: Send + Sync + 'static {
         }
     }
 
-    /// Causal softmax attention of each text over the shared prefix and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` after [`RaggedLayout::continuing`]), log_sum `[N, H]`.
+    /// Causal softmax attention of each sequence over the prefixes that it shares and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` where the common prefix was computed before, [`RaggedLayout::continuing`]), log_sum `[N, H]`.
     fn attention(
         &self,
         shape: AttentionShape,
@@ -466,7 +263,7 @@ pub trait Kernels: Send + Sync + 'static {
         output: &mut Self::Buffer,
         log_sum: &mut Self::Buffer,
     );
-    /// Gradients of query, key and value, overwritten; the prefix's are summed over the texts, wherever it was computed. # Shapes: as in [`attention`](Self::attention).
+    /// Gradients of query, key and value, overwritten; a prefix's are summed over the sequences that share it, and the common prefix's wherever it was computed. # Shapes: as in [`attention`](Self::attention).
     fn attention_backward(
         &self,
         shape: AttentionShape,
@@ -513,7 +310,7 @@ pub trait Kernels: Send + Sync + 'static {
     }
 
     /// Calls both; neither may write what the other reads or writes. A device may run what they record at the same time.
-    fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+    fn fork_join<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
         (first(), second())
     }
 
@@ -598,7 +395,7 @@ pub(crate) fn gated_linear_backward_apart<K: Kernels + ?Sized>(
     dy: &K::Buffer,
     dx: &mut K::Buffer,
 ) {
-    let [mut d_gate, mut d_up] = [(); 2].map(|()| kernels.unset(shape.rows * shape.outputs));
+    let [mut d_gate, mut d_up] = [(); 2].map(|()| kernels.uninitialized(shape.rows * shape.outputs));
     kernels.gated_activation_backward(shape.activation, (gate, up), dy, &mut d_gate, &mut d_up);
     kernels.clear(dx);
     kernels.linear_backward(shape.rows, &d_gate, gate_weight, dx);

@@ -5,9 +5,10 @@
 //!
 //! | letter | meaning |
 //! | --- | --- |
-//! | N | rows: all tokens of a ragged batch, the shared prefix counted once |
-//! | S | sequences (texts) of a batch |
-//! | P | tokens of the shared prefix |
+//! | N | rows: all tokens of a ragged batch, shared prefixes counted once |
+//! | S | sequences of a batch: texts, or questions about texts |
+//! | P | tokens of the prefix that all sequences share |
+//! | G | tokens of the prefix that a group of sequences shares, after P |
 //! | D | hidden size |
 //! | H, K | query heads, key-value heads |
 //! | C | head dimension |
@@ -43,6 +44,10 @@
 //! [`Cpu`] is the processor, [`Profiled`] the processor with a clock on each operation, [`cuda()`] opens an NVIDIA GPU, and [`reference::Reference`] is the naive oracle that every device is held
 //! against.
 //!
+//! # Handles
+//! A value of these is a handle on its device, whose work is done in the order of its calls. [`Kernels::concurrent_handle`] opens another,
+//! whose work may run at the same time, so that several trainings and scorers share what is kept frozen.
+//!
 //! # Instruction sets
 //! [`Cpu`] uses the best of AVX-512, AVX2 with FMA, and what the target always has. The environment variable `LINCAH_INSTRUCTIONS`,
 //! read once, asks for a plainer one, for tests and to compare machines: `avx2` or `portable` (any other value, or one that the
@@ -52,16 +57,20 @@
 
 mod cpu;
 mod cuda;
+mod error;
 mod kernels;
 mod layout;
 mod profile;
 pub mod reference;
+mod shapes;
 
 pub use cpu::Cpu;
-pub use cuda::{CUDA_IS_BUILT, CudaError, CudaPrecision, cuda};
-pub use kernels::{
-    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels,
+pub use cuda::{CUDA_IS_BUILT, CudaPrecision, cuda};
+pub use error::CudaError;
+pub use kernels::Kernels;
+pub use layout::{GroupLayout, RaggedLayout};
+pub use profile::Profiled;
+pub use shapes::{
+    Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape,
     LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
 };
-pub use layout::RaggedLayout;
-pub use profile::Profiled;

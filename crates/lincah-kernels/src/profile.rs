@@ -1,7 +1,9 @@
 //! A device that measures how long its operations take.
 
-use crate::RaggedLayout;
-use crate::kernels::*;
+use crate::error::CudaError;
+use crate::kernels::Kernels;
+use crate::layout::RaggedLayout;
+use crate::shapes::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -10,6 +12,7 @@ use std::time::Instant;
 #[derive(Debug, Default)]
 pub struct Profiled<K> {
     device: K,
+    /// Of all handles.
     times: Arc<Mutex<BTreeMap<&'static str, OperationTime>>>,
 }
 
@@ -66,16 +69,16 @@ impl<K: Kernels> Kernels for Profiled<K> {
     type Indices = K::Indices;
     type Recording = K::Recording;
 
-    fn gpu(&self) -> Option<usize> {
-        self.device.gpu()
-    }
-
-    fn concurrent(&self) -> Result<Self, crate::CudaError> {
-        Ok(Self { device: self.device.concurrent()?, times: self.times.clone() })
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self { device: self.device.concurrent_handle()?, times: self.times.clone() })
     }
 
     fn synchronize(&self) {
         self.device.synchronize();
+    }
+
+    fn gpu(&self) -> Option<usize> {
+        self.device.gpu()
     }
 
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
@@ -174,7 +177,7 @@ impl<K: Kernels> Kernels for Profiled<K> {
         fn upload(values: &[f32]) -> K::Buffer;
         fn download(buffer: &K::Buffer) -> Vec<f32>;
         fn zeros(length: usize) -> K::Buffer;
-        fn unset(length: usize) -> K::Buffer;
+        fn uninitialized(length: usize) -> K::Buffer;
         fn clear(buffer: &mut K::Buffer);
         fn copy(source: &K::Buffer, target: &mut K::Buffer);
         fn add_bias(bias: &K::Buffer, y: &mut K::Buffer);

@@ -1,7 +1,9 @@
 //! The naive oracle: every operation as its formula reads, in `f32` or `f64`, one thread, no blocking.
 
-use crate::kernels::*;
+use crate::error::CudaError;
+use crate::kernels::{Kernels, int8_rows};
 use crate::layout::RaggedLayout;
+use crate::shapes::*;
 
 /// A number that the reference computes in.
 pub trait Number:
@@ -126,7 +128,7 @@ impl<T: Number> Kernels for Reference<T> {
     type Indices = Vec<usize>;
     type Recording = ();
 
-    fn concurrent(&self) -> Result<Self, crate::CudaError> {
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
         Ok(Self::new())
     }
 
@@ -288,7 +290,7 @@ impl<T: Number> Kernels for Reference<T> {
         let (heads, width, group) = (shape.heads, shape.head_dimension, shape.heads / shape.key_value_heads);
         for segment in layout.segments() {
             for row in segment.own.clone() {
-                let position = segment.prefix_length + row - segment.own.start;
+                let position = segment.first_position() + row - segment.own.start;
                 for head in 0..heads {
                     let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
@@ -317,7 +319,7 @@ impl<T: Number> Kernels for Reference<T> {
         self.clear(gradients.value);
         for segment in layout.segments() {
             for row in segment.own.clone() {
-                let position = segment.prefix_length + row - segment.own.start;
+                let position = segment.first_position() + row - segment.own.start;
                 for head in 0..heads {
                     let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;

@@ -3,6 +3,7 @@
 mod harness;
 mod noise;
 
+use harness::attention::{grouped_layouts, groups};
 use harness::{Output, operations};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, CudaPrecision, Kernels, RaggedLayout};
@@ -48,7 +49,7 @@ fn exact_numbers(noise: &mut Noise, length: usize) -> Vec<f32> {
 /// On the device as a product leaves it there: in bfloat16, where the device keeps that.
 fn as_product<K: Kernels>(device: &K, values: &[f32], width: usize) -> K::Buffer {
     let identity = (0..width * width).map(|i| if i / width == i % width { 1.0 } else { 0.0 }).collect();
-    let (x, mut y) = (device.upload(values), device.unset(values.len()));
+    let (x, mut y) = (device.upload(values), device.uninitialized(values.len()));
     device.linear(values.len() / width, &x, &device.matrix(identity, width, width), &mut y);
     y
 }
@@ -62,9 +63,9 @@ fn attention<K: Kernels>(device: &K, shape: AttentionShape, layout: &RaggedLayou
     let [query, d_output] = [(); 2].map(|()| as_product(device, &exact_numbers(&mut noise, queries), width));
     let [key, value] = [(); 2].map(|()| as_product(device, &exact_numbers(&mut noise, keys), width));
     let on_device = device.layout(layout);
-    let (mut output, mut log_sum) = (device.unset(queries), device.unset(layout.rows() * shape.heads));
+    let (mut output, mut log_sum) = (device.uninitialized(queries), device.uninitialized(layout.rows() * shape.heads));
     device.attention(shape, &on_device, (&query, &key, &value), &mut output, &mut log_sum);
-    let [mut d_query, mut d_key, mut d_value] = [queries, keys, keys].map(|length| device.unset(length));
+    let [mut d_query, mut d_key, mut d_value] = [queries, keys, keys].map(|length| device.uninitialized(length));
     let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
     let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
     device.attention_backward(shape, &on_device, saved, &d_output, gradients);
@@ -89,7 +90,7 @@ fn attention_faults(cuda: &impl Kernels, shape: AttentionShape, layout: &RaggedL
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
-    let layouts = [
+    let plain = [
         RaggedLayout::new(0, &[1, 3, 17, 70]),
         RaggedLayout::new(5, &[2, 1, 17, 3]),
         RaggedLayout::new(33, &[1, 61]),
@@ -97,7 +98,7 @@ fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
         RaggedLayout::continuing(70, &[1]),
     ];
     let (cuda, mut faults) = (device(), Vec::new());
-    for layout in &layouts {
+    for layout in plain.iter().chain(&grouped_layouts()) {
         for (heads, key_value_heads) in [(1, 1), (3, 1), (8, 1), (6, 2), (5, 5)] {
             for head_dimension in [16, 48, 64, 128, 256] {
                 for (window, soft_cap) in [(None, None), (Some(9), None), (None, Some(2.0))] {
@@ -116,12 +117,13 @@ fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn cuda_attention_of_few_shapes() {
     let f32_device = lincah_kernels::cuda(0, Some(CudaPrecision::F32)).unwrap_or_else(|error| panic!("{error}"));
-    let layout = RaggedLayout::new(5, &[2, 1, 17, 3]);
+    let plain = RaggedLayout::new(5, &[2, 1, 17, 3]);
+    let grouped = RaggedLayout::with_groups(5, &groups(&[(18, &[2, 17]), (0, &[3])]));
     let mut faults = Vec::new();
-    for head_dimension in [64, 256] {
+    for (layout, head_dimension) in [(&plain, 64), (&plain, 256), (&grouped, 64), (&grouped, 256)] {
         let shape = AttentionShape { heads: 6, key_value_heads: 2, head_dimension, scale: 0.1, soft_cap: None, window: None };
-        faults.extend(attention_faults(&device(), shape, &layout));
-        faults.extend(attention_faults(&f32_device, shape, &layout));
+        faults.extend(attention_faults(&device(), shape, layout));
+        faults.extend(attention_faults(&f32_device, shape, layout));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

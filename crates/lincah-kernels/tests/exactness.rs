@@ -4,6 +4,7 @@ mod harness;
 mod noise;
 mod rerun;
 
+use harness::attention::groups;
 use harness::{Output, operations};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{
@@ -233,6 +234,111 @@ fn a_text_gives_the_same_bits_with_a_shared_and_with_a_repeated_prefix() {
             let own_rows = texts.layout().own_rows(s);
             assert_same_rows(&format!("text {s}"), (&shared, own_rows), (&repeated, rows.start + prefix..rows.end));
         }
+    }
+}
+
+/// Groups whose prefixes are longer and shorter than a panel and than the windows, one of them without a prefix.
+const GROUPS: [(usize, &[usize]); 3] = [(29, &[1, 7, 30]), (0, &[5]), (3, &[61, 2])];
+
+fn grouped_layout(prefix: usize) -> RaggedLayout {
+    RaggedLayout::with_groups(prefix, &groups(&GROUPS))
+}
+
+/// The rows of each sequence, with those that it shares.
+fn whole_sequences(layout: &RaggedLayout) -> Vec<Vec<usize>> {
+    let rows = |s| (0..layout.prefix_length()).chain(layout.group_prefix(s)).chain(layout.own_rows(s)).collect();
+    (0..layout.sequences()).map(rows).collect()
+}
+
+#[test]
+fn a_sequence_gives_the_same_bits_in_a_group_and_written_out_in_full() {
+    for prefix in [0, 23] {
+        let layout = grouped_layout(prefix);
+        let texts = Texts::new(0, &[layout.rows()]);
+        for block in blocks() {
+            let grouped = block.run(&layout, &texts.x, &texts.dy);
+            for (s, rows) in whole_sequences(&layout).into_iter().enumerate() {
+                let (x, dy) = texts.pick(rows.iter().copied());
+                let alone = block.run(&RaggedLayout::new(0, &[rows.len()]), &x, &dy);
+                let own = layout.own_rows(s);
+                assert_same_rows(&format!("sequence {s}"), (&alone, rows.len() - own.len()..rows.len()), (&grouped, own));
+                let forward = |rows: &Rows| rows[..7].to_vec();
+                let (in_group, behind) = (layout.group_prefix(s), prefix + layout.group_prefix(s).len());
+                assert_same_rows("group", (&forward(&alone), prefix..behind), (&forward(&grouped), in_group));
+                assert_same_rows("prefix", (&forward(&alone), 0..prefix), (&forward(&grouped), 0..prefix));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_groups_after_an_earlier_prefix_give_the_same_bits() {
+    let prefix = 23;
+    let (whole, continuing) = (grouped_layout(prefix), RaggedLayout::continuing_with_groups(prefix, &groups(&GROUPS)));
+    for block in blocks() {
+        let shape = block.attention;
+        let [queries, keys] = [HEADS, KEY_VALUE_HEADS].map(|heads| heads * HEAD_DIMENSION);
+        let mut noise = Noise::new(33);
+        let [query, key, value] = [queries, keys, keys].map(|width| noise.take(whole.rows() * width));
+        let run = |layout: &RaggedLayout, query: &[f32]| {
+            let [query, key, value] = [query, &key, &value].map(|values| Array::from(values.to_vec()));
+            let mut output = Array::from(vec![f32::NAN; layout.rows() * queries]);
+            let mut log_sum = Array::from(vec![f32::NAN; layout.rows() * HEADS]);
+            Cpu.attention(shape, layout, (&query, &key, &value), &mut output, &mut log_sum);
+            [output.to_vec(), log_sum.to_vec()]
+        };
+        let [output, log_sum] = run(&whole, &query);
+        let [later, later_log_sum] = run(&continuing, &query[prefix * queries..]);
+        assert!(bits(&later) == bits(&output[prefix * queries..]) && later.iter().all(|v| v.is_finite()));
+        assert!(bits(&later_log_sum) == bits(&log_sum[prefix * HEADS..]));
+    }
+}
+
+/// Shared rows get the sum of what each sequence alone would give them: the reference in f64, so that only rounding to f32 is left.
+#[test]
+fn the_gradients_of_shared_rows_are_the_sums_over_their_sequences() {
+    let layout = grouped_layout(5);
+    let shape =
+        AttentionShape { heads: 2, key_value_heads: 1, head_dimension: 6, scale: 0.3, soft_cap: Some(3.0), window: Some(20) };
+    let device = Reference::<f64>::new();
+    let mut noise = Noise::new(34);
+    let widths = [12, 6, 6, 12];
+    let [query, key, value, d_output] = widths.map(|width| noise.take(layout.rows() * width));
+    let run = |layout: &RaggedLayout, arrays: [Vec<f32>; 4]| {
+        let [query, key, value, d_output] = arrays.map(|values| device.upload(&values));
+        let [mut output, mut log_sum] = [12, 2].map(|width| vec![f64::NAN; layout.rows() * width]);
+        device.attention(shape, layout, (&query, &key, &value), &mut output, &mut log_sum);
+        let [mut d_query, mut d_key, mut d_value] = [12, 6, 6].map(|width| vec![f64::NAN; layout.rows() * width]);
+        let saved = AttentionSaved { query: &query, key: &key, value: &value, output: &output, log_sum: &log_sum };
+        let gradients = AttentionGradients { query: &mut d_query, key: &mut d_key, value: &mut d_value };
+        device.attention_backward(shape, layout, saved, &d_output, gradients);
+        [d_query, d_key, d_value]
+    };
+    let grouped = run(&layout, [&query, &key, &value, &d_output].map(|array| array.clone()));
+    let mut sums = [12, 6, 6].map(|width| vec![0.0; layout.rows() * width]);
+    let mut seen = vec![false; layout.rows()];
+    for rows in whole_sequences(&layout) {
+        let pick =
+            |from: &[f32], width: usize| rows.iter().flat_map(|row| from[row * width..][..width].to_vec()).collect::<Vec<_>>();
+        let mut alone = [pick(&query, 12), pick(&key, 6), pick(&value, 6), pick(&d_output, 12)];
+        // The output of a shared row is the batch's once, not once for each sequence.
+        for (gradient, &row) in alone[3].chunks_exact_mut(12).zip(&rows) {
+            if std::mem::replace(&mut seen[row], true) {
+                gradient.fill(0.0);
+            }
+        }
+        let alone = run(&RaggedLayout::new(0, &[rows.len()]), alone);
+        for ((sums, alone), width) in sums.iter_mut().zip(&alone).zip([12, 6, 6]) {
+            for (from, row) in alone.chunks_exact(width).zip(&rows) {
+                sums[row * width..][..width].iter_mut().zip(from).for_each(|(sum, value)| *sum += value);
+            }
+        }
+    }
+    assert!(seen.iter().all(|&seen| seen));
+    for (name, (grouped, sums)) in ["query", "key", "value"].into_iter().zip(grouped.iter().zip(&sums)) {
+        let largest = sums.iter().fold(0.0f64, |largest, sum| largest.max(sum.abs()));
+        let worst = grouped.iter().zip(sums).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(largest > 0.1 && worst <= 1e-12 * largest, "{name}: {worst:e} of {largest:e}");
     }
 }
 

@@ -4,8 +4,8 @@ mod noise;
 
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{
-    Activation, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, Kernels, LoraGradients,
-    LoraSaved, LoraShape, NormShape, RaggedLayout,
+    Activation, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, GroupLayout, Kernels,
+    LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use noise::Noise;
 
@@ -129,13 +129,21 @@ fn rope() {
 
 #[test]
 fn attention() {
+    let group = |prefix_length, own: &[usize]| GroupLayout { prefix_length, own_lengths: own.to_vec() };
+    let grouped = [group(3, &[1, 2]), group(0, &[2]), group(2, &[1])];
+    let mut layouts = Vec::new();
     for (prefix, own) in [(0, &[1, 4, 6][..]), (3, &[1, 4, 2])] {
+        layouts.extend([RaggedLayout::new(prefix, own), RaggedLayout::continuing(prefix, own)]);
+    }
+    for prefix in [0, 2] {
+        layouts.extend([RaggedLayout::with_groups(prefix, &grouped), RaggedLayout::continuing_with_groups(prefix, &grouped)]);
+    }
+    for layout in &layouts {
         for window in [None, Some(1), Some(3), Some(50)] {
             for soft_cap in [None, Some(0.8)] {
                 for (heads, key_value_heads) in [(2, 2), (3, 1), (4, 2)] {
                     let shape = AttentionShape { heads, key_value_heads, head_dimension: 4, scale: 0.9, soft_cap, window };
-                    check_attention(&RaggedLayout::new(prefix, own), shape);
-                    check_attention(&RaggedLayout::continuing(prefix, own), shape);
+                    check_attention(layout, shape);
                 }
             }
         }

@@ -52,7 +52,7 @@ impl<K: Kernels> Attention<K> {
     ) -> (K::Buffer, Option<HeadNormSaved<K>>) {
         let Some(weight) = weight else { return (x, None) };
         let shape = NormShape { rows: pass.rows * heads, width: self.shape.head_dimension, epsilon: self.norm_epsilon };
-        let (mut y, mut r) = (pass.kernels.unset(shape.rows * shape.width), pass.kernels.unset(shape.rows));
+        let (mut y, mut r) = (pass.kernels.uninitialized(shape.rows * shape.width), pass.kernels.uninitialized(shape.rows));
         pass.kernels.rms_norm(shape, &x, weight, &mut y, &mut r);
         (y, Some(HeadNormSaved { input: x, r }))
     }
@@ -86,7 +86,7 @@ impl<K: Kernels> Attention<K> {
         let project = |linear: &Linear<K>, rows, x, target| {
             linear.forward(kernels, rows, x, adapter.of(target), pass.dropout_key(self.layer, target))
         };
-        let ((query, query_saved), ((key, key_saved), (value, value_saved))) = kernels.beside(
+        let ((query, query_saved), ((key, key_saved), (value, value_saved))) = kernels.fork_join(
             || project(&self.query, rows, x, Target::Query),
             || (project(&self.key, rows, x, Target::Key), project(&self.value, rows, x, Target::Value)),
         );
@@ -97,14 +97,14 @@ impl<K: Kernels> Attention<K> {
             kernels.rope_of_two(&pass.rope_tables[rope], pass.layout, arrays);
         }
         let width = shape.heads * shape.head_dimension;
-        let (mut output, mut log_sum) = (kernels.unset(rows * width), kernels.unset(rows * shape.heads));
+        let (mut output, mut log_sum) = (kernels.uninitialized(rows * width), kernels.uninitialized(rows * shape.heads));
         let (all_keys, all_values) = match cache {
             Some(cache) => cache.append(kernels, rows, (&key, &value)),
             None => (&key, &value),
         };
         kernels.attention(shape, pass.layout, (&query, all_keys, all_values), &mut output, &mut log_sum);
         let kept_output = kept.map(|kept| {
-            let mut gathered = kernels.unset(kept.count * width);
+            let mut gathered = kernels.uninitialized(kept.count * width);
             kernels.gather_rows(width, &kept.indices, &output, &mut gathered);
             gathered
         });
@@ -131,7 +131,7 @@ impl<K: Kernels> Attention<K> {
         let (kernels, rows, shape) = (pass.kernels, pass.rows, self.shape);
         let width = shape.heads * shape.head_dimension;
         let kept_rows = kept.map_or(rows, |kept| kept.count);
-        let mut d_output = kernels.unset(kept_rows * width);
+        let mut d_output = kernels.uninitialized(kept_rows * width);
         let projected = saved.kept_output.as_ref().unwrap_or(&saved.output);
         let [query_lora, key_lora, value_lora, output_lora, ..] = adapter.projections.each_mut().map(Option::as_mut);
         let gradient = Some((&mut d_output, false));
@@ -143,7 +143,7 @@ impl<K: Kernels> Attention<K> {
         }
         let key_width = shape.key_value_heads * shape.head_dimension;
         let (mut dq, mut dk, mut dv) =
-            (kernels.unset(rows * width), kernels.unset(rows * key_width), kernels.unset(rows * key_width));
+            (kernels.uninitialized(rows * width), kernels.uninitialized(rows * key_width), kernels.uninitialized(rows * key_width));
         let activations = AttentionSaved {
             query: &saved.query,
             key: &saved.key,

@@ -87,7 +87,7 @@ impl<K: Kernels> Backbone<K> {
     /// If the device keeps no table.
     pub(crate) fn look_up(&self, kernels: &K, rows: usize, on_device: &DeviceBatch<K>) -> K::Buffer {
         let (table, width) = (self.embedding.as_ref().expect("the device keeps the embedding"), self.config().hidden_size);
-        let mut embedded = kernels.unset(rows * width);
+        let mut embedded = kernels.uninitialized(rows * width);
         kernels.embed(width, &on_device.tokens, table, self.config().embedding_scale, &mut embedded);
         embedded
     }
@@ -118,7 +118,7 @@ impl<K: Kernels> Backbone<K> {
 
     /// Final norm of `rows` rows, and its factors.
     pub(crate) fn normed(&self, kernels: &K, rows: usize, x: &K::Buffer) -> (K::Buffer, K::Buffer) {
-        let (mut y, mut r) = (kernels.unset(rows * self.config().hidden_size), kernels.unset(rows));
+        let (mut y, mut r) = (kernels.uninitialized(rows * self.config().hidden_size), kernels.uninitialized(rows));
         kernels.rms_norm(self.final_norm_shape(rows), x, &self.final_norm, &mut y, &mut r);
         (y, r)
     }
@@ -142,7 +142,7 @@ impl<K: Kernels> Backbone<K> {
 
     /// `[M, D]` normed rows to `[M, candidates]` logits, soft-capped where the model does.
     pub(crate) fn logits(&self, kernels: &K, rows: usize, normed: &K::Buffer, head: &Head<K>) -> K::Buffer {
-        let mut logits = kernels.unset(rows * head.width);
+        let mut logits = kernels.uninitialized(rows * head.width);
         kernels.linear(rows, normed, &head.matrix, &mut logits);
         if let Some(cap) = self.config().final_soft_cap {
             kernels.soft_cap(cap, &mut logits);

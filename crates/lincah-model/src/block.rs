@@ -59,14 +59,14 @@ impl<K: Kernels> Block<K> {
     }
 
     fn norm(&self, kernels: &K, rows: usize, x: &K::Buffer, weight: &K::Buffer) -> (K::Buffer, K::Buffer) {
-        let (mut y, mut r) = (kernels.unset(rows * self.hidden_size), kernels.unset(rows));
+        let (mut y, mut r) = (kernels.uninitialized(rows * self.hidden_size), kernels.uninitialized(rows));
         kernels.rms_norm(self.norm_shape(rows), x, weight, &mut y, &mut r);
         (y, r)
     }
 
     /// For the backward, a norm's output where a LoRA reads it.
     fn normed_again(&self, kernels: &K, rows: usize, (x, weight): (&K::Buffer, &K::Buffer), is_read: bool) -> K::Buffer {
-        if is_read { self.norm(kernels, rows, x, weight).0 } else { kernels.unset(0) }
+        if is_read { self.norm(kernels, rows, x, weight).0 } else { kernels.uninitialized(0) }
     }
 
     fn post_norm(
@@ -112,11 +112,11 @@ impl<K: Kernels> Block<K> {
         let rows = kept.map_or(pass.rows, |kept| kept.count);
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
         let gathered = kept.map(|kept| {
-            let mut residual = kernels.unset(rows * self.hidden_size);
+            let mut residual = kernels.uninitialized(rows * self.hidden_size);
             kernels.gather_rows(self.hidden_size, &kept.indices, &x, &mut residual);
             residual
         });
-        let (mut normed, mut mlp_r) = (kernels.unset(rows * self.hidden_size), kernels.unset(rows));
+        let (mut normed, mut mlp_r) = (kernels.uninitialized(rows * self.hidden_size), kernels.uninitialized(rows));
         let residual = (gathered.as_ref().unwrap_or(&x), &self.mlp_norm);
         kernels.add_rms_norm(self.norm_shape(rows), residual, &mut middle, (&mut normed, &mut mlp_r));
         let (y, mlp) = self.mlp.forward(pass, adapter, rows, &normed);

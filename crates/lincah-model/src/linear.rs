@@ -25,17 +25,17 @@ pub(crate) struct LinearSaved<K: Kernels> {
 pub(crate) type InputGradient<'a, B> = Option<(&'a mut B, bool)>;
 
 /// The gradient of rows that two layers read, `[N, I]` of so many numbers, or nothing if it isn't wanted: each adds its part. On a device that
-/// records small steps, the parts are computed [beside](Kernels::beside) one another, for another array and a sum.
+/// records small steps, the parts are computed [at the same time](Kernels::fork_join) one another, for another array and a sum.
 pub(crate) fn sum_of_two<K: Kernels>(
     kernels: &K,
     (rows, wanted): (usize, Option<usize>),
     first: impl FnOnce(InputGradient<K::Buffer>),
     second: impl FnOnce(InputGradient<K::Buffer>),
 ) -> Option<K::Buffer> {
-    let mut dx = wanted.map(|length| kernels.unset(length));
+    let mut dx = wanted.map(|length| kernels.uninitialized(length));
     if kernels.records() && rows <= MOST_RECORDED_ROWS {
-        let mut others = wanted.map(|length| kernels.unset(length));
-        kernels.beside(|| first(dx.as_mut().map(|dx| (dx, false))), || second(others.as_mut().map(|dx| (dx, false))));
+        let mut others = wanted.map(|length| kernels.uninitialized(length));
+        kernels.fork_join(|| first(dx.as_mut().map(|dx| (dx, false))), || second(others.as_mut().map(|dx| (dx, false))));
         if let (Some(dx), Some(others)) = (&mut dx, &others) {
             kernels.add(others, dx);
         }
@@ -67,16 +67,16 @@ impl<K: Kernels> Linear<K> {
         lora: Option<&Lora<K>>,
         dropout_key: Option<u64>,
     ) -> (K::Buffer, LinearSaved<K>) {
-        let mut y = kernels.unset(rows * self.outputs);
+        let mut y = kernels.uninitialized(rows * self.outputs);
         let mut saved = LinearSaved { dropout_key: dropout_key.unwrap_or(0), ..LinearSaved::none() };
         match lora {
             Some(lora) => {
                 if dropout_key.is_some() && lora.dropout > 0.0 {
-                    let mut dropped = kernels.unset(rows * self.inputs);
+                    let mut dropped = kernels.uninitialized(rows * self.inputs);
                     kernels.dropout(x, lora.dropout, saved.dropout_key, &mut dropped);
                     saved.dropped = Some(dropped);
                 }
-                let mut hidden = kernels.unset(rows * lora.a.shape[0]);
+                let mut hidden = kernels.uninitialized(rows * lora.a.shape[0]);
                 let adapter = (saved.dropped.as_ref().unwrap_or(x), &lora.a.value, &lora.b.value);
                 kernels.adapted_linear(self.lora_shape(lora, rows), (x, &self.weight), adapter, &mut hidden, &mut y);
                 saved.hidden = Some(hidden);

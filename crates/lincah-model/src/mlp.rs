@@ -47,13 +47,13 @@ impl<K: Kernels> Mlp<K> {
         let project = |linear: &Linear<K>, x, target| {
             linear.forward(kernels, rows, x, adapter.of(target), pass.dropout_key(self.layer, target))
         };
-        let mut activated = kernels.unset(rows * self.gate.outputs);
+        let mut activated = kernels.uninitialized(rows * self.gate.outputs);
         let ((gate, gate_saved), (up, up_saved)) = if adapter.adapts(&TARGETS) {
-            let (gate, up) = kernels.beside(|| project(&self.gate, x, Target::Gate), || project(&self.up, x, Target::Up));
+            let (gate, up) = kernels.fork_join(|| project(&self.gate, x, Target::Gate), || project(&self.up, x, Target::Up));
             kernels.gated_activation(self.activation, &gate.0, &up.0, &mut activated);
             (gate, up)
         } else {
-            let [mut gate, mut up] = [(); 2].map(|()| kernels.unset(rows * self.gate.outputs));
+            let [mut gate, mut up] = [(); 2].map(|()| kernels.uninitialized(rows * self.gate.outputs));
             let inputs = (x, self.frozen_weights());
             kernels.gated_linear(self.gated_shape(rows), inputs, [&mut gate, &mut up], &mut activated);
             ((gate, LinearSaved::none()), (up, LinearSaved::none()))
@@ -76,21 +76,21 @@ impl<K: Kernels> Mlp<K> {
         dy: &K::Buffer,
     ) -> K::Buffer {
         let (width, is_adapted) = (self.gate.outputs, adapter.adapts(&TARGETS));
-        let mut activated = kernels.unset(if is_adapted { rows * width } else { 0 });
+        let mut activated = kernels.uninitialized(if is_adapted { rows * width } else { 0 });
         if adapter.of(Target::Down).is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
-        let mut d_activated = kernels.unset(rows * width);
+        let mut d_activated = kernels.uninitialized(rows * width);
         let [.., gate_lora, up_lora, down_lora] = adapter.projections.each_mut().map(Option::as_mut);
         let gradient = Some((&mut d_activated, false));
         self.down.backward((kernels, rows), down_lora, (&activated, &saved.projections[2]), dy, gradient);
         if !is_adapted {
-            let mut dx = kernels.unset(rows * self.gate.inputs);
+            let mut dx = kernels.uninitialized(rows * self.gate.inputs);
             let inputs = ([&saved.gate, &saved.up], self.frozen_weights());
             kernels.gated_linear_backward(self.gated_shape(rows), inputs, &d_activated, &mut dx);
             return dx;
         }
-        let (mut d_gate, mut d_up) = (activated, kernels.unset(rows * width));
+        let (mut d_gate, mut d_up) = (activated, kernels.uninitialized(rows * width));
         kernels.gated_activation_backward(self.activation, (&saved.gate, &saved.up), &d_activated, &mut d_gate, &mut d_up);
         let Self { gate, up, .. } = self;
         let [gate_saved, up_saved, _] = &saved.projections;

@@ -85,7 +85,7 @@ impl<K: Kernels> Backbone<K> {
         if self.int8 {
             return Err(ModelError::Int8Training);
         }
-        let kernels = self.kernels.concurrent()?;
+        let kernels = self.kernels.concurrent_handle()?;
         let mut on_device = DeviceAdapter::new(&kernels, adapter, self.config())?;
         on_device.begin_training(&kernels);
         Ok(BackboneTraining {
@@ -305,11 +305,11 @@ fn head_gradient<K: Kernels>(
     let (normed, r) = base.normed(kernels, rows, x);
     let mut d_normed = kernels.zeros(rows * hidden);
     for terms in terms {
-        let mut gathered = kernels.unset(terms.count * hidden);
+        let mut gathered = kernels.uninitialized(terms.count * hidden);
         kernels.gather_rows(hidden, &terms.rows, &normed, &mut gathered);
         let mut logits = base.logits(kernels, terms.count, &gathered, head);
         let capped = base.config().final_soft_cap.map(|cap| {
-            let mut capped = kernels.unset(terms.count * width);
+            let mut capped = kernels.uninitialized(terms.count * width);
             kernels.copy(&logits, &mut capped);
             (cap, capped)
         });

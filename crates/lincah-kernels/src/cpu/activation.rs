@@ -2,7 +2,7 @@
 
 use super::BLOCK;
 use super::simd::{exp, vectorized};
-use crate::Activation;
+use crate::shapes::Activation;
 use rayon::prelude::*;
 
 #[inline(always)]

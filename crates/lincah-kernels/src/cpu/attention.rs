@@ -1,12 +1,12 @@
-//! Causal attention over ragged texts with a shared prefix. A task is one text (or the prefix) and one head, and its scores are products
+//! Causal attention over ragged sequences with shared prefixes. A task is one sequence (or a prefix) and one head, and its scores are products
 //! of a few rows of queries with all the keys that any of them sees; those that a query does not see get the weight 0, which changes no
 //! bit of a sum. So every query's sums run over its keys in order, whatever else is in the batch.
 
 use super::buffer::Buffer;
 use super::matmul::{Left, PANEL, Product, Right, SharedPointer, pack_panel};
 use super::simd::{dot, exp, exponentials_of_differences, tanh, vectorized};
-use crate::kernels::{AttentionGradients, AttentionSaved, AttentionShape};
 use crate::layout::{RaggedLayout, Segment};
+use crate::shapes::{AttentionGradients, AttentionSaved, AttentionShape};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ impl Stretch {
     fn all(shape: AttentionShape, segment: &Segment) -> impl Iterator<Item = Stretch> {
         segment.own.clone().step_by(QUERIES).map(move |start| {
             let end = segment.own.end.min(start + QUERIES);
-            let first_position = segment.prefix_length + start - segment.own.start;
+            let first_position = segment.first_position() + start - segment.own.start;
             let first_key = shape.first_visible(first_position) / PANEL * PANEL;
             Stretch { rows: start..end, first_key, keys: first_position + (end - start) - first_key, first_position }
         })

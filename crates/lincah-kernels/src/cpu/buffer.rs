@@ -73,7 +73,7 @@ impl Pool {
 
 impl Buffer {
     /// An array whose numbers may be anything.
-    pub(super) fn unset(length: usize) -> Self {
+    pub(super) fn uninitialized(length: usize) -> Self {
         if length < SHORTEST_POOLED {
             return Self { values: vec![0.0; length], length };
         }
@@ -90,7 +90,7 @@ impl Buffer {
 
     /// An array of zeros.
     pub(super) fn zeros(length: usize) -> Self {
-        let mut buffer = Self::unset(length);
+        let mut buffer = Self::uninitialized(length);
         buffer.fill(0.0);
         buffer
     }
@@ -140,7 +140,7 @@ mod tests {
     fn arrays_have_their_length_and_zeros_are_zero_wherever_the_memory_comes_from() {
         for round in 0..3 {
             for length in [0, 1, SHORTEST_POOLED - 1, SHORTEST_POOLED, 5000, 5001, 70_000, 4096 * 17 + 3] {
-                let mut buffer = Buffer::unset(length);
+                let mut buffer = Buffer::uninitialized(length);
                 assert_eq!(buffer.len(), length);
                 buffer.fill(round as f32 + 1.0);
                 drop(buffer);

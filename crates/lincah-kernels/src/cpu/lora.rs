@@ -2,7 +2,7 @@
 
 use super::Buffer;
 use super::matmul::{Left, Right, pack_transposed, product};
-use crate::kernels::{LoraSaved, LoraShape};
+use crate::shapes::{LoraSaved, LoraShape};
 
 /// `h = x Aᵀ`. # Shapes: x `[N, I]`, A `[R, I]`, h `[N, R]`.
 pub(super) fn hidden(shape: LoraShape, x: &[f32], a: &[f32], h: &mut [f32]) {
@@ -13,7 +13,7 @@ pub(super) fn hidden(shape: LoraShape, x: &[f32], a: &[f32], h: &mut [f32]) {
 /// `dB += scale dyᵀ h`; returns `dh = scale dy B`, `[N, R]`. # Shapes: dy `[N, O]`, h `[N, R]`, B and dB `[O, R]`.
 pub(super) fn hidden_and_b_gradients(shape: LoraShape, saved: &LoraSaved<Buffer>, dy: &[f32], db: &mut [f32]) -> Buffer {
     let LoraShape { rows, outputs, rank, scale, .. } = shape;
-    let (mut dh, mut transposed) = (Buffer::unset(rows * rank), Buffer::unset(rank * outputs));
+    let (mut dh, mut transposed) = (Buffer::uninitialized(rows * rank), Buffer::uninitialized(rank * outputs));
     product(Left::row_major(dy, rows, outputs), Right::RowMajor(saved.b, rank), outputs, rank, false, &mut dh);
     dh.iter_mut().for_each(|value| *value *= scale);
     // dBᵀ, because a product with few rows and many columns fills the registers, and one with few columns does not.

@@ -14,8 +14,10 @@ mod optimizer;
 mod rope;
 mod simd;
 
-use crate::kernels::*;
+use crate::error::CudaError;
+use crate::kernels::Kernels;
 use crate::layout::RaggedLayout;
+use crate::shapes::*;
 pub use buffer::Buffer;
 use int8::Int8Panels;
 use large_pages::LargePages;
@@ -81,8 +83,8 @@ impl Kernels for Cpu {
     type Indices = Vec<usize>;
     type Recording = ();
 
-    fn concurrent(&self) -> Result<Self, crate::CudaError> {
-        Ok(*self)
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self)
     }
 
     fn within<R: Send>(work: impl FnOnce() -> R + Send) -> R {
@@ -90,7 +92,7 @@ impl Kernels for Cpu {
     }
 
     fn upload(&self, values: &[f32]) -> Buffer {
-        let mut buffer = Buffer::unset(values.len());
+        let mut buffer = Buffer::uninitialized(values.len());
         buffer.copy_from_slice(values);
         buffer
     }
@@ -103,8 +105,8 @@ impl Kernels for Cpu {
         Buffer::zeros(length)
     }
 
-    fn unset(&self, length: usize) -> Buffer {
-        Buffer::unset(length)
+    fn uninitialized(&self, length: usize) -> Buffer {
+        Buffer::uninitialized(length)
     }
 
     fn clear(&self, buffer: &mut Buffer) {

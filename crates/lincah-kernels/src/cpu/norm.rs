@@ -1,7 +1,7 @@
 //! RMS norm.
 
 use super::simd::{dot, dot3, vectorized};
-use crate::NormShape;
+use crate::shapes::NormShape;
 use rayon::prelude::*;
 
 vectorized! {

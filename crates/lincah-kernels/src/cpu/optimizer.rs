@@ -2,7 +2,7 @@
 
 use super::BLOCK;
 use super::simd::vectorized;
-use crate::kernels::{AdamFactors, AdamStep, DiagonalBlocks};
+use crate::shapes::{AdamFactors, AdamStep, DiagonalBlocks};
 use rayon::prelude::*;
 
 vectorized! {

@@ -1,7 +1,7 @@
 //! Rotary position embedding.
 
 use super::simd::vectorized;
-use crate::RaggedLayout;
+use crate::layout::RaggedLayout;
 use rayon::prelude::*;
 
 /// Cosines and sines, `[positions, C / 2]` each.

@@ -4,10 +4,10 @@
 // a query), and where rows are summed, a lane is one channel of every 32. Every score is one chain of multiply-adds over the channels,
 // the same in all kernels. Sums run over keys, or queries, in the order of their positions, so nothing depends on timing.
 
-// Query rows that attend among themselves, after `prefix` keys from key row 0; their own keys begin at key row `keys`. `Segment` in
-// layout.rs.
+// Query rows that attend among themselves, after `prefix` keys: `common` from key row 0, and then those of their group's prefix from key
+// row `group`. Their own keys begin at key row `keys`. `Segment` in layout.rs.
 struct Segment {
-    int prefix, begin, end, keys;
+    int prefix, begin, end, keys, common, group;
 };
 
 // Query rows of one segment.
@@ -71,7 +71,8 @@ __device__ bool visible(AttentionShape shape, int query, int key) {
 }
 
 __device__ int key_row_of(Segment segment, int position) {
-    return position < segment.prefix ? position : segment.keys + position - segment.prefix;
+    if (position >= segment.prefix) return segment.keys + position - segment.prefix;
+    return position < segment.common ? position : segment.group + position - segment.common;
 }
 
 // CHANNELS is the head dimension over 32, rounded up.

@@ -1,13 +1,12 @@
-//! Attention on the device, and the tables that tell its blocks their rows.
+//! Attention on the device.
 
-use super::device::{Cuda, each_one, grid, launch};
-use super::memory::{Block, Buffer, Element, View};
-use crate::kernels::{AttentionGradients, AttentionSaved, AttentionShape};
-use crate::layout::RaggedLayout;
-use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
+use super::buffer::{Buffer, Element, View};
+use super::device::Cuda;
+use super::launch::{each_one, grid, launch};
+use super::layout::{Layout, TILE};
+use crate::shapes::{AttentionGradients, AttentionSaved, AttentionShape};
+use cudarc::driver::DeviceRepr;
 
-/// Queries, or keys, of a block: those of `WARPS` warps in attention.cu.
-const TILE: usize = 16;
 /// Rows of the tile that a block walks over.
 const LANES: usize = 32;
 const THREADS: usize = 128;
@@ -15,128 +14,6 @@ const THREADS: usize = 128;
 const TENSOR_WARPS: usize = 4;
 /// Teams of such warps in a block whose keys are a tile.
 const TEAMS: usize = 2;
-/// Most partial sums of the prefix's gradients.
-const MOST_SLOTS: usize = 64;
-
-/// A batch's layout on the device. The numbers of tiles are the most that batches of its shape have; those that are not needed are empty.
-pub(super) struct Layout {
-    tables: Block,
-    rows: usize,
-    key_rows: usize,
-    prefix_length: usize,
-    longest: usize,
-    segments: usize,
-    query_tiles: usize,
-    key_tiles: usize,
-    slots: usize,
-}
-
-/// Most tiles of `rows` rows in so many segments.
-fn most_tiles(rows: usize, segments: usize) -> usize {
-    rows / TILE + segments
-}
-
-/// Segments whose gradients of the prefix are summed in one slot, and slots.
-fn slots(layout: &RaggedLayout, segments: usize) -> (usize, usize) {
-    let chunk = segments.div_ceil(MOST_SLOTS).max(1);
-    (chunk, if layout.prefix_length() > 0 { segments.div_ceil(chunk) } else { 0 })
-}
-
-/// The positions, segments, query tiles and key tiles, one after the other.
-fn tables(layout: &RaggedLayout) -> Vec<i32> {
-    let number = |value: usize| i32::try_from(value).expect("a batch has fewer than 2^31 rows");
-    let segments = layout.segments();
-    let (mut query_tiles, mut key_tiles) = (Vec::new(), Vec::new());
-    let (chunk, slots) = slots(layout, segments.len());
-    let prefix_length = layout.prefix_length();
-    for begin in (0..prefix_length).step_by(TILE) {
-        let count = TILE.min(prefix_length - begin);
-        for slot in 0..slots {
-            let last = segments.len().min((slot + 1) * chunk);
-            key_tiles.extend([begin, count, begin, slot * chunk, last].map(number));
-            key_tiles.push(if slots > 1 { number(slot) } else { -1 });
-        }
-    }
-    let most = most_tiles(layout.rows(), segments.len());
-    let most_key_tiles = key_tiles.len() + 6 * most;
-    for (s, segment) in segments.iter().enumerate() {
-        for begin in segment.own.clone().step_by(TILE) {
-            let count = TILE.min(segment.own.end - begin);
-            query_tiles.extend([s, begin, count].map(number));
-            let is_prefix = segment.prefix_length < prefix_length;
-            if !is_prefix {
-                let position = prefix_length + begin - segment.own.start;
-                key_tiles.extend([segment.key_row(position), count, position, s, s + 1].map(number));
-                key_tiles.push(-1);
-            }
-        }
-    }
-    query_tiles.resize(3 * most, 0);
-    key_tiles.resize(most_key_tiles, 0);
-    let mut tables: Vec<i32> = layout.positions().into_iter().map(number).collect();
-    tables.extend(segments.iter().flat_map(|s| [s.prefix_length, s.own.start, s.own.end, s.first_key]).map(number));
-    tables.extend(&query_tiles);
-    tables.extend(&key_tiles);
-    tables
-}
-
-impl Layout {
-    pub(super) fn new(cuda: &Cuda, layout: &RaggedLayout) -> Self {
-        let segments = layout.segments().len();
-        let (_, slots) = slots(layout, segments);
-        let most = most_tiles(layout.rows(), segments);
-        Self {
-            tables: cuda.send(&tables(layout)),
-            rows: layout.rows(),
-            key_rows: layout.key_rows(),
-            prefix_length: layout.prefix_length(),
-            longest: layout.longest(),
-            segments,
-            query_tiles: most,
-            key_tiles: layout.prefix_length().div_ceil(TILE) * slots + most,
-            slots,
-        }
-    }
-
-    /// Another layout with as many rows and segments and as long a prefix.
-    pub(super) fn replace(&mut self, cuda: &Cuda, layout: &RaggedLayout) {
-        let shape = (layout.rows(), layout.key_rows(), layout.prefix_length(), layout.segments().len());
-        assert_eq!(shape, (self.rows, self.key_rows, self.prefix_length, self.segments), "a layout of another shape");
-        cuda.send_to(&tables(layout), &self.tables);
-        self.longest = layout.longest();
-    }
-
-    pub(super) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// One more than the highest position.
-    pub(super) fn longest(&self) -> usize {
-        self.longest
-    }
-
-    fn table(&self, first: usize) -> CUdeviceptr {
-        self.tables.address + (first * size_of::<i32>()) as u64
-    }
-
-    /// `[N]`.
-    pub(super) fn positions(&self) -> CUdeviceptr {
-        self.table(0)
-    }
-
-    fn segments(&self) -> CUdeviceptr {
-        self.table(self.rows)
-    }
-
-    fn query_tiles(&self) -> CUdeviceptr {
-        self.table(self.rows + 4 * self.segments)
-    }
-
-    fn key_tiles(&self) -> CUdeviceptr {
-        self.table(self.rows + 4 * self.segments + 3 * self.query_tiles)
-    }
-}
-
 /// `AttentionShape` of attention.cu.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -196,8 +73,8 @@ fn shared_bytes(width: usize, shared_rows: usize, own_rows: usize) -> usize {
 
 /// Of queries, keys, and sums: N H C, N K C (or (P + N) K C), N H.
 fn lengths(shape: AttentionShape, layout: &Layout) -> [usize; 3] {
-    let rows = layout.rows;
-    let keys = layout.key_rows * shape.key_value_heads * shape.head_dimension;
+    let rows = layout.rows();
+    let keys = layout.key_rows() * shape.key_value_heads * shape.head_dimension;
     [rows * shape.heads * shape.head_dimension, keys, rows * shape.heads]
 }
 
@@ -224,8 +101,8 @@ impl Cuda {
             }
         };
         self.allow_shared_memory(&name, bytes);
-        if layout.query_tiles > 0 {
-            launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
+        if layout.query_tile_count() > 0 {
+            launch!(self, &name, grid((layout.query_tile_count(), blocks), THREADS, bytes);
                 &DeviceShape::new(shape), &layout.segments(), &layout.query_tiles(), &query, &key, &value, &output,
                 &log_sum.address);
         }
@@ -247,11 +124,11 @@ impl Cuda {
         let element = query.element();
         let d_query = self.output(gradients.query, queries, element);
         let [d_key, d_value] = [gradients.key, gradients.value].map(|buffer| self.output(buffer, keys, element));
-        if layout.query_tiles == 0 {
+        if layout.query_tile_count() == 0 {
             return;
         }
         let tensor = tensor_channels(width, &[query, key, value, output, d_output, d_query, d_key, d_value]);
-        let mut delta = self.unset(sums);
+        let mut delta = self.uninitialized(sums);
         let delta = self.output(&mut delta, sums, Element::F32).address;
         let (name, blocks) = match tensor {
             Some(_) => ("tensor_attention_delta", grid((sums.div_ceil(256 / LANES), 1), 256, 0)),
@@ -268,14 +145,14 @@ impl Cuda {
                 None => (format!("attention_d_query_{}", channels(width)), shape.heads, shared_bytes(width, 2 * TILE, LANES)),
             };
             self.allow_shared_memory(&name, bytes);
-            launch!(self, &name, grid((layout.query_tiles, blocks), THREADS, bytes);
+            launch!(self, &name, grid((layout.query_tile_count(), blocks), THREADS, bytes);
                 &device_shape, &layout.segments(), &layout.query_tiles(), &query, &key, &value, &log_sum, &delta, &d_output, &d_query);
         };
         let of_key_and_value = || {
-            let prefix = layout.prefix_length * shape.key_value_heads * width;
-            let mut parts = [(); 2].map(|()| self.unset(layout.slots * prefix));
+            let prefix = layout.prefix_length() * shape.key_value_heads * width;
+            let mut parts = [(); 2].map(|()| self.uninitialized(layout.slots() * prefix));
             let [key_parts, value_parts] =
-                parts.each_mut().map(|part| self.output(part, layout.slots * prefix, Element::F32).address);
+                parts.each_mut().map(|part| self.output(part, layout.slots() * prefix, Element::F32).address);
             let (name, threads, bytes) = match tensor {
                 Some(channels) => {
                     let team = tensor_bytes(channels, 2 * LANES) + tensor_bytes(LANES, 2 * TILE);
@@ -288,15 +165,15 @@ impl Cuda {
                 }
             };
             self.allow_shared_memory(&name, bytes);
-            launch!(self, &name, grid((layout.key_tiles, shape.key_value_heads), threads, bytes);
-                &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length as i32), &query, &key, &value, &log_sum,
+            launch!(self, &name, grid((layout.key_tile_count(), shape.key_value_heads), threads, bytes);
+                &device_shape, &layout.segments(), &layout.key_tiles(), &(layout.prefix_length() as i32), &query, &key, &value, &log_sum,
                 &delta, &d_output, &d_key, &d_value, &key_parts, &value_parts);
-            if prefix > 0 && layout.slots > 1 {
+            if prefix > 0 && layout.slots() > 1 {
                 launch!(self, "attention_add_partial_sums", each_one(2 * prefix);
-                    &(prefix as u64), &(layout.slots as i32), &key_parts, &value_parts, &d_key, &d_value);
+                    &(prefix as u64), &(layout.slots() as i32), &key_parts, &value_parts, &d_key, &d_value);
             }
         };
         // A few blocks each where texts are few.
-        self.in_branches(of_query, of_key_and_value);
+        self.fork_join(of_query, of_key_and_value);
     }
 }

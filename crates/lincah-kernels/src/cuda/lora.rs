@@ -1,8 +1,9 @@
 //! LoRA's products: a launch forward, three backward.
 
-use super::device::{Cuda, each_one, grid, launch};
-use super::memory::{Buffer, Element, View};
-use crate::kernels::{LoraGradients, LoraSaved, LoraShape};
+use super::buffer::{Buffer, Element, View};
+use super::device::Cuda;
+use super::launch::{each_one, grid, launch};
+use crate::shapes::{LoraGradients, LoraSaved, LoraShape};
 use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
 
 const THREADS: usize = 256;
@@ -111,7 +112,7 @@ impl Cuda {
         }
         let (x, dy) = (self.view(saved.input, rows * inputs), self.view(dy, rows * outputs));
         let size = |size: usize| size as u32;
-        let mut d_hidden = self.unset(rows * rank);
+        let mut d_hidden = self.uninitialized(rows * rank);
         let d_hidden = self.output(&mut d_hidden, rows * rank, Element::F32).address;
         let (dx, adds) = self.sum(gradients.input, rows * inputs, self.factors);
         let sizes = Rows {
@@ -128,7 +129,7 @@ impl Cuda {
 
         let chunk = rows.div_ceil(MOST_CHUNKS).next_multiple_of(16);
         let chunks = rows.div_ceil(chunk);
-        let mut parts = self.unset(chunks * rank * (inputs + outputs));
+        let mut parts = self.uninitialized(chunks * rank * (inputs + outputs));
         let parts = self.output(&mut parts, chunks * rank * (inputs + outputs), Element::F32).address;
         let blocks = |columns: usize| columns.div_ceil(COLUMNS);
         let a = Gradient {

@@ -1,49 +1,21 @@
 //! The table of operations: each checks its arrays' lengths and launches a kernel or a product.
 
-use super::attention::Layout;
-use super::device::{Cuda, each, each_one, grid, launch};
-use super::memory::{Block, Buffer, Element, View};
+use super::buffer::{Buffer, Element, View};
+use super::device::Cuda;
+use super::launch::{each, each_one, grid, launch};
+use super::layout::Layout;
+use super::matrix::Matrix;
+use super::pool::Block;
 use super::product::{plain, transposed};
 use super::recording::Recording;
-use crate::kernels::*;
+use super::rope_table::RopeTable;
+use crate::error::CudaError;
+use crate::kernels::{Kernels, gated_linear_apart, gated_linear_backward_apart};
 use crate::layout::RaggedLayout;
+use crate::shapes::*;
 use cudarc::driver::sys::CUdeviceptr;
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
-
-/// Numbers that go to the device at once, where they are converted there.
-const STAGED: usize = 1 << 24;
-/// Bytes between whose multiples cuBLASLt expects arrays to begin.
-const ALIGNMENT: usize = 256;
-/// Neighbours that a thread of elementwise.cu takes at once.
-const WIDE: usize = 8;
-
-/// A frozen `[O, I]` matrix, row-major.
-pub(super) struct Matrix {
-    /// Perhaps another's too.
-    values: Arc<Buffer>,
-    /// Where in them this matrix begins.
-    first: usize,
-    outputs: usize,
-    inputs: usize,
-    /// Of what the forward product writes.
-    product: Element,
-}
-
-impl Matrix {
-    /// Whether the second lies right behind the first, so that both are one matrix.
-    fn are_joined([first, second]: [&Self; 2]) -> bool {
-        Arc::ptr_eq(&first.values, &second.values) && first.first + first.outputs * first.inputs == second.first
-    }
-}
-
-/// Cosines and sines, `[positions, C / 2]` each.
-pub(super) struct RopeTable {
-    inverse_frequencies: Vec<f32>,
-    positions: usize,
-    cosines: Buffer,
-    sines: Buffer,
-}
+use std::sync::Arc;
 
 /// Numbers of rows or classes.
 pub(super) struct Indices {
@@ -115,32 +87,6 @@ impl Cuda {
             &(n as u64), &(width as u64), &is_gelu(activation), &gate, &up, &dy, &d_gate, &d_up);
     }
 
-    /// Numbers in the device's element for factors, one part behind the other.
-    fn kept(&self, parts: &[&[f32]]) -> Buffer {
-        if self.factors == Element::F32 {
-            return if let [values] = parts { self.upload(values) } else { self.upload(&parts.concat()) };
-        }
-        let length = parts.iter().map(|part| part.len()).sum();
-        let mut buffer = self.unset(length);
-        let mut place = self.output(&mut buffer, length, self.factors);
-        for part in parts.iter().flat_map(|part| part.chunks(STAGED)) {
-            let staged = self.upload(part);
-            launch!(self, "convert", each(part.len()); &(part.len() as u64), &self.view(&staged, part.len()), &place);
-            place = place.behind(part.len());
-        }
-        buffer
-    }
-
-    fn frozen(&self, values: &[f32], (outputs, inputs): (usize, usize), product: Element) -> Matrix {
-        assert_eq!(values.len(), outputs * inputs);
-        Matrix { values: Arc::new(self.kept(&[values])), first: 0, outputs, inputs, product }
-    }
-
-    /// A matrix, or several that lie one behind the other, `[outputs, I]` together.
-    fn weights(&self, matrix: &Matrix, outputs: usize) -> View {
-        self.view(&matrix.values, matrix.first + outputs * matrix.inputs).behind(matrix.first)
-    }
-
     /// A factor of a product, rounded if it has to be; the buffer, if any, holds it.
     fn factor(&self, buffer: &Buffer, length: usize) -> (View, Option<Buffer>) {
         let view = self.view(buffer, length);
@@ -189,13 +135,21 @@ impl Kernels for Cuda {
     type Indices = Indices;
     type Recording = Recording;
 
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        self.another()
+    }
+
+    fn synchronize(&self) {
+        self.wait();
+    }
+
     fn gpu(&self) -> Option<usize> {
         Some(self.stream().context().ordinal())
     }
 
     fn free_memory(&self) -> Option<usize> {
         let (free, _) = self.stream().context().mem_get_info().ok()?;
-        Some(free + self.arrays.free_bytes())
+        Some(free + self.opened.pools().iter().map(|pool| pool.free_bytes()).sum::<usize>())
     }
 
     fn product_bytes(&self) -> usize {
@@ -207,7 +161,7 @@ impl Kernels for Cuda {
     }
 
     fn upload(&self, values: &[f32]) -> Buffer {
-        let mut buffer = self.unset(values.len());
+        let mut buffer = self.uninitialized(values.len());
         self.output(&mut buffer, values.len(), Element::F32);
         self.replace(values, &mut buffer);
         buffer
@@ -225,8 +179,8 @@ impl Kernels for Cuda {
         self.zeroed(length)
     }
 
-    fn unset(&self, length: usize) -> Buffer {
-        Cuda::unset(self, length)
+    fn uninitialized(&self, length: usize) -> Buffer {
+        Cuda::uninitialized(self, length)
     }
 
     fn clear(&self, buffer: &mut Buffer) {
@@ -237,7 +191,7 @@ impl Kernels for Cuda {
         assert_eq!(source.length, target.length, "arrays of different lengths");
         let Some(element) = source.written() else { return target.forget() };
         if target.written().is_some_and(|kept| kept != element) {
-            *target = Cuda::unset(self, target.length);
+            *target = Cuda::uninitialized(self, target.length);
         }
         let length = source.length;
         let to = self.output(target, length, element);
@@ -253,15 +207,7 @@ impl Kernels for Cuda {
     }
 
     fn matrix_pair(&self, values: [Vec<f32>; 2], outputs: usize, inputs: usize) -> [Matrix; 2] {
-        let size = outputs * inputs;
-        // Otherwise the second would not be aligned as cuBLASLt expects, or neighbours that the activation takes at once be of two rows.
-        let joins = (size * self.factors.bytes()).is_multiple_of(ALIGNMENT) && outputs.is_multiple_of(WIDE);
-        if !joins {
-            return values.map(|values| self.matrix(values, outputs, inputs));
-        }
-        assert!(values.iter().all(|values| values.len() == size));
-        let both = Arc::new(self.kept(&values.each_ref().map(Vec::as_slice)));
-        [0, size].map(|first| Matrix { values: both.clone(), first, outputs, inputs, product: self.factors })
+        self.frozen_pair(values, (outputs, inputs))
     }
 
     fn keeps_embedding(&self) -> bool {
@@ -273,25 +219,7 @@ impl Kernels for Cuda {
     }
 
     fn rope_table(&self, inverse_frequencies: &[f32], positions: usize) -> Arc<RopeTable> {
-        let mut tables = self.rope_tables.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = tables.iter().position(|table| table.inverse_frequencies == inverse_frequencies);
-        if let Some(known) = known {
-            if tables[known].positions >= positions {
-                return tables[known].clone();
-            }
-            tables.swap_remove(known);
-        }
-        // Somewhat longer, so that few batches need a new one.
-        let positions = positions.next_multiple_of(256);
-        let angles: Vec<f32> = (0..positions).flat_map(|p| inverse_frequencies.iter().map(move |f| p as f32 * f)).collect();
-        let table = Arc::new(RopeTable {
-            inverse_frequencies: inverse_frequencies.to_vec(),
-            positions,
-            cosines: self.upload(&angles.iter().map(|a| a.cos()).collect::<Vec<_>>()),
-            sines: self.upload(&angles.iter().map(|a| a.sin()).collect::<Vec<_>>()),
-        });
-        tables.push(table.clone());
-        table
+        self.rope_tables.get(inverse_frequencies, positions, |angles| self.upload(angles))
     }
 
     fn layout(&self, layout: &RaggedLayout) -> Layout {
@@ -391,7 +319,8 @@ impl Kernels for Cuda {
         let (rows, width) = (shape.rows, shape.width);
         let (x, weight) = (self.view(x, rows * width), self.view(weight, width));
         let of_y = self.view(y, rows * width);
-        let mut wider = (of_y.element() != x.element() && x.element() == Element::F32).then(|| Cuda::unset(self, y.length));
+        let mut wider =
+            (of_y.element() != x.element() && x.element() == Element::F32).then(|| Cuda::uninitialized(self, y.length));
         let sum = match &mut wider {
             Some(sum) => self.output(sum, rows * width, Element::F32),
             None => self.settled(y, rows * width, of_y.element()),
@@ -484,7 +413,7 @@ impl Kernels for Cuda {
         }
         let GatedShape { rows, outputs, activation, .. } = shape;
         let [both, _] = saved;
-        *both = Cuda::unset(self, rows * 2 * outputs);
+        *both = Cuda::uninitialized(self, rows * 2 * outputs);
         self.products(rows, x, (weights[0], 2 * outputs), both);
         let halves = halves(self.view(both, rows * 2 * outputs), outputs);
         self.gated(activation, halves, (rows * outputs, outputs), y);
@@ -502,7 +431,7 @@ impl Kernels for Cuda {
         }
         let GatedShape { rows, outputs, activation, .. } = shape;
         let length = rows * 2 * outputs;
-        let mut both = Cuda::unset(self, length);
+        let mut both = Cuda::uninitialized(self, length);
         let gradients = halves(self.output(&mut both, length, self.factors), outputs);
         let halves = halves(self.view(saved[0], length), outputs);
         self.gated_backward(activation, halves, (rows * outputs, outputs), dy, gradients);
@@ -510,8 +439,8 @@ impl Kernels for Cuda {
         self.products_backward(rows, &both, (weights[0], 2 * outputs), dx);
     }
 
-    fn beside<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
-        self.in_branches(first, second)
+    fn fork_join<A, B>(&self, first: impl FnOnce() -> A, second: impl FnOnce() -> B) -> (A, B) {
+        Cuda::fork_join(self, first, second)
     }
 
     fn add(&self, x: &Buffer, y: &mut Buffer) {
@@ -526,7 +455,7 @@ impl Kernels for Cuda {
             launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_y);
             return;
         }
-        let mut sum = Cuda::unset(self, n);
+        let mut sum = Cuda::uninitialized(self, n);
         let of_sum = self.output(&mut sum, n, x.element());
         launch!(self, "add", each(n); &(n as u64), &x, &of_y, &of_sum);
         *y = sum;

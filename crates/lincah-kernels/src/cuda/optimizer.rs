@@ -1,8 +1,10 @@
 //! Adam and the gradients' norm, over all trained arrays in few launches.
 
-use super::device::{Cuda, grid, launch};
-use super::memory::{Block, Buffer};
-use crate::kernels::{AdamArrays, AdamFactors, AdamStep};
+use super::buffer::Buffer;
+use super::device::Cuda;
+use super::launch::{grid, launch};
+use super::pool::Block;
+use crate::shapes::{AdamArrays, AdamFactors, AdamStep};
 use cudarc::driver::{DeviceRepr, sys::CUdeviceptr};
 
 /// `Array` of rows.cu: addresses, or 0 for what a kernel does not read.

@@ -1,14 +1,13 @@
-//! Matrix products, by cuBLASLt, whose algorithms are asked for once a shape.
+//! Matrix products, by cuBLASLt.
 
-use super::device::{Cuda, done};
-use super::memory::{Element, View};
-use cudarc::cublaslt::{result, sys};
-use std::collections::BTreeMap;
+use super::blas::{Shape, WORKSPACE};
+use super::buffer::View;
+use super::device::Cuda;
+use super::launch::done;
+use super::pool::EXCLUSIVE;
+use cudarc::cublaslt::result;
 use std::ffi::c_void;
-use std::sync::{Mutex, PoisonError};
-
-/// Memory for sums that are split over the inner dimension.
-const WORKSPACE: usize = 32 << 20;
+use std::sync::PoisonError;
 
 /// A row-major matrix on the device, or its transpose.
 #[derive(Clone, Copy)]
@@ -27,100 +26,6 @@ pub(super) fn transposed(view: View) -> Operand {
     Operand { view, transposed: true }
 }
 
-/// What cuBLASLt's choice depends on.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Shape {
-    sizes: [usize; 3],
-    transposed: [bool; 2],
-    factors: Element,
-    out: Element,
-    adds: bool,
-}
-
-/// Descriptors of one shape and the algorithm for it. They live as long as the process: there are few, and they are small.
-#[derive(Clone, Copy)]
-struct Plan {
-    product: sys::cublasLtMatmulDesc_t,
-    left: sys::cublasLtMatrixLayout_t,
-    right: sys::cublasLtMatrixLayout_t,
-    out: sys::cublasLtMatrixLayout_t,
-    algorithm: sys::cublasLtMatmulAlgo_t,
-}
-
-/// cuBLASLt, its workspace and its plans.
-pub(super) struct Blas {
-    handle: sys::cublasLtHandle_t,
-    plans: Mutex<BTreeMap<Shape, Plan>>,
-}
-
-// SAFETY: cuBLASLt's handle may be used from any thread, and descriptors are not changed after they were made.
-unsafe impl Send for Blas {}
-// SAFETY: as above.
-unsafe impl Sync for Blas {}
-
-impl Drop for Blas {
-    fn drop(&mut self) {
-        // SAFETY: the handle is open, and nobody has it any more.
-        let _ = unsafe { result::destroy_handle(self.handle) };
-    }
-}
-
-fn data_type(element: Element) -> sys::cudaDataType {
-    match element {
-        Element::F32 => sys::cudaDataType::CUDA_R_32F,
-        Element::Bf16 => sys::cudaDataType::CUDA_R_16BF,
-    }
-}
-
-impl Blas {
-    /// The context must be bound.
-    pub(super) fn new() -> Result<Self, result::CublasError> {
-        Ok(Self { handle: result::create_handle()?, plans: Mutex::default() })
-    }
-
-    fn plan(&self, shape: Shape) -> Result<Plan, result::CublasError> {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = plans.get(&shape) {
-            return Ok(*plan);
-        }
-        let plan = self.new_plan(shape)?;
-        plans.insert(shape, plan);
-        Ok(plan)
-    }
-
-    /// cuBLASLt is column-major, where our arrays are their transposes: outᵀ = rightᵀ leftᵀ.
-    fn new_plan(&self, shape: Shape) -> Result<Plan, result::CublasError> {
-        let [m, n, k] = shape.sizes;
-        let layout = |transposed: bool, rows: usize, columns: usize, element| {
-            let (rows, columns) = if transposed { (columns, rows) } else { (rows, columns) };
-            result::create_matrix_layout(data_type(element), rows as u64, columns as u64, rows as i64)
-        };
-        let compute = sys::cublasComputeType_t::CUBLAS_COMPUTE_32F;
-        let product = result::create_matmul_desc(compute, sys::cudaDataType::CUDA_R_32F)?;
-        let [left, right] =
-            [layout(shape.transposed[0], k, m, shape.factors)?, layout(shape.transposed[1], n, k, shape.factors)?];
-        let out = layout(false, n, m, shape.out)?;
-        let preference = result::create_matmul_pref()?;
-        use sys::cublasLtMatmulDescAttributes_t::{CUBLASLT_MATMUL_DESC_TRANSA, CUBLASLT_MATMUL_DESC_TRANSB};
-        let most = sys::cublasLtMatmulPreferenceAttributes_t::CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
-        // SAFETY: all descriptors were made above; every attribute gets a value of its type and size.
-        let found = unsafe {
-            for (attribute, transposed) in
-                [(CUBLASLT_MATMUL_DESC_TRANSA, shape.transposed[1]), (CUBLASLT_MATMUL_DESC_TRANSB, shape.transposed[0])]
-            {
-                let operation = i32::from(transposed);
-                result::set_matmul_desc_attribute(product, attribute, (&raw const operation).cast(), size_of::<i32>())?;
-            }
-            let bytes = WORKSPACE;
-            result::set_matmul_pref_attribute(preference, most, (&raw const bytes).cast(), size_of::<usize>())?;
-            let found = result::get_matmul_algo_heuristic(self.handle, product, right, left, out, out, preference);
-            result::destroy_matmul_pref(preference)?;
-            found?
-        };
-        Ok(Plan { product, left, right, out, algorithm: found.algo })
-    }
-}
-
 impl Cuda {
     /// `out = alpha left right`, or `+=` with `adds`. # Shapes: left `[m, k]`, right `[k, n]`, out `[m, n]`, as `[m, n, k]`. The callers
     /// have checked that the arrays are as long as that.
@@ -137,13 +42,20 @@ impl Cuda {
             adds,
         };
         done(self.stream().context().bind_to_thread());
-        let plan = done(self.blas.plan(shape));
+        // The first use loads the product's kernels, until when nobody else records. A recording itself holds the lock already.
+        let (plan, _exclusive) = match self.opened.blas.known_plan(shape) {
+            Some(plan) => (plan, None),
+            None => {
+                let exclusive = (!self.is_recording()).then(|| EXCLUSIVE.lock().unwrap_or_else(PoisonError::into_inner));
+                (done(self.opened.blas.plan(shape)), exclusive)
+            }
+        };
         let (alpha, beta) = (1.0f32, if adds { 1.0f32 } else { 0.0f32 });
         let place = |view: View| view.address as *const c_void;
         // SAFETY: the plan belongs to the shape, the arrays are as long as it says, and the workspace as long as the plan may use.
         let answer = unsafe {
             result::matmul(
-                self.blas.handle,
+                self.opened.blas.handle,
                 plan.product,
                 (&raw const alpha).cast(),
                 (&raw const beta).cast(),
@@ -162,9 +74,5 @@ impl Cuda {
             )
         };
         done(answer);
-    }
-
-    pub(super) const fn workspace_bytes() -> usize {
-        WORKSPACE
     }
 }

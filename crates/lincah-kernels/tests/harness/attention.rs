@@ -2,13 +2,32 @@
 
 use super::{FORMULA, GUARD, Outputs, SUM, poisoned};
 use crate::noise::Noise;
-use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, Kernels, RaggedLayout};
+use lincah_kernels::{AttentionGradients, AttentionSaved, AttentionShape, GroupLayout, Kernels, RaggedLayout};
+
+/// Groups of the lengths of their prefixes and of their sequences.
+pub fn groups(lengths: &[(usize, &[usize])]) -> Vec<GroupLayout> {
+    lengths.iter().map(|&(prefix_length, own)| GroupLayout { prefix_length, own_lengths: own.to_vec() }).collect()
+}
+
+/// With prefixes of groups: odd sizes, groups without a prefix, one group only, a prefix longer than a tile and than all windows but one.
+pub fn grouped_layouts() -> Vec<RaggedLayout> {
+    let grouped = [
+        (0, groups(&[(3, &[1, 2])])),
+        (5, groups(&[(17, &[2, 1, 18]), (0, &[3]), (1, &[1, 1])])),
+        (21, groups(&[(34, &[1, 5, 1]), (7, &[])])),
+    ];
+    let layouts = grouped.iter().flat_map(|(prefix, groups)| {
+        [RaggedLayout::with_groups, RaggedLayout::continuing_with_groups].map(|layout| layout(*prefix, groups))
+    });
+    layouts.collect()
+}
 
 fn layouts() -> Vec<RaggedLayout> {
     let whole = [(0, &[1][..]), (0, &[1, 3, 17]), (5, &[2, 1, 17, 3]), (33, &[1, 61]), (4, &[])];
     let continuing = [(1, &[1][..]), (70, &[1]), (33, &[18]), (21, &[2, 1, 17])];
     let whole = whole.map(|(prefix, own)| RaggedLayout::new(prefix, own));
-    whole.into_iter().chain(continuing.map(|(prefix, own)| RaggedLayout::continuing(prefix, own))).collect()
+    let continuing = continuing.map(|(prefix, own)| RaggedLayout::continuing(prefix, own));
+    whole.into_iter().chain(continuing).chain(grouped_layouts()).collect()
 }
 
 /// `(H, K)`.
@@ -58,6 +77,7 @@ fn cases() -> Vec<(RaggedLayout, AttentionShape)> {
             let scale = 1.3 / (head_dimension as f32).sqrt();
             let shape = AttentionShape { heads, key_value_heads, head_dimension, scale, soft_cap: Some(2.0), window: Some(9) };
             cases.push((RaggedLayout::new(5, &[2, 1, 17, 3]), shape));
+            cases.push((RaggedLayout::with_groups(5, &groups(&[(18, &[2, 17]), (2, &[3])])), shape));
         }
     }
     cases

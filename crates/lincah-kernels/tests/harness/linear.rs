@@ -121,7 +121,7 @@ pub fn gated_linear_backward<K: Kernels>(device: &K) -> Outputs {
         let [gate, up] = gated_pair(device, &mut noise, shape);
         let x = device.upload(&noise.take(shape.rows * shape.inputs));
         let length = shape.rows * shape.outputs;
-        let [mut saved_gate, mut saved_up, mut y] = [(); 3].map(|()| device.unset(length));
+        let [mut saved_gate, mut saved_up, mut y] = [(); 3].map(|()| device.uninitialized(length));
         device.gated_linear(shape, (&x, [&gate, &up]), [&mut saved_gate, &mut saved_up], &mut y);
         let dy = device.upload(&noise.take(length));
         let mut dx = device.upload(&vec![f32::NAN; shape.rows * shape.inputs]);

@@ -1,6 +1,6 @@
 //! Every operation of the table on the crate's front page, run on a device over many shapes, with its outputs poisoned first.
 
-mod attention;
+pub mod attention;
 mod elementwise;
 mod linear;
 mod loss;

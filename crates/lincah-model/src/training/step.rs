@@ -180,7 +180,7 @@ impl<K: Kernels> BackboneTraining<K> {
             rows: kernels.indices(&terms.iter().map(|term| term.row).collect::<Vec<_>>()),
             classes: kernels.indices(classes),
             weights: kernels.upload(&terms.iter().map(|term| term.weight).collect::<Vec<_>>()),
-            losses: kernels.unset(terms.len()),
+            losses: kernels.uninitialized(terms.len()),
         });
         let kept = (request.loss != Loss::AllTokens).then(|| KeptRows::new(kernels, &batch.layout.last_rows()[..texts]));
         let tables = self.base.rope_tables(kernels, rope_positions(batch));

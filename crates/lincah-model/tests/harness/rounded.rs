@@ -64,12 +64,12 @@ impl Kernels for Rounded {
     type Indices = <Exact as Kernels>::Indices;
     type Recording = ();
 
-    fn keeps_norms(&self) -> bool {
-        true
+    fn concurrent_handle(&self) -> Result<Self, CudaError> {
+        Ok(Self { exact: self.exact, bits: self.bits })
     }
 
-    fn concurrent(&self) -> Result<Self, lincah_kernels::CudaError> {
-        Ok(Self { exact: self.exact.concurrent()?, ..*self })
+    fn keeps_norms(&self) -> bool {
+        true
     }
 
     fn upload(&self, values: &[f32]) -> Array {
