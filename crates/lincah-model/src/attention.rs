@@ -142,8 +142,11 @@ impl<K: Kernels> Attention<K> {
             d_output = all;
         }
         let key_width = shape.key_value_heads * shape.head_dimension;
-        let (mut dq, mut dk, mut dv) =
-            (kernels.uninitialized(rows * width), kernels.uninitialized(rows * key_width), kernels.uninitialized(rows * key_width));
+        let (mut dq, mut dk, mut dv) = (
+            kernels.uninitialized(rows * width),
+            kernels.uninitialized(rows * key_width),
+            kernels.uninitialized(rows * key_width),
+        );
         let activations = AttentionSaved {
             query: &saved.query,
             key: &saved.key,

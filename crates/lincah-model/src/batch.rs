@@ -1,6 +1,7 @@
-//! A batch of token sequences without padding, the tokens that all of them begin with held once.
+//! A batch of token sequences without padding: the tokens that all of them begin with are held once, and so are those that a group's do.
 
-use lincah_kernels::RaggedLayout;
+use lincah_kernels::{GroupLayout, RaggedLayout};
+use std::ops::Range;
 
 /// The tokens of S texts, `[N]`, and where each text lies.
 #[derive(Debug, Clone)]
@@ -31,23 +32,71 @@ impl TokenBatch {
         Self { tokens: tokens.to_vec(), layout: RaggedLayout::continuing(read, &[tokens.len()]) }
     }
 
+    /// A batch of groups of sequences that share more than all do, such as the questions about one text: the longest common prefix of all is
+    /// one segment, and so is what a group's sequences share behind it. Of one group, that is what they share in all.
+    ///
+    /// # Panics
+    /// If there is no sequence, or one without a token.
+    pub fn grouped(groups: &[Vec<&[u32]>]) -> Self {
+        let all: Vec<&[u32]> = groups.iter().flatten().copied().collect();
+        if groups.iter().all(|group| group.len() == 1) {
+            return Self::new(&all);
+        }
+        let prefix = if groups.len() > 1 { common_prefix(&all) } else { 0 };
+        let mut tokens = all[0][..prefix].to_vec();
+        let mut layouts = Vec::with_capacity(groups.len());
+        for group in groups.iter().filter(|group| !group.is_empty()) {
+            let shared = if group.len() > 1 { common_prefix(group) } else { prefix };
+            tokens.extend_from_slice(&group[0][prefix..shared]);
+            group.iter().for_each(|sequence| tokens.extend_from_slice(&sequence[shared..]));
+            let own_lengths = group.iter().map(|sequence| sequence.len() - shared).collect();
+            layouts.push(GroupLayout { prefix_length: shared - prefix, own_lengths });
+        }
+        Self { tokens, layout: RaggedLayout::with_groups(prefix, &layouts) }
+    }
+
     /// The same with one text more, of as many zeros as fill it up to `rows` rows: nobody asks for its score.
     pub(crate) fn filled(&self, rows: usize) -> Self {
-        let own = |text: usize| self.layout.own_rows(text).len();
-        let own_lengths: Vec<usize> = (0..self.texts()).map(own).chain([rows - self.rows()]).collect();
+        let filler = GroupLayout { prefix_length: 0, own_lengths: vec![rows - self.rows()] };
+        let groups: Vec<GroupLayout> =
+            self.groups().iter().map(|texts| self.group_layout(texts.clone(), 0)).chain([filler]).collect();
         let mut tokens = self.tokens.clone();
         tokens.resize(rows, 0);
-        Self { tokens, layout: RaggedLayout::new(self.prefix_length(), &own_lengths) }
+        Self { tokens, layout: RaggedLayout::with_groups(self.prefix_length(), &groups) }
     }
 
     /// The same texts without their first `read` tokens, which all of them share and which were computed in an earlier pass.
     pub(crate) fn behind(&self, read: usize) -> Self {
-        let prefix = self.prefix_length();
-        let skipped = read - prefix;
-        let own = |text: usize| &self.tokens[self.layout.own_rows(text)][skipped..];
-        let texts = 0..self.texts();
-        let lengths: Vec<usize> = texts.clone().map(|text| own(text).len()).collect();
-        Self { tokens: texts.flat_map(own).copied().collect(), layout: RaggedLayout::continuing(read, &lengths) }
+        let skipped = read - self.prefix_length();
+        let (mut tokens, mut layouts) = (Vec::new(), Vec::new());
+        for texts in self.groups() {
+            let prefix = &self.tokens[self.layout.group_prefix(texts.start)];
+            tokens.extend_from_slice(&prefix[skipped.min(prefix.len())..]);
+            for text in texts.clone() {
+                tokens.extend_from_slice(&self.tokens[self.layout.own_rows(text)][skipped.saturating_sub(prefix.len())..]);
+            }
+            layouts.push(self.group_layout(texts, skipped));
+        }
+        Self { tokens, layout: RaggedLayout::continuing_with_groups(read, &layouts) }
+    }
+
+    /// The texts of each group, those that belong to none together.
+    fn groups(&self) -> Vec<Range<usize>> {
+        let mut groups: Vec<Range<usize>> = Vec::new();
+        for text in 0..self.texts() {
+            match groups.last_mut() {
+                Some(group) if self.layout.group_prefix(group.start) == self.layout.group_prefix(text) => group.end = text + 1,
+                _ => groups.push(text..text + 1),
+            }
+        }
+        groups
+    }
+
+    /// The layout of a group without its first `skipped` tokens.
+    fn group_layout(&self, texts: Range<usize>, skipped: usize) -> GroupLayout {
+        let prefix = self.layout.group_prefix(texts.start).len();
+        let own = |text| self.layout.own_rows(text).len() - skipped.saturating_sub(prefix);
+        GroupLayout { prefix_length: prefix.saturating_sub(skipped), own_lengths: texts.map(own).collect() }
     }
 
     fn with_prefix(texts: &[&[u32]], prefix: usize) -> Self {
@@ -65,7 +114,8 @@ impl TokenBatch {
 
     /// All tokens of one text, the shared ones included.
     pub(crate) fn text_tokens(&self, text: usize) -> Vec<u32> {
-        [&self.tokens[..self.prefix_length()], &self.tokens[self.layout.own_rows(text)]].concat()
+        let rows = [0..self.prefix_length(), self.layout.group_prefix(text), self.layout.own_rows(text)];
+        rows.into_iter().flat_map(|rows| &self.tokens[rows]).copied().collect()
     }
 
     /// N: how many rows the model computes.
@@ -73,7 +123,7 @@ impl TokenBatch {
         self.tokens.len()
     }
 
-    /// P: how many tokens the texts share.
+    /// P: how many tokens all texts share.
     pub fn prefix_length(&self) -> usize {
         self.layout.prefix_length()
     }
@@ -100,5 +150,24 @@ mod tests {
         assert_eq!((filled.rows(), filled.texts(), &filled.tokens[..7]), (10, 4, &batch.tokens[..]));
         assert_eq!(filled.layout.last_rows()[..3], batch.layout.last_rows());
         assert_eq!(TokenBatch::without_prefix(&[&[7, 8], &[7, 8]]).rows(), 4);
+    }
+
+    #[test]
+    fn a_group_shares_its_own_prefix_behind_that_of_all() {
+        let questions: [&[&[u32]]; 2] =
+            [&[&[1, 2, 3, 4, 5], &[1, 2, 3, 4, 6, 7]], &[&[1, 2, 8, 5], &[1, 2, 8, 6, 7], &[1, 2, 8, 9]]];
+        let batch = TokenBatch::grouped(&questions.map(<[_]>::to_vec));
+        assert_eq!((batch.prefix_length(), batch.texts()), (2, 5));
+        assert_eq!(batch.tokens, [1, 2, 3, 4, 5, 6, 7, 8, 5, 6, 7, 9]);
+        let all: Vec<Vec<u32>> = questions.iter().copied().flatten().map(|question| question.to_vec()).collect();
+        assert_eq!((0..5).map(|text| batch.text_tokens(text)).collect::<Vec<_>>(), all);
+        let filled = batch.filled(20);
+        assert_eq!((filled.rows(), filled.texts(), &filled.tokens[..12]), (20, 6, &batch.tokens[..]));
+        assert_eq!(filled.layout.last_rows()[..5], batch.layout.last_rows());
+        assert_eq!((0..5).map(|text| filled.text_tokens(text)).collect::<Vec<_>>(), all);
+        assert_eq!(batch.behind(2).tokens, batch.tokens[2..]);
+        let alone = TokenBatch::grouped(&[questions[1].to_vec()]);
+        assert_eq!((alone.prefix_length(), alone.tokens.as_slice()), (0, [1, 2, 8, 5, 6, 7, 9].as_slice()));
+        assert_eq!((alone.behind(2).tokens, alone.behind(3).tokens), (vec![8, 5, 6, 7, 9], vec![5, 6, 7, 9]));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::batch::TokenBatch;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most numbers that are kept, a gigabyte; texts beyond are computed at every step.
@@ -22,15 +23,24 @@ struct States {
 struct FrozenText {
     /// Of the tokens that the batch's texts shared when this was computed.
     shared: Arc<[f32]>,
+    /// Of those that its group's shared.
+    group: Arc<[f32]>,
     /// Of the others.
     own: Box<[f32]>,
 }
 
 impl FrozenText {
-    fn append(&self, from: usize, rows: &mut Vec<f32>) {
-        let shared = self.shared.len();
-        rows.extend_from_slice(&self.shared[from.min(shared)..]);
-        rows.extend_from_slice(&self.own[from.saturating_sub(shared)..]);
+    /// Puts the numbers from place `from` on over `rows`.
+    fn copy(&self, from: usize, rows: &mut [f32]) {
+        let (mut skipped, mut written) = (from, 0);
+        for part in [&self.shared[..], &self.group, &self.own] {
+            let begin = skipped.min(part.len());
+            skipped -= begin;
+            let part = &part[begin..];
+            let count = part.len().min(rows.len() - written);
+            rows[written..written + count].copy_from_slice(&part[..count]);
+            written += count;
+        }
     }
 }
 
@@ -44,10 +54,14 @@ impl FrozenStates {
     pub(crate) fn rows(&self, layer: usize, width: usize, batch: &TokenBatch) -> Option<Vec<f32>> {
         let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = texts(batch).map(|tokens| states.texts.get(&(layer, tokens))).collect::<Option<Vec<_>>>()?;
-        let mut rows = Vec::with_capacity(batch.rows() * width);
-        known[0].append(0, &mut rows);
-        rows.truncate(batch.prefix_length() * width);
-        known.iter().for_each(|text| text.append(batch.prefix_length() * width, &mut rows));
+        let mut rows = vec![0.0; batch.rows() * width];
+        let prefix = batch.prefix_length();
+        known[0].copy(0, &mut rows[..prefix * width]);
+        for (text, states) in known.iter().enumerate() {
+            let (group, own) = (batch.layout.group_prefix(text), batch.layout.own_rows(text));
+            states.copy(prefix * width, &mut rows[group.start * width..group.end * width]);
+            states.copy((prefix + group.len()) * width, &mut rows[own.start * width..own.end * width]);
+        }
         Some(rows)
     }
 
@@ -55,13 +69,18 @@ impl FrozenStates {
     pub(crate) fn keep(&self, layer: usize, width: usize, batch: &TokenBatch, rows: &[f32]) {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shared: Arc<[f32]> = rows[..batch.prefix_length() * width].into();
+        let (mut of_group, mut group): (Range<usize>, Arc<[f32]>) = (0..0, Arc::default());
         for (text, tokens) in texts(batch).enumerate() {
+            if batch.layout.group_prefix(text) != of_group {
+                of_group = batch.layout.group_prefix(text);
+                group = rows[of_group.start * width..of_group.end * width].into();
+            }
             let own = batch.layout.own_rows(text);
             let own = &rows[own.start * width..own.end * width];
             let key = (layer, tokens);
             if states.numbers + own.len() <= MOST_NUMBERS && !states.texts.contains_key(&key) {
                 states.numbers += own.len();
-                states.texts.insert(key, FrozenText { shared: shared.clone(), own: own.into() });
+                states.texts.insert(key, FrozenText { shared: shared.clone(), group: group.clone(), own: own.into() });
             }
         }
     }
@@ -91,6 +110,12 @@ mod tests {
             let (batch, rows) = expected(indices);
             assert_eq!(states.rows(2, 2, &batch), Some(rows), "{indices:?}");
         }
+        let grouped = TokenBatch::grouped(&[vec![all[3]], vec![all[0], all[2]], vec![all[1]]]);
+        let rows: Vec<f32> = grouped.tokens.iter().flat_map(|&token| [token as f32, 0.5]).collect();
+        assert_eq!(states.rows(2, 2, &grouped), Some(rows.clone()));
+        states.keep(5, 2, &grouped, &rows);
+        let (batch, rows) = expected(&[2, 0]);
+        assert_eq!(states.rows(5, 2, &batch), Some(rows));
         assert_eq!(states.rows(3, 2, &expected(&[0]).0), None);
     }
 }

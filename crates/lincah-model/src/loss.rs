@@ -53,7 +53,9 @@ impl Loss {
         let prefix = batch.layout.prefix_length();
         let mut terms = Vec::new();
         for entries in entries.chunk_by(|left, right| left.row == right.row) {
-            let rows: Vec<usize> = (0..prefix).chain(batch.layout.own_rows(entries[0].row)).collect();
+            let text = entries[0].row;
+            let shared = (0..prefix).chain(batch.layout.group_prefix(text));
+            let rows: Vec<usize> = shared.chain(batch.layout.own_rows(text)).collect();
             let weight = entries.iter().map(|entry| entry.weight).sum();
             terms.extend(rows.windows(2).map(|pair| LossTerm { row: pair[0], target: batch.tokens[pair[1]], weight }));
             terms.extend(entries.iter().map(|entry| LossTerm { row: rows[rows.len() - 1], ..*entry }));

@@ -378,7 +378,8 @@ impl TryFrom<ReadPrompt> for Prompt {
                 StoredPrompt { task: Task::MultiLabel, labels, descriptions, ..question }
             }
         };
-        let StoredPrompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } = stored;
+        let StoredPrompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } =
+            stored;
         let none = vec![String::new(); labels.len()];
         let prompt =
             Self { task, instruction, separator, begin_of_text, labels, descriptions: none, letters, truncation, long_texts };
@@ -388,7 +389,8 @@ impl TryFrom<ReadPrompt> for Prompt {
 
 impl From<Prompt> for StoredPrompt {
     fn from(prompt: Prompt) -> Self {
-        let Prompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } = prompt;
+        let Prompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } =
+            prompt;
         let described = labels.names().iter().cloned().zip(descriptions).filter(|(_, description)| !description.is_empty());
         let descriptions = described.collect();
         Self { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts }

@@ -20,6 +20,7 @@ pub(super) struct StepShape {
     rows: usize,
     prefix_length: usize,
     texts: usize,
+    segments: usize,
     positions: usize,
     /// Text of each term of the loss.
     terms: Vec<usize>,
@@ -83,6 +84,7 @@ impl<K: Kernels> BackboneTraining<K> {
             rows: batch.rows(),
             prefix_length: batch.prefix_length(),
             texts,
+            segments: batch.layout.segment_count(),
             positions: rope_positions(&batch),
             terms: request.terms.iter().map(|term| term.row).collect(),
             loss: request.loss,
