@@ -20,6 +20,8 @@ pub trait LanguageModel: Send + Sync {
     fn config(&self) -> &BackboneConfig;
     /// Where it computes; never [`Device::Auto`].
     fn device(&self) -> Device;
+    /// How its weights and products are kept.
+    fn precision(&self) -> Precision;
     /// What each operation took since this was last asked; nothing unless [`ComputeOptions::profile`] was set, or on a GPU.
     fn take_times(&self) -> BTreeMap<&'static str, OperationTime>;
     /// See [`Backbone::scorer`].
@@ -86,6 +88,14 @@ impl<K: Kernels> LanguageModel for Arc<Backbone<K>> {
 
     fn device(&self) -> Device {
         self.kernels.gpu().map_or(Device::Cpu, Device::Cuda)
+    }
+
+    fn precision(&self) -> Precision {
+        match (self.int8, self.kernels.product_bytes()) {
+            (true, _) => Precision::Int8,
+            (false, 2) => Precision::Bf16,
+            (false, _) => Precision::F32,
+        }
     }
 
     fn take_times(&self) -> BTreeMap<&'static str, OperationTime> {

@@ -21,6 +21,9 @@ pub trait Scorer: Send + Sync {
     /// Tokens outside the vocabulary, texts longer than the model's positions, weights that cannot be read, logits that are not finite.
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError>;
 
+    /// The adapter, if there is one.
+    fn adapter(&self) -> Option<Adapter>;
+
     /// Begins a text of at most `positions` tokens (or as many as the model was made for, if these are fewer). Its keys and values are
     /// kept, so that every token is computed once.
     fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_>;
@@ -54,6 +57,11 @@ impl<K: Kernels> Scorer for BackboneScorer<K> {
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.base.check(batch, candidates)?;
         K::within(|| self.score_cached(batch, candidates))
+    }
+
+    fn adapter(&self) -> Option<Adapter> {
+        let _turn = self.base.turn();
+        self.adapter.download(&self.base.kernels)
     }
 
     fn decoding(&self, positions: usize) -> Box<dyn Decoding + '_> {

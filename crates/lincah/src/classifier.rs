@@ -1,120 +1,185 @@
-//! A trained classifier: prompt, labels and adapter on a base model.
+//! A classifier: a prompt, labels and an adapter on a base model.
 
+mod card;
 mod folder;
-mod zero_shot;
 
 use crate::base_model::BaseModel;
-use crate::data::dataset::LabelledDataset;
+use crate::data::dataset::Dataset;
 use crate::error::Error;
-use crate::evaluate::Evaluation;
-use crate::prediction::Prediction;
-use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
+use crate::evaluation::{Evaluation, Truth};
+use crate::label::LabelSet;
+use crate::prediction::{DecisionRule, Prediction};
+use crate::prompt::Prompt;
+use crate::scoring::Scoring;
 use crate::task::Task;
-use lincah_model::Compute;
+use lincah_model::{Adapter, ComputeOptions, ModelError, Scorer};
 use std::path::Path;
 use std::time::Instant;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, write_atomically};
-pub(crate) use folder::{CARD_LIMITS, card_head, card_metrics, card_training, is_empty_or_absent, read_record, write_files};
-pub use zero_shot::ZeroShotClassifier;
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
+pub(crate) use folder::{NewRecord, is_empty_or_absent};
 
-/// A text classifier: an instruction-tuned language model with a LoRA, asked which of the labels fits.
+/// A text classifier: an instruction-tuned language model, with a LoRA unless it is asked as it is, that is asked about the labels.
 ///
-/// The probability of a label is the softmax, over the labels' tokens alone, of the model's logits behind the prompt.
-#[derive(Debug)]
+/// The probability of an exclusive label is the softmax, over the labels' tokens alone, of the model's logits behind the prompt; that of an
+/// independent label is the same over the tokens of no and yes behind the question about it.
 pub struct AgileClassifier {
     base: BaseModel,
-    record: ClassifierRecord,
+    scoring: Scoring,
+    scorer: Box<dyn Scorer>,
+    rule: DecisionRule,
+    record: Option<ClassifierRecord>,
+}
+
+impl std::fmt::Debug for AgileClassifier {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("AgileClassifier").field("base", &self.base).field("scoring", &self.scoring).finish_non_exhaustive()
+    }
+}
+
+/// What a classifier makes of rows with known labels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScoredDataset {
+    /// For each row.
+    pub predictions: Vec<Prediction>,
+    /// What comes of them.
+    pub evaluation: Evaluation,
 }
 
 impl AgileClassifier {
-    /// Puts a classifier together from a base model that already carries the adapter.
-    pub(crate) fn new(base: BaseModel, record: ClassifierRecord) -> Self {
-        Self { base, record }
+    /// A trained classifier of `record`, with its adapter.
+    pub(crate) fn new(base: BaseModel, adapter: &Adapter, record: ClassifierRecord) -> Result<Self, Error> {
+        let scorer = base.language_model().scorer(Some(adapter))?;
+        Ok(Self { base, scoring: record.scoring(), scorer, rule: record.decision_rule.clone(), record: Some(record) })
     }
 
-    /// Reads a classifier folder and its base model: the one recorded, or `model` (a name or path) in its place.
+    /// A model that is asked as it is, without any training, in prompts of at most `max_tokens` tokens.
+    ///
+    /// # Errors
+    /// Labels that the tokenizer cannot tell apart, a prompt that does not fit.
+    pub fn zero_shot(base: &BaseModel, prompt: Prompt, max_tokens: usize) -> Result<Self, Error> {
+        let (scoring, scorer) = (Scoring::resolve(base, prompt, max_tokens)?, base.language_model().scorer(None)?);
+        Ok(Self { base: base.clone(), scoring, scorer, rule: DecisionRule::default(), record: None })
+    }
+
+    /// Reads a classifier folder and its base model.
     ///
     /// # Errors
     /// A folder that is none or is damaged; a base model that is not there, or whose weights or tokenizer are others than in training.
-    pub fn load(folder: &Path, model: Option<&str>, compute: impl Into<Compute>) -> Result<Self, Error> {
-        let (record, adapter) = folder::read(folder)?;
-        let mut base = BaseModel::open(model.unwrap_or(&record.base_model.name), compute)?;
-        record.base_model.verify(&base)?;
-        record.label_tokens.verify(&record.prompt, base.tokenizer())?;
-        base.model_mut().set_adapter(&adapter)?;
-        Ok(Self { base, record })
+    pub fn load(folder: &Path, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
+        let record = ClassifierRecord::read(folder)?;
+        let base = BaseModel::open(&record.base_model.name, compute)?;
+        Self::read(folder, record, &base)
+    }
+
+    /// Reads a classifier folder onto a base model that is open already, which other classifiers may use too.
+    ///
+    /// # Errors
+    /// A folder that is none or is damaged; a base model whose weights or tokenizer are others than in training.
+    pub fn load_on(folder: &Path, base: &BaseModel) -> Result<Self, Error> {
+        Self::read(folder, ClassifierRecord::read(folder)?, base)
+    }
+
+    fn read(folder: &Path, record: ClassifierRecord, base: &BaseModel) -> Result<Self, Error> {
+        let adapter = Adapter::read(folder)?;
+        record.verify(folder, &adapter, base)?;
+        Self::new(base.clone(), &adapter, record)
     }
 
     /// Writes the classifier folder: `classifier.json`, the PEFT adapter, and a README that serves as model card.
     ///
     /// # Errors
-    /// A folder that cannot be written. `classifier.json` comes last, so a folder that has it is whole.
+    /// A folder that cannot be written, a classifier that was not trained. `classifier.json` comes last, so a folder that has it is whole.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let adapter = self.base.model().adapter().ok_or(lincah_model::ModelError::NothingToTrain)?;
-        folder::write(folder, &self.record, &adapter)
+        let (Some(record), Some(adapter)) = (&self.record, self.scorer.adapter()) else {
+            return Err(ModelError::NothingToTrain.into());
+        };
+        folder::write(folder, record, &adapter)
     }
 
-    /// Labels, in the order of the probabilities; the last is the positive class.
-    pub fn labels(&self) -> &[String] {
-        self.record.prompt.labels().names()
+    /// Whether its labels are exclusive or independent.
+    pub fn task(&self) -> Task {
+        self.scoring.prompt.task()
     }
 
-    /// What is stored about the classifier.
-    pub fn record(&self) -> &ClassifierRecord {
-        &self.record
+    /// Its labels, in the order of the probabilities; the last of two exclusive ones is the positive class.
+    pub fn labels(&self) -> &LabelSet {
+        self.scoring.prompt.labels()
     }
 
-    /// What is stored about the classifier, to add metrics to.
-    pub fn record_mut(&mut self) -> &mut ClassifierRecord {
-        &mut self.record
+    /// What is asked of the model.
+    pub fn prompt(&self) -> &Prompt {
+        &self.scoring.prompt
     }
 
-    /// The base model with the adapter.
+    /// Longest prompt, in tokens.
+    pub fn max_tokens(&self) -> usize {
+        self.scoring.max_tokens
+    }
+
+    /// What makes decisions of probabilities.
+    pub fn rule(&self) -> &DecisionRule {
+        &self.rule
+    }
+
+    /// What is stored about a trained classifier.
+    pub fn record(&self) -> Option<&ClassifierRecord> {
+        self.record.as_ref()
+    }
+
+    /// Puts metrics on rows kept from the training into what is stored.
+    pub fn set_metrics(&mut self, metrics: Evaluation) {
+        if let Some(record) = &mut self.record {
+            record.metrics = Some(metrics);
+        }
+    }
+
+    /// The base model, without the adapter.
     pub fn base(&self) -> &BaseModel {
         &self.base
     }
 
-    /// Gives the base model back, the adapter still on it.
-    pub fn into_base(self) -> BaseModel {
-        self.base
+    pub(crate) fn scorer(&self) -> &dyn Scorer {
+        self.scorer.as_ref()
     }
 
-    /// Label and probabilities of each text, in order.
+    /// Probabilities and decision of each text, in order.
     ///
     /// # Errors
-    /// A prompt that does not fit, or weights that cannot be read.
+    /// A prompt that does not fit, weights that cannot be read, scores that are not finite.
     pub fn predict<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Prediction>, Error> {
-        predict(&self.base, (&self.record.prompt, &self.record.label_tokens), self.record.recipe.max_tokens, texts)
+        let scored = self.scoring.score(&self.base, self.scorer.as_ref(), texts)?;
+        let prediction = |text: crate::scoring::ScoredText| Prediction {
+            decision: self.rule.decide(self.task(), &text.probabilities),
+            probabilities: text.probabilities,
+            truncated_characters: text.truncated_characters,
+        };
+        Ok(scored.into_iter().map(prediction).collect())
     }
 
     /// Predicts rows with known labels, and what comes of it.
     ///
     /// # Errors
-    /// As [`AgileClassifier::predict`]; no rows.
-    pub fn evaluate(&self, data: &LabelledDataset) -> Result<(Vec<Prediction>, Evaluation), Error> {
+    /// As [`AgileClassifier::predict`]; no rows; data with other labels.
+    pub fn evaluate(&self, data: &Dataset) -> Result<ScoredDataset, Error> {
+        self.check_labels(data)?;
         let begun = Instant::now();
         let predictions = self.predict(&data.texts)?;
-        let evaluation = Evaluation::of(&predictions, &data.labels, self.labels(), begun.elapsed().as_secs_f64())?;
-        Ok((predictions, evaluation))
+        let evaluation = Evaluation::of(&predictions, data.truth(), &self.rule, begun.elapsed().as_secs_f64())?;
+        Ok(ScoredDataset { predictions, evaluation })
+    }
+
+    fn check_labels(&self, data: &Dataset) -> Result<(), Error> {
+        if (self.task(), self.labels()) == (data.task, &data.labels) {
+            return Ok(());
+        }
+        Err(Error::OtherLabels { first: self.labels().names().to_vec(), second: data.labels.names().to_vec() })
     }
 }
 
-/// Label and probabilities of each text with any base model, trained or not.
-///
-/// # Errors
-/// A prompt that does not fit, or weights that cannot be read.
-pub fn predict<T: AsRef<str> + Sync>(
-    base: &BaseModel,
-    (prompt, labels): (&Prompt, &LabelTokens),
-    max_tokens: usize,
-    texts: &[T],
-) -> Result<Vec<Prediction>, Error> {
-    let encoder = PromptEncoder::new(base.tokenizer(), prompt, max_tokens)?;
-    let prompts = encoder.encode_batch(texts)?;
-    let probabilities = base.probabilities(&prompts, labels.ids())?;
-    let predictions = probabilities.into_iter().zip(&prompts);
-    Ok(predictions
-        .map(|(probabilities, prompt)| Prediction::new(Task::SingleLabel, probabilities, prompt.cut_characters))
-        .collect())
+impl Dataset {
+    /// What is true of the rows.
+    pub fn truth(&self) -> Truth<'_> {
+        Truth { task: self.task, labels: &self.labels, truth: &self.truth }
+    }
 }

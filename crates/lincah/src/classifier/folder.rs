@@ -1,45 +1,46 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `README.md`, `training.jsonl`.
 
+use super::card::card;
 use crate::base_model::BaseModel;
-use crate::data::dataset::LabelledDataset;
+use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
-use crate::data::report::DataReport;
+use crate::data::text_columns::TextColumns;
 use crate::error::Error;
-use crate::evaluate::Evaluation;
+use crate::evaluation::Evaluation;
+use crate::prediction::DecisionRule;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
+use crate::scoring::Scoring;
 use crate::task::Task;
-use lincah_model::{Adapter, new_file};
-use serde::de::DeserializeOwned;
+use lincah_model::new_file::write_atomically;
+use lincah_model::{Adapter, LoraConfig, LoraLayout, regular_file};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::path::Path;
 
-/// The newest `classifier.json` of a classifier of one answer that this lincah writes and reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The newest `classifier.json` that this lincah writes and reads. Version 1 knew exclusive labels only, version 2 was of independent ones.
+pub const FORMAT_VERSION: u32 = 3;
 const RECORD_FILE: &str = "classifier.json";
-
-impl Task {
-    /// What a classifier folder's `classifier.json` says.
-    ///
-    /// # Errors
-    /// A folder that is no classifier, a file that is damaged.
-    pub fn of(folder: &Path) -> Result<Self, Error> {
-        task_of(&read_json(folder)?, folder)
-    }
-}
+/// Most bytes of `classifier.json`.
+const MOST_BYTES: u64 = 64 << 20;
+/// Fields that a later lincah fills: what they say changes scores or decisions, so it cannot be left out.
+const RESERVED: [&str; 5] = ["members", "weights", "calibration", "text_normalization", "training_rows"];
 
 /// `classifier.json`: all that is known about a classifier but the adapter's numbers. No text of the data is in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassifierRecord {
     /// [`FORMAT_VERSION`] of the lincah that wrote it.
     pub format_version: u32,
     /// Version of the lincah that wrote it.
     pub lincah_version: String,
-    /// Instruction, separator, labels in order, begin of text.
+    /// Whether its labels are exclusive or independent.
+    #[serde(default)]
+    pub task: Task,
+    /// What is asked of the model.
     pub prompt: Prompt,
-    /// Token of each label.
+    /// Token of each answer.
+    #[serde(alias = "answer_tokens")]
     pub label_tokens: LabelTokens,
     /// What it was trained on top of.
     pub base_model: BaseModelRecord,
@@ -47,8 +48,21 @@ pub struct ClassifierRecord {
     pub recipe: Recipe,
     /// What it was trained with.
     pub data: DataRecord,
-    /// Metrics on rows kept from the training: the holdout's where there is one, else the validation rows'.
+    /// Metrics on rows kept from the training, if some were.
     pub metrics: Option<Evaluation>,
+    /// What makes decisions of probabilities.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub decision_rule: DecisionRule,
+    /// The precision that it was trained in, as `f32` or `bf16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
+    /// SHA-256 of the adapter's configuration and numbers; absent from what lincah wrote before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter_sha256: Option<String>,
+}
+
+fn is_default(rule: &DecisionRule) -> bool {
+    *rule == DecisionRule::default()
 }
 
 /// Which model a classifier belongs to.
@@ -73,7 +87,7 @@ impl BaseModelRecord {
     }
 
     /// Refuses a model with other weights or another tokenizer.
-    pub(crate) fn verify(&self, base: &BaseModel) -> Result<(), Error> {
+    fn verify(&self, base: &BaseModel) -> Result<(), Error> {
         let found = Self::of(base);
         for (part, expected, found) in [
             ("weights", &self.weights_sha256, &found.weights_sha256),
@@ -97,28 +111,112 @@ pub struct DataRecord {
     pub validation_rows: usize,
     /// SHA-256 over the training texts and labels, in order.
     pub fingerprint: String,
-    /// Training rows of each label, in the labels' order.
-    pub class_rows: Vec<usize>,
-    /// The cut that made classes of numbers.
-    pub cut: Option<f64>,
+    /// Training rows that have each label, in the labels' order.
+    #[serde(rename = "class_rows")]
+    pub label_rows: Vec<usize>,
+    /// What made labels of numbers.
+    #[serde(rename = "cut")]
+    pub threshold: Option<f64>,
     /// Training rows whose text occurs more than once, beyond the first.
     pub duplicate_rows: usize,
     /// Training texts whose end did not fit into the prompt.
-    pub cut_texts: usize,
+    #[serde(rename = "cut_texts")]
+    pub truncated_texts: usize,
+    /// The columns that made a text, where they are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_columns: Option<TextColumns>,
 }
 
-impl DataRecord {
-    pub(crate) fn class_rows(report: &DataReport) -> Vec<usize> {
-        report.classes.iter().map(|class| class.rows).collect()
+/// What a training decides of its classifier's record.
+pub(crate) struct NewRecord<'a> {
+    pub(crate) base: &'a BaseModel,
+    pub(crate) scoring: &'a Scoring,
+    pub(crate) recipe: &'a Recipe,
+    pub(crate) data: DataRecord,
+}
+
+impl From<NewRecord<'_>> for ClassifierRecord {
+    fn from(NewRecord { base, scoring, recipe, data }: NewRecord) -> Self {
+        Self {
+            format_version: FORMAT_VERSION,
+            lincah_version: env!("CARGO_PKG_VERSION").to_string(),
+            task: scoring.prompt.task(),
+            prompt: scoring.prompt.clone(),
+            label_tokens: scoring.label_tokens.clone(),
+            base_model: BaseModelRecord::of(base),
+            recipe: recipe.clone(),
+            data,
+            metrics: None,
+            decision_rule: DecisionRule::default(),
+            precision: Some(base.precision().to_string()),
+            adapter_sha256: None,
+        }
     }
 }
 
-/// Writes `bytes` under a temporary name in the same folder, then renames.
-///
-/// # Errors
-/// [`Error::File`].
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    new_file::write_atomically(path, bytes).map_err(Error::file("write", path))
+impl ClassifierRecord {
+    /// Reads a folder's `classifier.json` alone.
+    ///
+    /// # Errors
+    /// A folder that is no classifier, a file that is damaged or of a later lincah.
+    pub fn read(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(RECORD_FILE);
+        let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
+        let value = read_json(folder)?;
+        let version = value["format_version"].as_u64().ok_or_else(|| damaged(String::from("it has no format_version")))?;
+        if version > u64::from(FORMAT_VERSION) {
+            return Err(Error::FormatVersion { path, found: version, known: FORMAT_VERSION });
+        }
+        if let Some(field) = RESERVED.into_iter().find(|field| value.get(field).is_some_and(|value| !value.is_null())) {
+            return Err(Error::UnknownField { path, field });
+        }
+        let record: Self = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+        if record.task != record.prompt.task() {
+            return Err(damaged(String::from("its task is not its prompt's")));
+        }
+        Ok(record)
+    }
+
+    /// Refuses an adapter other than the one that was saved, and a base model other than the one it was trained on.
+    pub(super) fn verify(&self, folder: &Path, adapter: &Adapter, base: &BaseModel) -> Result<(), Error> {
+        if self.adapter_sha256.as_ref().is_some_and(|expected| *expected != adapter.sha256()) {
+            let reason = String::from("the adapter is not the one that the classifier was saved with");
+            return Err(Error::Damaged { path: folder.to_path_buf(), reason });
+        }
+        if !is_of_recipe(&adapter.config, &self.recipe) {
+            let reason = String::from("adapter_config.json is not that of the recipe in classifier.json");
+            return Err(Error::Damaged { path: folder.to_path_buf(), reason });
+        }
+        self.base_model.verify(base)?;
+        Ok(self.label_tokens.verify(&self.prompt, base.tokenizer())?)
+    }
+
+    pub(super) fn scoring(&self) -> Scoring {
+        Scoring { prompt: self.prompt.clone(), label_tokens: self.label_tokens.clone(), max_tokens: self.recipe.max_tokens }
+    }
+
+    /// Whether the classifier was trained, and its training validated, on these very rows in this order.
+    pub fn was_trained_on(&self, data: &Dataset) -> bool {
+        let rows = self.data.rows + self.data.validation_rows;
+        let same = |train: &Dataset| training_fingerprint(train, self.recipe.soft_labels) == self.data.fingerprint;
+        data.len() == rows && self.recipe.split(data).is_ok_and(|sides| same(&sides.train))
+    }
+}
+
+/// Whether an adapter's targets, layers and way to scale are those of the recipe.
+fn is_of_recipe(config: &LoraConfig, recipe: &Recipe) -> bool {
+    let lora = &recipe.lora;
+    let scale = if lora.layout == LoraLayout::Whole && lora.rank_stabilized == config.rank_stabilized {
+        // The mean of several members keeps alpha over the members' rank, or over its root.
+        let members = recipe.members as f64;
+        let expected = if lora.rank_stabilized { lora.alpha / members.sqrt() } else { lora.alpha };
+        (config.alpha - expected).abs() <= 1e-9 * expected && config.rank == lora.rank * recipe.members
+    } else {
+        lora.layout == LoraLayout::PerHead && (config.scale() - lora.scale()).abs() <= 1e-6 * lora.scale()
+    };
+    let mut targets = lora.targets.clone();
+    targets.sort();
+    scale && config.targets == targets && config.layers == lora.layers
 }
 
 /// Whether `folder` is not there or has nothing in it.
@@ -130,27 +228,26 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
     }
 }
 
-pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter) -> Result<(), Error> {
-    write_files(folder, (record, &card(record)), (adapter, &record.base_model))
-}
-
 /// Writes adapter, README and, last, `classifier.json`.
-pub(crate) fn write_files(
-    folder: &Path,
-    (record, card): (&impl Serialize, &str),
-    (adapter, base_model): (&Adapter, &BaseModelRecord),
-) -> Result<(), Error> {
+pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter) -> Result<(), Error> {
+    let write = |name: &str, text: String| {
+        let path = folder.join(name);
+        write_atomically(&path, text.as_bytes()).map_err(Error::file("write", &path))
+    };
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    adapter.write(folder, &base_model.name)?;
-    write_atomically(&folder.join("README.md"), card.as_bytes())?;
-    let mut json = serde_json::to_string_pretty(record).expect("a record serializes");
-    json.push('\n');
-    write_atomically(&folder.join(RECORD_FILE), json.as_bytes())
+    adapter.write(folder, &record.base_model.name)?;
+    write("README.md", card(record))?;
+    let record = ClassifierRecord {
+        format_version: FORMAT_VERSION,
+        adapter_sha256: Some(Adapter::read(folder)?.sha256()),
+        ..record.clone()
+    };
+    write(RECORD_FILE, serde_json::to_string_pretty(&record).expect("a record serializes") + "\n")
 }
 
 fn read_json(folder: &Path) -> Result<Value, Error> {
     let path = folder.join(RECORD_FILE);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match regular_file::read(&path, MOST_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let unfinished = folder.join("training.jsonl").exists();
@@ -161,117 +258,3 @@ fn read_json(folder: &Path) -> Result<Value, Error> {
     };
     serde_json::from_slice(&bytes).map_err(|error| Error::Damaged { path, reason: error.to_string() })
 }
-
-fn task_of(value: &Value, folder: &Path) -> Result<Task, Error> {
-    match value.get("task") {
-        None => Ok(Task::SingleLabel),
-        Some(task) => serde_json::from_value(task.clone())
-            .map_err(|error| Error::Damaged { path: folder.join(RECORD_FILE), reason: error.to_string() }),
-    }
-}
-
-/// The record of a classifier folder, of the given task and at most the given format version.
-pub(crate) fn read_record<T: DeserializeOwned>(folder: &Path, expected: Task, known: u32) -> Result<T, Error> {
-    let value = read_json(folder)?;
-    let path = folder.join(RECORD_FILE);
-    let damaged = |reason: String| Error::Damaged { path: path.clone(), reason };
-    let version = value["format_version"].as_u64().ok_or_else(|| damaged(String::from("it has no format_version")))?;
-    let found = task_of(&value, folder)?;
-    if found != expected {
-        return Err(Error::OtherTask { path: folder.to_path_buf(), found, expected });
-    }
-    if version > u64::from(known) {
-        return Err(Error::FormatVersion { path, found: version as u32, known });
-    }
-    serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
-}
-
-impl ClassifierRecord {
-    /// Whether the classifier was trained, and its training validated, on these very rows in this order.
-    pub fn was_trained_on(&self, data: &LabelledDataset) -> bool {
-        let rows = self.data.rows + self.data.validation_rows;
-        let same = |train: &LabelledDataset| training_fingerprint(train, self.recipe.soft_labels) == self.data.fingerprint;
-        data.len() == rows && self.recipe.split(data).is_ok_and(|(train, _)| same(&train))
-    }
-
-    /// Reads a folder's `classifier.json` alone.
-    ///
-    /// # Errors
-    /// A folder that is no classifier of one answer, a file that is damaged or of a later lincah.
-    pub fn read(folder: &Path) -> Result<Self, Error> {
-        read_record(folder, Task::SingleLabel, FORMAT_VERSION)
-    }
-}
-
-pub(super) fn read(folder: &Path) -> Result<(ClassifierRecord, Adapter), Error> {
-    Ok((ClassifierRecord::read(folder)?, Adapter::read(folder)?))
-}
-
-/// The README of a classifier folder, in the form of a Hugging Face model card.
-fn card(record: &ClassifierRecord) -> String {
-    let labels = record.prompt.labels().names();
-    let mut card = card_head((&record.lincah_version, &record.base_model), labels, &record.prompt.render("{text}"));
-    let _ = writeln!(
-        card,
-        "The score of a label is the softmax, over the labels' tokens {:?}, of the logits behind this prompt",
-        record.label_tokens.ids()
-    );
-    let _ = writeln!(
-        card,
-        "(begin-of-text id in front: {}). The positive class is `{}`.\n",
-        record.prompt.begin_of_text(),
-        record.prompt.labels().positive()
-    );
-    card.push_str(&card_training(&record.data, labels, &record.recipe));
-    if let Some(metrics) = &record.metrics {
-        let rows = [("F1", Some(metrics.f1)), ("accuracy", Some(metrics.accuracy)), ("ROC-AUC", metrics.roc_auc)];
-        card.push_str(&card_metrics(metrics.n, &rows));
-    }
-    card.push_str(CARD_LIMITS);
-    card
-}
-
-/// A card's header, title and prompt.
-pub(crate) fn card_head((version, base_model): (&str, &BaseModelRecord), labels: &[String], prompt: &str) -> String {
-    format!(
-        "---\nlibrary_name: peft\nbase_model: {name}\npipeline_tag: text-classification\ntags: [lora, lincah]\n---\n\n\
-         # Text classifier: {}\n\nMade by lincah {version} on top of `{name}`.\n\n## Prompt\n\n```text\n{prompt}\n```\n\n",
-        labels.join(", "),
-        name = base_model.name,
-    )
-}
-
-/// A card's account of the training.
-pub(crate) fn card_training(data: &DataRecord, labels: &[String], recipe: &Recipe) -> String {
-    let counts = labels.iter().zip(&data.class_rows).map(|(label, rows)| format!("{rows} {label}"));
-    let targets = recipe.lora.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let soft = if recipe.soft_labels { " The targets were the fractions in the data (soft labels)." } else { "" };
-    format!(
-        "## Training\n\n{} texts\n({}), {} texts cut to fit {} tokens.{soft}\n\
-         LoRA rank {}, alpha {}, on {targets};\n{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n\n",
-        data.rows,
-        counts.collect::<Vec<_>>().join(", "),
-        data.cut_texts,
-        recipe.max_tokens,
-        recipe.lora.rank,
-        recipe.lora.alpha,
-        recipe.epochs,
-        recipe.batch_size,
-        recipe.learning_rate,
-        recipe.schedule,
-        recipe.seed,
-    )
-}
-
-/// A card's table of metrics.
-pub(crate) fn card_metrics(rows: usize, metrics: &[(&str, Option<f64>)]) -> String {
-    let mut table = format!("## Metrics on {rows} rows kept from the training\n\n| metric | value |\n| --- | --- |\n");
-    for (name, value) in metrics {
-        let _ = writeln!(table, "| {name} | {} |", value.map_or(String::from("undefined"), |value| format!("{value:.3}")));
-    }
-    table + "\n"
-}
-
-/// A card's last words.
-pub(crate) const CARD_LIMITS: &str =
-    "## Limits\n\nIt knows only what its training texts show. Test it on your own texts before any decision depends on it.\n";

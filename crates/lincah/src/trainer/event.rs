@@ -17,7 +17,8 @@ pub enum TrainEvent {
         /// Validation rows.
         validation_rows: usize,
         /// Training texts whose end did not fit into the prompt.
-        cut_texts: usize,
+        #[serde(rename = "cut_texts")]
+        truncated_texts: usize,
         /// Tokens that all prompts share.
         shared_prefix: usize,
     },
@@ -46,9 +47,9 @@ pub enum TrainEvent {
         epoch: usize,
         /// Mean of `-log p(true label)`.
         loss: f64,
-        /// Share of right labels.
+        /// Share of right answers.
         accuracy: f64,
-        /// F1 as in [`Evaluation`](crate::evaluate::Evaluation).
+        /// F1 of two labels, macro F1 of more, micro F1 of independent ones.
         f1: f64,
         /// Area under the ROC curve, where it is defined.
         roc_auc: Option<f64>,

@@ -1,10 +1,11 @@
-//! `training.jsonl`: every event a line, as it happens.
+//! `training.jsonl`: one line per event, as it happens.
 
 use super::event::TrainEvent;
-use crate::classifier::write_atomically;
 use crate::error::Error;
+use lincah_model::new_file::write_atomically;
 use std::fs::File;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub(super) const LOG_FILE: &str = "training.jsonl";
@@ -26,18 +27,21 @@ impl Log {
         };
         let happened = |line: &&str| serde_json::from_str::<TrainEvent>(line).is_ok_and(|event| event.step() <= step);
         let kept: String = earlier.lines().filter(happened).map(|line| format!("{line}\n")).collect();
-        write_atomically(&path, kept.as_bytes())?;
+        write_atomically(&path, kept.as_bytes()).map_err(Error::file("write", &path))?;
         let file = File::options().append(true).open(&path).map_err(Error::file("write", &path))?;
         Ok(Self { file: Some((file, path)) })
     }
 
     /// Writes the event down, then passes it on.
-    pub(super) fn tell(&mut self, event: &TrainEvent, on_event: &mut dyn FnMut(&TrainEvent)) -> Result<(), Error> {
+    pub(super) fn tell(
+        &mut self,
+        event: &TrainEvent,
+        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
         if let Some((file, path)) = &mut self.file {
             let line = serde_json::to_string(event).expect("an event serializes") + "\n";
             file.write_all(line.as_bytes()).map_err(Error::file("write", path.clone()))?;
         }
-        on_event(event);
-        Ok(())
+        Ok(on_event(event))
     }
 }

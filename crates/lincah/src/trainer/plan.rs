@@ -1,6 +1,5 @@
 //! Which rows each step sees, in which order, and how much each counts.
 
-use crate::prompt::EncodedPrompt;
 use crate::random::below;
 use crate::recipe::{ClassWeights, Recipe, TrainingText};
 use lincah_model::{Loss, TokenBatch};
@@ -23,14 +22,15 @@ pub(crate) enum Next {
 /// A prompt of a training row, and how much each answer to it counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    pub(crate) prompt: EncodedPrompt,
+    /// Its tokens.
+    pub(crate) prompt: Vec<u32>,
     /// What should follow and its weight: its class weight, times its probability where the target is soft.
     pub(crate) answers: Vec<(Next, f64)>,
 }
 
 impl Question {
     /// A question whose answers have these probabilities; `weights` are those of the classes.
-    pub(crate) fn new(prompt: EncodedPrompt, probabilities: &[f64], weights: &[f64]) -> Self {
+    pub(crate) fn new(prompt: Vec<u32>, probabilities: &[f64], weights: &[f64]) -> Self {
         let answers = probabilities.iter().zip(weights).enumerate().filter(|(_, (probability, _))| **probability > 0.0);
         Self {
             prompt,
@@ -55,7 +55,7 @@ pub(crate) fn class_weights(recipe: &Recipe, class_rows: &[usize]) -> Vec<f64> {
 
 /// The steps of a training, each a function of the recipe and its own number alone.
 pub(crate) struct Plan {
-    /// The questions of all rows, as many a row.
+    /// The questions of all rows, as many per row.
     questions: Vec<Question>,
     questions_per_row: usize,
     /// Tokens that all questions of a row begin with, computed once for them.
@@ -72,9 +72,9 @@ pub(crate) struct Plan {
     seed: u64,
 }
 
-/// What is computed at once: prompts, and the targets' rows among them, answers and weights.
-pub(super) struct Part<'a> {
-    pub(super) prompts: Vec<&'a [u32]>,
+/// What is computed at once: prompts, those of a row together, and the targets' places among them, answers and weights.
+pub(super) struct MicroBatch<'a> {
+    pub(super) groups: Vec<Vec<&'a [u32]>>,
     pub(super) texts: Vec<usize>,
     pub(super) next: Vec<Next>,
     pub(super) weights: Vec<f32>,
@@ -85,7 +85,7 @@ impl Plan {
     pub(crate) fn new(recipe: &Recipe, questions: Vec<Question>, questions_per_row: usize) -> Self {
         let rows = questions.len() / questions_per_row;
         let shared = |row: &[Question]| {
-            let prompts: Vec<&[u32]> = row.iter().map(|question| question.prompt.tokens.as_slice()).collect();
+            let prompts: Vec<&[u32]> = row.iter().map(|question| question.prompt.as_slice()).collect();
             TokenBatch::new(&prompts).prefix_length()
         };
         Self {
@@ -122,55 +122,73 @@ impl Plan {
         order[place * self.batch_size..rows.min((place + 1) * self.batch_size)].to_vec()
     }
 
-    /// The parts in which a step's batch is computed one after the other: at least `least`, and more where its texts are long, so that
-    /// memory has a bound. The gradients are summed, so that only rounding depends on it.
+    /// The micro-batches in which a step's batch is computed one after the other: at least `least`, and more where its texts are long, so
+    /// that memory has a bound. The gradients are summed, so that only rounding depends on it.
     ///
-    /// Rows of several questions are a part each, which holds what the questions share once. The weights are scaled so that the step's
-    /// loss is a weighted mean, over the questions or, for the loss on all tokens, over the tokens (over so many places a text in the
-    /// codelab's way, which pads).
-    pub(super) fn parts(&self, batch: &[usize], least: usize) -> Vec<Part<'_>> {
+    /// What the questions of a row share is held once. The weights are scaled so that the step's loss is a weighted mean, over the questions
+    /// or, for the loss on all tokens, over the tokens (over so many places per text in the codelab's way, which pads).
+    pub(super) fn micro_batches(&self, batch: &[usize], least: usize) -> Vec<MicroBatch<'_>> {
         let of_row = |&row: &usize| row * self.questions_per_row..(row + 1) * self.questions_per_row;
         let questions: Vec<usize> = batch.iter().flat_map(of_row).collect();
         let terms = |question: &Question| match (self.loss, self.terms_of_a_text) {
             (Loss::AllTokens, Some(terms)) => terms as f64,
-            (Loss::AllTokens, None) => question.prompt.tokens.len() as f64,
+            (Loss::AllTokens, None) => question.prompt.len() as f64,
             _ => 1.0,
         };
         let sum: f64 = questions.iter().map(|&question| &self.questions[question]).map(|q| q.weight() * terms(q)).sum();
-        let part = |range: Range<usize>| {
-            let questions = || questions[range.clone()].iter().map(|&question| &self.questions[question]);
-            let answers = || questions().enumerate().flat_map(|(text, q)| q.answers.iter().map(move |answer| (text, answer)));
-            Part {
-                prompts: questions().map(|question| question.prompt.tokens.as_slice()).collect(),
+        let micro_batch = |range: Range<usize>| {
+            let range = &questions[range];
+            let rows = range.chunk_by(|&left, &right| self.row(left) == self.row(right));
+            let prompts = |row: &[usize]| row.iter().map(|&question| self.questions[question].prompt.as_slice()).collect();
+            let answers = || {
+                let of = |(text, &question): (usize, &usize)| self.questions[question].answers.iter().map(move |a| (text, a));
+                range.iter().enumerate().flat_map(of)
+            };
+            MicroBatch {
+                groups: rows.map(prompts).collect(),
                 texts: answers().map(|(text, _)| text).collect(),
                 next: answers().map(|(_, answer)| answer.0).collect(),
                 weights: answers().map(|(_, answer)| (answer.1 / sum) as f32).collect(),
             }
         };
-        self.ranges(&questions, batch.len().div_ceil(least)).into_iter().map(part).collect()
+        self.ranges(&questions, batch.len().div_ceil(least)).into_iter().map(micro_batch).collect()
     }
 
-    /// Runs of a step's questions that are computed at once: of at most `most` rows of one question, or of one row of several.
+    fn row(&self, question: usize) -> usize {
+        question / self.questions_per_row
+    }
+
+    /// Runs of a step's questions that are computed at once: of at most `most` rows, and not too many tokens. A row that has room is not
+    /// divided.
     fn ranges(&self, questions: &[usize], most: usize) -> Vec<Range<usize>> {
-        let row = |question: usize| question / self.questions_per_row;
-        let (mut ranges, mut tokens): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
-        for (index, &question) in questions.iter().enumerate() {
-            let length = self.questions[question].prompt.tokens.len();
-            let own = length - self.shared[row(question)];
-            let belongs = |range: &Range<usize>| match self.questions_per_row {
-                1 => range.len() < most,
-                _ => row(questions[range.start]) == row(question),
-            };
+        let (mut ranges, mut tokens, mut rows): (Vec<Range<usize>>, usize, usize) = (Vec::new(), 0, 0);
+        let mut begin = 0;
+        for row in questions.chunk_by(|&left, &right| self.row(left) == self.row(right)) {
+            let shared = self.shared[self.row(row[0])];
+            let own = |&question: &usize| self.questions[question].prompt.len() - shared;
+            let needed = shared + row.iter().map(own).sum::<usize>();
             match ranges.last_mut() {
-                Some(range) if belongs(range) && tokens + own <= MOST_TOKENS_AT_ONCE => {
-                    range.end = index + 1;
-                    tokens += own;
+                Some(range) if rows < most && tokens + needed <= MOST_TOKENS_AT_ONCE => {
+                    range.end += row.len();
+                    (tokens, rows) = (tokens + needed, rows + 1);
                 }
                 _ => {
-                    ranges.push(index..index + 1);
-                    tokens = length;
+                    ranges.push(begin..begin);
+                    tokens = shared;
+                    for (index, question) in row.iter().enumerate() {
+                        let place = begin + index;
+                        if ranges[ranges.len() - 1].len() > 0 && tokens + own(question) > MOST_TOKENS_AT_ONCE {
+                            ranges.push(place..place);
+                            tokens = shared;
+                        }
+                        tokens += own(question);
+                        let last = ranges.len() - 1;
+                        ranges[last].end = place + 1;
+                    }
+                    rows = 1;
                 }
             }
+            begin += row.len();
         }
         ranges
     }
@@ -199,14 +217,13 @@ mod tests {
     /// Questions of these labels and lengths, each with its own tokens.
     fn questions(labels: &[usize], lengths: &[usize], weights: &[f64]) -> Vec<Question> {
         let question = |(index, (&label, &length)): (usize, (&usize, &usize))| {
-            let prompt = EncodedPrompt { tokens: vec![index as u32; length], cut_characters: 0 };
-            Question::new(prompt, &[[1.0, 0.0], [0.0, 1.0]][label], weights)
+            Question::new(vec![index as u32; length], &[[1.0, 0.0], [0.0, 1.0]][label], weights)
         };
         labels.iter().zip(lengths).enumerate().map(question).collect()
     }
 
     fn lengths(plan: &Plan, batch: &[usize], least: usize) -> Vec<usize> {
-        plan.parts(batch, least).iter().map(|part| part.prompts.len()).collect()
+        plan.micro_batches(batch, least).iter().map(|batch| batch.groups.iter().flatten().count()).collect()
     }
 
     #[test]
@@ -225,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn long_batches_are_computed_in_parts() {
+    fn long_batches_are_computed_in_micro_batches() {
         let questions = questions(&[0, 1, 0, 1, 0, 1], &[250, 250, 60, 700, 10, 10], &[1.0, 1.0]);
         let plan = Plan::new(&Recipe::default(), questions, 1);
         let batch: Vec<usize> = (0..6).collect();
@@ -235,20 +252,23 @@ mod tests {
     }
 
     #[test]
-    fn the_questions_of_a_row_are_computed_together_and_rows_apart() {
+    fn the_questions_of_a_row_are_computed_together() {
         let question = |shared: usize, own: u32| {
             let tokens = std::iter::repeat_n(9, shared).chain(std::iter::repeat_n(own, 20)).collect();
-            Question::new(EncodedPrompt { tokens, cut_characters: 0 }, &[0.0, 1.0], &[1.0, 1.0])
+            Question::new(tokens, &[0.0, 1.0], &[1.0, 1.0])
         };
         let row = |shared: usize| (0..3).map(move |own| question(shared, own));
         let plan = Plan::new(&Recipe::default(), row(5).chain(row(452)).chain(row(487)).collect(), 3);
         assert_eq!((plan.rows(), plan.steps_per_epoch), (3, 1));
         // 452 + 3 · 20 tokens are just not too many at once, 487 + 2 · 20 are.
         assert_eq!(lengths(&plan, &[1, 0, 2], 1), [3, 3, 1, 1, 1]);
+        let short = Plan::new(&Recipe::default(), row(5).chain(row(9)).chain(row(30)).collect(), 3);
+        assert_eq!(lengths(&short, &[0, 1, 2], 1), [9]);
+        assert_eq!(lengths(&short, &[0, 1, 2], 2), [6, 3]);
     }
 
     fn weights(plan: &Plan, batch: &[usize]) -> Vec<f32> {
-        plan.parts(batch, 1).into_iter().flat_map(|part| part.weights).collect()
+        plan.micro_batches(batch, 1).into_iter().flat_map(|batch| batch.weights).collect()
     }
 
     #[test]
@@ -265,10 +285,10 @@ mod tests {
 
     #[test]
     fn a_soft_target_is_shared_out_among_the_answers() {
-        let prompt = |token| EncodedPrompt { tokens: vec![token; 3], cut_characters: 0 };
+        let prompt = |token| vec![token; 3];
         let soft = [Question::new(prompt(1), &[0.25, 0.75], &[1.0, 2.0]), Question::new(prompt(2), &[1.0, 0.0], &[1.0, 2.0])];
         let plan = Plan::new(&Recipe::default(), soft.to_vec(), 1);
-        let parts = plan.parts(&[0, 1], 1);
+        let parts = plan.micro_batches(&[0, 1], 1);
         assert_eq!((&parts[0].texts, &parts[0].next), (&vec![0, 0, 1], &[0, 1, 0].map(Next::Answer).to_vec()));
         assert_eq!(parts[0].weights, [0.25, 1.5, 1.0].map(|weight| (weight / 2.75) as f32));
     }

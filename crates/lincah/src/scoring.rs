@@ -1,0 +1,114 @@
+//! From texts to probabilities: all that a score depends on but the weights.
+
+use crate::base_model::BaseModel;
+use crate::error::Error;
+use crate::prompt::{EncodedText, LabelTokens, LongTexts, Prompt, PromptEncoder};
+use crate::softmax::softmax;
+use crate::task::Task;
+use lincah_model::{Scorer, TokenBatch};
+use rayon::prelude::*;
+
+/// Most rows that are scored in one batch; a longer text is a batch of its own.
+const ROWS_PER_BATCH: usize = 1024;
+
+/// What is asked of a model, in how many tokens, and which tokens answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Scoring {
+    pub(crate) prompt: Prompt,
+    pub(crate) label_tokens: LabelTokens,
+    /// Longest prompt; longer texts are truncated, or read in windows.
+    pub(crate) max_tokens: usize,
+}
+
+/// The probability of each label, and what was not read of the text.
+pub(crate) struct ScoredText {
+    pub(crate) probabilities: Vec<f64>,
+    pub(crate) truncated_characters: usize,
+}
+
+impl Scoring {
+    /// Asks `prompt` of `base`; answers whose tokens collide are asked for by letters (see [`LabelTokens::resolve`]).
+    pub(crate) fn resolve(base: &BaseModel, prompt: Prompt, max_tokens: usize) -> Result<Self, Error> {
+        let (prompt, label_tokens) = LabelTokens::resolve(prompt, base.tokenizer())?;
+        PromptEncoder::new(base.tokenizer(), &prompt, max_tokens)?;
+        Ok(Self { prompt, label_tokens, max_tokens })
+    }
+
+    /// The probabilities of each text, in order. What a text gets does not depend on the others.
+    pub(crate) fn score<T: AsRef<str> + Sync>(
+        &self,
+        base: &BaseModel,
+        scorer: &dyn Scorer,
+        texts: &[T],
+    ) -> Result<Vec<ScoredText>, Error> {
+        let encoder = PromptEncoder::new(base.tokenizer(), &self.prompt, self.max_tokens)?;
+        let windows = |text: &T| match self.prompt.long_texts() {
+            LongTexts::First => Ok(vec![encoder.encode(text.as_ref())?]),
+            LongTexts::Max | LongTexts::Mean => encoder.encode_windows(text.as_ref()),
+        };
+        let windows: Vec<Vec<EncodedText>> = texts.par_iter().map(windows).collect::<Result<_, _>>()?;
+        let all: Vec<&EncodedText> = windows.iter().flatten().collect();
+        let mut probabilities = answers(scorer, &all, self.label_tokens.ids())?.into_iter().map(|answers| self.of_labels(answers));
+        let text = |windows: Vec<EncodedText>| ScoredText {
+            truncated_characters: windows.last().map_or(0, |window| window.truncated_characters),
+            probabilities: self.joined(probabilities.by_ref().take(windows.len()).collect()),
+        };
+        Ok(windows.into_iter().map(text).collect())
+    }
+
+    /// The labels' probabilities out of those of each question's answers.
+    fn of_labels(&self, mut answers: Vec<Vec<f64>>) -> Vec<f64> {
+        match self.prompt.task() {
+            Task::SingleLabel => answers.swap_remove(0),
+            Task::MultiLabel => answers.iter().map(|no_and_yes| no_and_yes[1]).collect(),
+        }
+    }
+
+    /// What the windows of one text come to.
+    fn joined(&self, mut windows: Vec<Vec<f64>>) -> Vec<f64> {
+        if windows.len() == 1 {
+            return windows.swap_remove(0);
+        }
+        let (labels, count) = (windows[0].len(), windows.len() as f64);
+        let highest = |label: usize| windows.iter().map(|window| window[label]).fold(0.0, f64::max);
+        match (self.prompt.long_texts(), self.prompt.task()) {
+            (LongTexts::Max, Task::SingleLabel) => vec![1.0 - highest(1), highest(1)],
+            (LongTexts::Max, Task::MultiLabel) => (0..labels).map(highest).collect(),
+            _ => (0..labels).map(|label| windows.iter().map(|window| window[label]).sum::<f64>() / count).collect(),
+        }
+    }
+}
+
+/// Rows that a text's prompts take, what they share counted once.
+fn rows(text: &EncodedText) -> usize {
+    match text.prompts.as_slice() {
+        [prompt] => prompt.len(),
+        prompts => TokenBatch::grouped(&[prompts.iter().map(Vec::as_slice).collect()]).rows(),
+    }
+}
+
+/// The probabilities of the tokens `candidates` behind each prompt of each text, texts of like length scored together.
+fn answers(scorer: &dyn Scorer, texts: &[&EncodedText], candidates: &[u32]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+    let lengths: Vec<usize> = texts.iter().map(|text| rows(text)).collect();
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|&index| lengths[index]);
+    let mut answers = vec![Vec::new(); texts.len()];
+    let mut rest = order.as_slice();
+    while !rest.is_empty() {
+        let mut rows = 0;
+        let fitting = rest.iter().take_while(|&&index| {
+            rows += lengths[index];
+            rows <= ROWS_PER_BATCH
+        });
+        let (batch, after) = rest.split_at(fitting.count().max(1));
+        let groups: Vec<Vec<&[u32]>> =
+            batch.iter().map(|&index| texts[index].prompts.iter().map(Vec::as_slice).collect()).collect();
+        let logits = scorer.score(&TokenBatch::grouped(&groups), candidates)?;
+        let mut logits = logits.chunks_exact(candidates.len()).map(softmax);
+        for &index in batch {
+            answers[index] = logits.by_ref().take(texts[index].prompts.len()).collect();
+        }
+        rest = after;
+    }
+    Ok(answers)
+}
