@@ -19,7 +19,9 @@ mod mlp;
 pub mod new_file;
 mod optimizer;
 mod pass;
+pub mod regular_file;
 mod schedule;
+pub mod sha256;
 pub mod weights;
 
 pub use backbone::{Backbone, Decoding};

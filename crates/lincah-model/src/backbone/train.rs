@@ -34,7 +34,7 @@ impl<K: Kernels> Backbone<K> {
     /// # Errors
     /// A configuration that this model cannot have.
     pub fn begin_training(&mut self, config: &LoraConfig, seed: u64) -> Result<(), ModelError> {
-        config.check(self.blocks.len())?;
+        config.check(self.config())?;
         if self.int8 {
             return Err(ModelError::Int8Training);
         }
@@ -86,7 +86,7 @@ impl<K: Kernels> Backbone<K> {
     /// # Errors
     /// An adapter whose arrays are not those that its configuration and this model ask for.
     pub fn set_adapter(&mut self, adapter: &Adapter) -> Result<(), ModelError> {
-        adapter.config.check(self.blocks.len())?;
+        adapter.config.check_values(self.blocks.len())?;
         let adapted = self.adapted(&adapter.config);
         let expected: BTreeMap<&String, [usize; 2]> = adapted.iter().flat_map(|p| p.keys.iter().zip(p.shapes)).collect();
         if let Some(key) = adapter.tensors.keys().find(|key| !expected.contains_key(key)) {
