@@ -117,7 +117,8 @@ impl ModelFiles {
 
     fn open_folder(folder: &Path) -> Result<Self, WeightsError> {
         let path = folder.join("config.json");
-        let json = regular_file::read(&path, regular_file::SMALL).map_err(|source| WeightsError::Open { path: path.clone(), source })?;
+        let json =
+            regular_file::read(&path, regular_file::SMALL).map_err(|source| WeightsError::Open { path: path.clone(), source })?;
         let model = config::from_hugging_face(&path, &json)?;
         let (shards, tensors) = folder::index(folder, &model)?;
         Self::checked(model.config, Source::Folder { folder: folder.to_owned(), shards }, tensors)

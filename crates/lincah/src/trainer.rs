@@ -259,7 +259,7 @@ impl Trainer {
         on_event: &mut dyn FnMut(&TrainEvent),
     ) -> Result<(BaseModel, Vec<EpochScores>), Error> {
         let plan = &work.plan;
-        let mut progress = self.begin(&work.run)?;
+        let mut progress = self.begin(&work.run, plan.steps)?;
         let mut log = Log::open(self.folder.as_deref(), progress.step)?;
         let start = TrainEvent::Start {
             step: progress.step,
@@ -283,8 +283,8 @@ impl Trainer {
         Ok((self.base, progress.scores))
     }
 
-    /// A fresh adapter, or the checkpoint's.
-    fn begin(&mut self, run: &str) -> Result<Progress, Error> {
+    /// A fresh adapter, or the checkpoint's; the training has `steps` steps.
+    fn begin(&mut self, run: &str, steps: usize) -> Result<Progress, Error> {
         let mut progress = Progress {
             step: 0,
             best: None,
@@ -296,7 +296,7 @@ impl Trainer {
         };
         if let Some(folder) = &self.folder {
             if self.resume && folder.join(CHECKPOINT_FILE).exists() {
-                let checkpoint = Checkpoint::read(folder, &self.recipe.lora)?;
+                let checkpoint = Checkpoint::read(folder, &self.recipe.lora, steps)?;
                 if checkpoint.run != run {
                     return Err(Error::OtherRun { path: folder.clone(), what: "recipe, prompt, model or data" });
                 }

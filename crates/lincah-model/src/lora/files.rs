@@ -15,8 +15,14 @@ const LARGEST_WEIGHTS: u64 = 1 << 32;
 /// What changes the computation unless it is false.
 const FLAGS: [&str; 4] = ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"];
 /// What changes the computation unless it is absent or empty.
-const NOT_COMPUTED: [&str; 6] =
-    ["rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"];
+const NOT_COMPUTED: [&str; 6] = [
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "layer_replication",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+];
 
 /// What can be wrong with an adapter.
 #[derive(Debug, thiserror::Error)]
@@ -205,8 +211,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), AdapterError> {
 }
 
 fn read(path: &Path, limit: u64) -> Result<Vec<u8>, AdapterError> {
-    regular_file::read(path, limit)
-        .map_err(|source| AdapterError::File { action: "read", path: path.to_path_buf(), source })
+    regular_file::read(path, limit).map_err(|source| AdapterError::File { action: "read", path: path.to_path_buf(), source })
 }
 
 fn read_tensors(path: &Path) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {

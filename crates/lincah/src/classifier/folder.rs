@@ -9,7 +9,7 @@ use crate::evaluate::Evaluation;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
 use crate::task::Task;
-use lincah_model::{Adapter, new_file};
+use lincah_model::{Adapter, new_file, regular_file};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,7 +150,7 @@ pub(crate) fn write_files(
 
 fn read_json(folder: &Path) -> Result<Value, Error> {
     let path = folder.join(RECORD_FILE);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match regular_file::read(&path, regular_file::SMALL) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let unfinished = folder.join("training.jsonl").exists();
