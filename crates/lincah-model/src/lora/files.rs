@@ -192,11 +192,20 @@ impl Adapter {
     /// Files missing, damaged or not regular, settings of another type than PEFT's, and those that lincah does not compute: DoRA, biases,
     /// other saved modules, rank or alpha patterns.
     pub fn read(folder: &Path) -> Result<Self, AdapterError> {
-        let tensors = read_tensors(&folder.join(WEIGHTS_FILE))?;
+        let weights = read(&folder.join(WEIGHTS_FILE), LARGEST_WEIGHTS)?;
+        let config = read(&folder.join(CONFIG_FILE), regular_file::SMALL)?;
+        Self::from_bytes(folder, &config, &weights)
+    }
+
+    /// The adapter in the content of the two files; `folder` names them in messages.
+    ///
+    /// # Errors
+    /// As [`Adapter::read`], but that a file is missing.
+    pub fn from_bytes(folder: &Path, config: &[u8], weights: &[u8]) -> Result<Self, AdapterError> {
+        let tensors = read_tensors(&folder.join(WEIGHTS_FILE), weights)?;
         let path = folder.join(CONFIG_FILE);
-        let text = read(&path, regular_file::SMALL)?;
         let json: Map<String, Value> =
-            serde_json::from_slice(&text).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
+            serde_json::from_slice(config).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
         let config = read_config(&path, &json, &tensors)?;
         Ok(Self { config, tensors })
     }
@@ -214,10 +223,9 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, AdapterError> {
     regular_file::read(path, limit).map_err(|source| AdapterError::File { action: "read", path: path.to_path_buf(), source })
 }
 
-fn read_tensors(path: &Path) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {
-    let bytes = read(path, LARGEST_WEIGHTS)?;
+fn read_tensors(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {
     let file =
-        SafeTensors::deserialize(&bytes).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })?;
+        SafeTensors::deserialize(bytes).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })?;
     let mut tensors = BTreeMap::new();
     for (key, view) in file.iter() {
         let refuse = |found: String, expected: &str| AdapterError::Tensor {
@@ -480,6 +488,28 @@ mod tests {
         for length in [0, 7, 40, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..length]).unwrap();
             assert!(Adapter::read(folder.path()).unwrap_err().to_string().contains(WEIGHTS_FILE));
+        }
+    }
+
+    proptest::proptest! {
+        /// A byte of either file changed, put in or left out: a whole adapter, or an error, never a panic.
+        #[test]
+        fn changed_files_give_an_adapter_or_an_error(place in 0.0..1.0_f64, byte: u8, how in 0..3, of_config: bool) {
+            let folder = tempfile::tempdir().unwrap();
+            adapter().write(folder.path(), "a-model").unwrap();
+            let mut files = [CONFIG_FILE, WEIGHTS_FILE].map(|file| std::fs::read(folder.path().join(file)).unwrap());
+            let changed = &mut files[usize::from(!of_config)];
+            let place = (place * changed.len() as f64) as usize;
+            match how {
+                0 => changed[place] = byte,
+                1 => changed.insert(place, byte),
+                _ => drop(changed.remove(place)),
+            }
+            if let Ok(adapter) = Adapter::from_bytes(folder.path(), &files[0], &files[1]) {
+                proptest::prop_assert!(adapter.config.scale().is_finite());
+                let whole = |tensor: &AdapterTensor| tensor.values.len() == tensor.shape[0] * tensor.shape[1];
+                proptest::prop_assert!(adapter.tensors.values().all(whole));
+            }
         }
     }
 }
