@@ -160,12 +160,23 @@ impl BackboneConfig {
         }
     }
 
+    /// The position encodings that differ from the layer before.
+    fn ropes(&self) -> impl Iterator<Item = &RopeConfig> {
+        let ropes = self.layers.iter().map(|layer| layer.rope.as_ref());
+        let before = std::iter::once(None).chain(ropes.clone());
+        ropes.zip(before).filter(|(rope, before)| rope != before).filter_map(|(rope, _)| rope)
+    }
+
     /// Checks what must hold between the fields, whatever file they came from.
     fn checked(self, path: &Path) -> Result<Self, ConfigError> {
         let problem = if !self.head_count.is_multiple_of(self.key_value_head_count) {
             format!("{} attention heads cannot share {} key-value heads evenly", self.head_count, self.key_value_head_count)
         } else if !self.head_dimension.is_multiple_of(2) {
             format!("a head dimension of {} cannot be rotated in pairs", self.head_dimension)
+        } else if let Some(base) = self.ropes().map(|rope| rope.base).find(|base| *base < 1.0) {
+            format!("a RoPE base of {base:e} is below 1")
+        } else if self.ropes().any(|rope| !rope.is_finite(self.head_dimension, self.max_positions)) {
+            format!("with the RoPE base or scaling that is given, an angle within {} positions is not finite", self.max_positions)
         } else if !self.attention_scale.is_finite() {
             format!("{} attention heads are more than a hidden size of {}", self.head_count, self.hidden_size)
         } else {

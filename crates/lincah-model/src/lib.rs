@@ -28,6 +28,9 @@ mod prefix_cache;
 mod schedule;
 mod scorer;
 mod training;
+pub mod regular_file;
+mod schedule;
+pub mod sha256;
 pub mod weights;
 
 pub use backbone::Backbone;

@@ -5,9 +5,11 @@ mod files;
 pub use files::AdapterError;
 
 use crate::config::BackboneConfig;
+use crate::sha256;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -153,18 +155,27 @@ impl LoraConfig {
         self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
     }
 
-    /// Checks that the adapter can exist in a model of `layer_count` layers.
+    /// Checks that the adapter can be trained in `model`: each value in its range, and the rank at most the hidden size D, beyond which it
+    /// gains nothing.
     ///
     /// # Errors
     /// Names the value that is out of range.
-    pub fn check(&self, layer_count: usize) -> Result<(), AdapterError> {
+    pub fn check(&self, model: &BackboneConfig) -> Result<(), AdapterError> {
+        if self.rank > model.hidden_size {
+            return Err(AdapterError::RankTooLarge { rank: self.rank, most: model.hidden_size });
+        }
+        self.check_values(model.layers.len())
+    }
+
+    /// The same for an adapter whose arrays are at hand: their shapes bound its rank, which in a mean of members may be above D.
+    pub(crate) fn check_values(&self, layer_count: usize) -> Result<(), AdapterError> {
         let refuse =
             |field: &'static str, value: String, expected: &'static str| Err(AdapterError::OutOfRange { field, value, expected });
         if self.rank == 0 {
             return refuse("rank", self.rank.to_string(), "at least 1");
         }
-        if !(self.alpha.is_finite() && self.alpha > 0.0) {
-            return refuse("alpha", self.alpha.to_string(), "above 0");
+        if !(self.alpha > 0.0 && self.scale() > 0.0 && self.scale().is_finite()) {
+            return refuse("alpha", self.alpha.to_string(), "above 0, and small enough for a scale in single precision");
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return refuse("dropout", self.dropout.to_string(), "from 0 to below 1");
@@ -202,6 +213,30 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// SHA-256, in 64 hexadecimal digits, over all that decides what the adapter adds to a layer: the scale, and of each array, in the order
+    /// of the keys, its key, shape and numbers.
+    ///
+    /// It belongs to the numbers, not to a file: it is the same before [`write`](Self::write) and after [`read`](Self::read), and for files
+    /// that hold the same numbers in another type. Dropout, which only training knows, is not part of it.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(self.whole_config().scale().to_le_bytes());
+        for (key, tensor) in &self.tensors {
+            hash.update((key.len() as u64).to_le_bytes());
+            hash.update(key);
+            tensor.shape.iter().for_each(|&length| hash.update((length as u64).to_le_bytes()));
+            let bytes: Vec<u8> = tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            hash.update(bytes);
+        }
+        sha256::hexadecimal(hash.finalize())
+    }
+
+    /// The configuration of the whole form, in which the arrays are.
+    fn whole_config(&self) -> LoraConfig {
+        let whole_rank = self.tensors.iter().find_map(|(key, tensor)| key.ends_with("lora_A.weight").then_some(tensor.shape[0]));
+        self.config.whole(whole_rank.unwrap_or(self.config.rank))
+    }
+
     /// One adapter whose product is the mean of the members' products, `ΔW = Σ scale B_m A_m / M`: the A's below one another, the B's beside
     /// one another, the rank M times as high (the average of Wortsman et al. 2022, kept as factors). All in the layout
     /// [`LoraLayout::Whole`], with the same configuration and arrays.

@@ -1,6 +1,5 @@
 //! A file's bytes, memory-mapped: the one place of this crate that needs `unsafe`.
 
-use std::fs::File;
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -24,10 +23,7 @@ impl MappedFile {
     /// # Errors
     /// What the operating system says when the file cannot be opened or mapped.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
-        }
+        let file = crate::regular_file::open(path)?;
         // SAFETY: the map is private to this value and read-only. As with every mapped file, another process that shortens it while
         // it is mapped ends this one with SIGBUS; model files are written once under a temporary name and renamed, never edited in place.
         #[allow(unsafe_code, reason = "mapping a file is unsafe in Rust; copying hundreds of megabytes would double the memory")]

@@ -73,7 +73,7 @@ impl<K: Kernels> Backbone<K> {
     /// # Errors
     /// A configuration that this model cannot have; a device without room for another training.
     pub fn begin_training(self: &Arc<Self>, config: &LoraConfig, seed: u64) -> Result<BackboneTraining<K>, ModelError> {
-        config.check(self.blocks.len())?;
+        config.check(self.config())?;
         self.train_adapter(&fresh_adapter(config, seed, self))
     }
 

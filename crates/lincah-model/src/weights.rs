@@ -27,6 +27,7 @@ pub use error::WeightsError;
 use crate::config::{self, BackboneConfig};
 use crate::gguf::{GgufFile, TensorType, decode_rows};
 use crate::mapped_file::MappedFile;
+use crate::{regular_file, sha256};
 
 /// The files of one model: its configuration resolved, its weights mapped.
 #[derive(Debug)]
@@ -116,7 +117,8 @@ impl ModelFiles {
 
     fn open_folder(folder: &Path) -> Result<Self, WeightsError> {
         let path = folder.join("config.json");
-        let json = std::fs::read(&path).map_err(|source| WeightsError::Open { path: path.clone(), source })?;
+        let json =
+            regular_file::read(&path, regular_file::SMALL).map_err(|source| WeightsError::Open { path: path.clone(), source })?;
         let model = config::from_hugging_face(&path, &json)?;
         let (shards, tensors) = folder::index(folder, &model)?;
         Self::checked(model.config, Source::Folder { folder: folder.to_owned(), shards }, tensors)
@@ -175,6 +177,31 @@ impl Weights {
         self.decode(name, tensor, rows, |row| row)
     }
 
+    /// The weight of an RMS norm with `offset` added to each number.
+    ///
+    /// A normed row has at most `√length` in one place, so a weight that is larger than the largest number divided by it is refused: its norm
+    /// would overflow.
+    ///
+    /// # Shapes
+    /// `[length]`.
+    ///
+    /// # Errors
+    /// As [`Weights::read`]; [`WeightsError::Overflow`].
+    pub fn read_norm(&self, name: &str, length: usize, offset: f32) -> Result<Vec<f32>, WeightsError> {
+        let mut numbers = self.read(name, &[length])?;
+        numbers.iter_mut().for_each(|number| *number += offset);
+        let most = f32::MAX / (length as f32).sqrt();
+        match numbers.iter().position(|number| number.abs() > most) {
+            None => Ok(numbers),
+            Some(column) => Err(WeightsError::Overflow {
+                tensor: name.into(),
+                found: numbers[column],
+                column,
+                path: self.shard(self.stored(name)?).path().to_owned(),
+            }),
+        }
+    }
+
     /// The rows `rows` of the matrix `name`, in the order given; only these are read and converted.
     ///
     /// # Shapes
@@ -208,7 +235,7 @@ impl Weights {
                 Source::Folder { shards, .. } => shards.iter().for_each(|shard| hash.update(&shard[..])),
                 Source::Gguf(file) => hash.update(&file.mapped_file()[..]),
             }
-            hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+            sha256::hexadecimal(hash.finalize())
         })
     }
 

@@ -79,10 +79,7 @@ fn the_fingerprint_is_the_sha256_of_the_weight_file() {
     let folder = folder(CONFIG, &tensors());
     let files = ModelFiles::open(folder.path()).unwrap();
     let fingerprint = files.weights().fingerprint();
-    assert_eq!(fingerprint.len(), 64);
-    use sha2::{Digest, Sha256};
-    let expected = Sha256::digest(serialize(&tensors()));
-    assert_eq!(fingerprint, expected.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    assert_eq!(fingerprint, lincah_model::sha256::of_bytes(serialize(&tensors())));
 }
 
 #[test]
@@ -111,6 +108,30 @@ fn half_precision_is_read() {
     std::fs::write(&path, safetensors::serialize([("model.norm.weight", integers)], None).unwrap()).unwrap();
     let text = refused(&folder);
     assert!(text.contains("tensor `model.norm.weight` has type I32, supported are F32, F16 and BF16, in "), "{text}");
+}
+
+#[test]
+fn a_norm_that_overflows_is_refused() {
+    let mut tensors = tensors();
+    tensors.get_mut("model.norm.weight").unwrap().1[2] = 3e38;
+    let folder = folder(CONFIG, &tensors);
+    let files = ModelFiles::open(folder.path()).unwrap();
+    let refused = files.weights().read_norm("model.norm.weight", 4, 1.0).unwrap_err();
+    assert!(matches!(refused, WeightsError::Overflow { column: 2, .. }), "{refused}");
+    let other = files.weights().read_norm("model.layers.0.input_layernorm.weight", 4, 1.0).unwrap();
+    assert_eq!(other, [1.0, 1.25, 1.5, 1.75]);
+}
+
+#[test]
+#[cfg(unix)]
+fn pipes_in_place_of_files_are_refused() {
+    for name in ["config.json", "model.safetensors"] {
+        let folder = folder(CONFIG, &tensors());
+        let path = folder.path().join(name);
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(refused(&folder).contains("not a regular file"));
+    }
 }
 
 #[test]

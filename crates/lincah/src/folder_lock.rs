@@ -2,35 +2,50 @@
 
 use crate::error::Error;
 use std::fs::{File, TryLockError};
-use std::path::Path;
-
-const LOCK_FILE: &str = ".lincah-lock";
+use std::path::{Path, PathBuf};
 
 /// Held while a command writes to a folder; gone with it, or with its process.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
     file: Option<File>,
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl FolderLock {
-    /// Locks `folder`, beside which the lock lies, so that an empty folder stays empty.
+    /// Locks `folder` by a file beside it, so that an empty folder stays empty.
     ///
     /// # Errors
-    /// [`Error::FolderInUse`]; a folder that cannot be written.
+    /// [`Error::FolderInUse`]; a place that cannot be written.
     pub(crate) fn acquire(folder: &Path) -> Result<Self, Error> {
         let name = folder.file_name().map_or(String::from("folder"), |name| name.to_string_lossy().into_owned());
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
-        let path = parent.join(format!("{LOCK_FILE}-{name}"));
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(Error::file("write", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file: Some(file), path }),
-            Err(TryLockError::WouldBlock) => Err(Error::FolderInUse { path: folder.to_path_buf() }),
-            // A file system without locks.
-            Err(TryLockError::Error(_)) => Ok(Self { file: None, path }),
+        let path = parent.join(format!(".{name}.lincah-lock"));
+        loop {
+            let open = File::options().create(true).truncate(false).write(true).open(&path);
+            let file = open.map_err(Error::file("write", &path))?;
+            match file.try_lock() {
+                // Whoever held it before may have removed it since it was opened.
+                Ok(()) if !is_at(&file, &path) => continue,
+                Ok(()) => return Ok(Self { file: Some(file), path }),
+                Err(TryLockError::WouldBlock) => return Err(Error::FolderInUse { path: folder.to_path_buf() }),
+                // A file system without locks.
+                Err(TryLockError::Error(_)) => return Ok(Self { file: None, path }),
+            }
         }
     }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |metadata: std::io::Result<std::fs::Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    place(file.metadata()) == place(std::fs::metadata(path))
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }
 
 impl Drop for FolderLock {
@@ -39,5 +54,22 @@ impl Drop for FolderLock {
         if self.file.is_some() {
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_one_commands_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("out");
+        let held = FolderLock::acquire(&folder).unwrap();
+        assert!(matches!(FolderLock::acquire(&folder), Err(Error::FolderInUse { .. })));
+        FolderLock::acquire(&parent.path().join("other")).unwrap();
+        drop(held);
+        FolderLock::acquire(&folder).unwrap();
+        assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0, "no lock is left");
     }
 }

@@ -17,12 +17,15 @@
 //! # Ok::<(), hub::HubError>(())
 //! ```
 
+mod adoption;
 mod catalogue;
+mod client;
 mod error;
 mod hugging_face;
 mod record;
 mod settings;
 mod snapshot;
+mod suggestion;
 #[cfg(test)]
 mod tests;
 mod wheels;
@@ -31,6 +34,7 @@ pub use catalogue::{Artefact, CatalogueEntry, DEFAULT_MODEL, Origin, Wheel, cata
 pub use error::HubError;
 pub use record::{CachedFile, CachedModel};
 
+use record::{Check, Lookup};
 use settings::Settings;
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -109,8 +113,9 @@ pub fn home() -> Result<PathBuf, HubError> {
     Ok(Settings::from_environment()?.home)
 }
 
-/// The GGUF file or Hugging Face folder of a catalogue model, if it is on this machine with all its files in their sizes.
+/// The GGUF file or Hugging Face folder of a catalogue model, if it is on this machine, whole and as it was pulled.
 ///
+/// The content of a file is compared with its SHA-256 where the file's size, time of change or inode is another than at the last comparison.
 /// A pinned file that was put into the cache by hand, or a model that Python fetched into the Hugging Face cache, counts too:
 /// it is hashed the first time and recorded.
 pub fn cached(name: &str) -> Option<PathBuf> {
@@ -119,15 +124,15 @@ pub fn cached(name: &str) -> Option<PathBuf> {
 
 /// As [`cached`], with where the model came from, its revision and its files.
 pub fn cached_model(name: &str) -> Option<CachedModel> {
-    cached_with(&Settings::from_environment().ok()?, find_entry(name)?)
+    cached_with(&Settings::from_environment().ok()?, find_entry(name)?, Check::Changed)
 }
 
 /// The model that a user means: a catalogue name that is [`cached`], else a Hugging Face folder or a `.gguf` file on disk.
 /// A name of the catalogue wins over a folder of the same name, which can be written `./name`.
 ///
 /// # Errors
-/// [`HubError::NotPulled`] for a catalogue name that is not on this machine, [`HubError::NotAModel`] for a path that holds
-/// no model, [`HubError::UnknownModel`] for anything else.
+/// [`HubError::NotPulled`] for a catalogue name that is not on this machine, [`HubError::Altered`] for one whose file was changed,
+/// [`HubError::NotAModel`] for a path that holds no model, [`HubError::UnknownModel`] for anything else.
 pub fn resolve(model: &str) -> Result<PathBuf, HubError> {
     match find_entry(model) {
         Some(entry) => resolve_entry(&Settings::from_environment()?, entry),
@@ -136,7 +141,7 @@ pub fn resolve(model: &str) -> Result<PathBuf, HubError> {
 }
 
 /// Fetches a model of the catalogue and returns its GGUF file or Hugging Face folder. Without a `source` the entry's sources are
-/// tried in order. A model that is already there is returned at once, without touching the network.
+/// tried in order. A model that is already there, whose files are hashed once more, is returned without touching the network.
 ///
 /// # Errors
 /// Every [`HubError`] says what to do; a single source's error is returned as it is, several as [`HubError::AllSourcesFailed`].
@@ -151,15 +156,26 @@ fn find_entry(name: &str) -> Option<&'static CatalogueEntry> {
 
 fn unknown(model: &str) -> HubError {
     let known: Vec<&str> = catalogue().iter().map(|entry| entry.name).collect();
-    HubError::UnknownModel { model: model.to_string(), known: known.join(", ") }
+    HubError::UnknownModel { model: model.to_string(), nearest: suggestion::nearest(model, catalogue()), known: known.join(", ") }
 }
 
-fn cached_with(settings: &Settings, entry: &CatalogueEntry) -> Option<CachedModel> {
-    record::read(settings, entry).or_else(|| record::adopt(settings, entry))
+fn cached_with(settings: &Settings, entry: &CatalogueEntry, check: Check) -> Option<CachedModel> {
+    match record::read(settings, entry, check) {
+        Lookup::Whole(model) => Some(model),
+        Lookup::Altered(_) | Lookup::Absent => adoption::adopt(settings, entry),
+    }
 }
 
 fn resolve_entry(settings: &Settings, entry: &CatalogueEntry) -> Result<PathBuf, HubError> {
-    cached_with(settings, entry).map(|model| model.path).ok_or(HubError::NotPulled { name: entry.name })
+    let found = record::read(settings, entry, Check::Changed);
+    if let Lookup::Whole(model) = found {
+        return Ok(model.path);
+    }
+    match (adoption::adopt(settings, entry), found) {
+        (Some(model), _) => Ok(model.path),
+        (None, Lookup::Altered(path)) => Err(HubError::Altered { name: entry.name, path }),
+        (None, _) => Err(HubError::NotPulled { name: entry.name }),
+    }
 }
 
 fn resolve_path(model: &str) -> Result<PathBuf, HubError> {
@@ -190,7 +206,7 @@ fn pull_with(
         on_event(PullEvent::Done { path: path.clone() });
         Ok(path)
     };
-    if let Some(model) = cached_with(settings, entry) {
+    if let Some(model) = cached_with(settings, entry, Check::All) {
         return done(model.path, on_event);
     }
     if settings.offline {
@@ -199,10 +215,9 @@ fn pull_with(
     let folder = record::model_folder(settings, entry);
     let _lock = lock(&folder, entry, on_event)?;
     // Whoever held the lock may have pulled the model.
-    if let Some(model) = cached_with(settings, entry) {
+    if let Some(model) = cached_with(settings, entry, Check::Changed) {
         return done(model.path, on_event);
     }
-    remove_leftovers(&folder);
     let model = pull_from_any(settings, entry, &origins, on_event)?;
     record::write(settings, entry, &model)?;
     done(model.path, on_event)
@@ -264,15 +279,4 @@ fn lock(folder: &Path, entry: &CatalogueEntry, on_event: &mut dyn FnMut(PullEven
         Err(TryLockError::Error(source)) => return Err(lock_error(source)),
     }
     Ok(file)
-}
-
-/// Removes the temporaries of pulls that were killed; only called under the lock. Finished wheels stay.
-fn remove_leftovers(folder: &Path) {
-    let wheel_folder = wheels::folder(folder);
-    for path in [folder, &wheel_folder].into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
-        if path.file_name().to_string_lossy().starts_with(record::TEMPORARY_PREFIX) {
-            // One that cannot be removed now only takes space, and is tried again next time.
-            let _ = if path.path().is_dir() { std::fs::remove_dir_all(path.path()) } else { std::fs::remove_file(path.path()) };
-        }
-    }
 }

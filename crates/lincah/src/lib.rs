@@ -58,6 +58,7 @@ pub use error::Error;
 pub use evaluate::{Evaluation, LabelScores};
 pub use generate::{GeneratedToken, Generation};
 pub use label::LabelSet;
+pub use lincah_model::new_file::remove_temporary_files;
 pub use lincah_model::{Compute, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
 pub use prompt::{Cut, Prompt};

@@ -397,6 +397,15 @@ impl From<Prompt> for StoredPrompt {
     }
 }
 
+/// `token 3`, `tokens 3, 4`, or that there are none.
+fn tokens(found: Option<&[u32]>) -> String {
+    match found {
+        None => String::from("it no tokens of its own"),
+        Some([token]) => format!("token {token}"),
+        Some(tokens) => format!("tokens {}", tokens.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
 /// Why a prompt can't be made or encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
@@ -480,7 +489,8 @@ pub enum PromptError {
     },
     /// A stored classifier's label ids are not those of this tokenizer.
     #[error(
-        "label `{label}` was stored with token {stored}, but this tokenizer gives {found:?}; the tokenizer is not the classifier's own"
+        "label `{label}` was stored with token {stored}, but this tokenizer gives {}; the tokenizer is not the classifier's own",
+        tokens(found.as_deref())
     )]
     LabelTokenChanged {
         /// The label.

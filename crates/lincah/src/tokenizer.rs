@@ -3,14 +3,18 @@
 //! Nothing is ever added to a text, and a control piece written in a text (`<eos>`, `<|im_start|>`) is plain text: what users write can't
 //! end a prompt or speak for the system. Control ids are had by name only, from [`Tokenizer::begin_of_text`] and [`Tokenizer::end_of_text`].
 
+mod build;
 mod byte_level;
 mod error;
 mod folder;
 mod gguf;
+mod guarded;
+mod outline;
 mod sentencepiece;
 mod stream;
 mod tables;
 
+use guarded::guarded;
 use rayon::prelude::*;
 use tokenizers::Decoder as _;
 
@@ -44,10 +48,10 @@ impl Tokenizer {
         if text.is_empty() {
             return Ok(Vec::new());
         }
-        let encoding = match self.space_prefix {
+        let encoding = guarded(|| match self.space_prefix {
             true => self.inner.encode_fast(format!(" {text}"), false),
             false => self.inner.encode_fast(text, false),
-        };
+        });
         Ok(encoding.map_err(|source| TokenizerError::Encode { source })?.get_ids().to_vec())
     }
 
@@ -68,7 +72,7 @@ impl Tokenizer {
         let pieces =
             ids.iter().map(|&id| self.token(id).map(str::to_owned).ok_or_else(|| unknown(id))).collect::<Result<Vec<_>, _>>()?;
         let text = match self.inner.get_decoder() {
-            Some(decoder) => decoder.decode(pieces).map_err(|source| TokenizerError::Decode { source })?,
+            Some(decoder) => guarded(|| decoder.decode(pieces)).map_err(|source| TokenizerError::Decode { source })?,
             None => pieces.concat(),
         };
         Ok(match (self.space_prefix, text.strip_prefix(' ')) {
@@ -135,9 +139,4 @@ impl std::fmt::Debug for Tokenizer {
         output.field("vocabulary_size", &self.vocabulary_size()).field("begin_of_text", &self.begin_of_text);
         output.field("end_of_text", &self.end_of_text).field("fingerprint", &self.fingerprint).finish()
     }
-}
-
-/// Lower-case hexadecimal of a digest.
-fn hexadecimal(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -305,6 +305,7 @@ fn stored_tokens_are_checked_against_the_tokenizer() {
     };
     let error = changed(&format!("[{},7]", tokens.ids()[0]));
     assert!(matches!(&error, PromptError::LabelTokenChanged { label, stored: 7, .. } if label == "Not"), "{error}");
+    assert!(error.to_string().contains("but this tokenizer gives token"), "{error}");
     assert!(matches!(changed("[7]"), PromptError::LabelTokenCount { tokens: 1, labels: 2 }));
     assert!(matches!(changed("[7,7]"), PromptError::LabelTokenTwice { token: 7 }));
     assert!(tokens.verify(&with, &byte_level()).is_err());

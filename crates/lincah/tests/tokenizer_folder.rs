@@ -5,6 +5,7 @@ mod tiny;
 use std::path::Path;
 
 use lincah::tokenizer::{Tokenizer, TokenizerError};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tiny::spelled;
@@ -123,4 +124,92 @@ fn bad_folders_are_refused() {
     let error = Tokenizer::from_folder(broken.path()).unwrap_err();
     assert!(error.to_string().ends_with("config.json is no valid JSON"), "{error}");
     assert!(Tokenizer::from_folder(Path::new("no/such/folder")).is_err());
+}
+
+/// The error with its causes.
+fn refusal(json: &[u8]) -> String {
+    let refused = Tokenizer::from_json(Path::new("tokenizer.json"), json).unwrap_err();
+    let mut error: &dyn std::error::Error = &refused;
+    let mut message = error.to_string();
+    while let Some(source) = error.source() {
+        message = format!("{message}: {source}");
+        error = source;
+    }
+    assert!(!message.contains('\n') && message.len() < 600, "{message}");
+    message
+}
+
+#[test]
+fn files_that_make_the_library_panic_are_errors() {
+    let colon = tokenizer_json().to_string().replacen("\"decoder\":", "\"decoder\"", 1);
+    assert!(refusal(colon.as_bytes()).contains("not a valid tokenizer.json"));
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut json = tokenizer_json();
+        change(&mut json);
+        refusal(json.to_string().as_bytes())
+    };
+    changed(&|json| json["post_processor"]["single"][0]["SpecialToken"]["id"] = json!("<absent>"));
+    changed(&|json| json["post_processor"]["special_tokens"] = json!({}));
+    changed(&|json| json["normalizer"]["pattern"] = json!({"String": ""}));
+    changed(&|json| json["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "AAAA"}));
+    changed(&|json| json["normalizer"] = json!({"type": "Precompiled", "precompiled_charsmap": "/////w=="}));
+    changed(&|json| json["added_tokens"] = json!({}));
+}
+
+#[test]
+fn pieces_that_would_take_minutes_and_dropout_are_refused() {
+    let added = |content: &str| {
+        let mut json = tokenizer_json();
+        let mut piece = json["added_tokens"][4].clone();
+        piece["content"] = json!(content);
+        json["added_tokens"].as_array_mut().unwrap().push(piece);
+        json.to_string()
+    };
+    let begun = std::time::Instant::now();
+    let message = refusal(added(&"a".repeat(100_000)).as_bytes());
+    assert!(message.contains("an added piece has 100000 bytes, beyond the limit of 1024"), "{message}");
+    assert!(begun.elapsed().as_secs() < 2, "it is refused before the library sees it");
+    assert!(Tokenizer::from_json(Path::new("tokenizer.json"), added(&"a".repeat(1000)).as_bytes()).is_ok());
+
+    let mut json = tokenizer_json();
+    json["model"]["dropout"] = json!(0.1);
+    let message = refusal(json.to_string().as_bytes());
+    assert!(message.contains("a BPE dropout of 0.1"), "{message}");
+    json["model"]["dropout"] = json!(0.0);
+    assert!(Tokenizer::from_json(Path::new("tokenizer.json"), json.to_string().as_bytes()).is_ok());
+}
+
+#[test]
+#[cfg(unix)]
+fn only_regular_files_are_read() {
+    for name in ["tokenizer.json", "config.json", "tokenizer_config.json"] {
+        let folder = folder(&[("tokenizer.json", tokenizer_json())]);
+        let path = folder.path().join(name);
+        let _ = std::fs::remove_file(&path);
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(matches!(Tokenizer::from_folder(folder.path()), Err(TokenizerError::Read { .. })), "{name}");
+        std::fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(matches!(Tokenizer::from_folder(folder.path()), Err(TokenizerError::Read { .. })), "{name}");
+    }
+}
+
+proptest! {
+    /// A byte of a good file changed, put in or left out: a tokenizer that encodes and decodes, or an error, never a panic.
+    #[test]
+    fn changed_files_give_a_tokenizer_or_an_error(place in 0.0..1.0_f64, byte: u8, how in 0..3) {
+        let mut json = tokenizer_json().to_string().into_bytes();
+        let place = (place * json.len() as f64) as usize;
+        match how {
+            0 => json[place] = byte,
+            1 => json.insert(place, byte),
+            _ => drop(json.remove(place)),
+        }
+        if let Ok(tokenizer) = Tokenizer::from_json(Path::new("tokenizer.json"), &json)
+            && let Ok(ids) = tokenizer.encode("ab é <eos> ▁")
+        {
+            prop_assert!(ids.iter().all(|&id| tokenizer.token(id).is_some() && !tokenizer.is_control(id)));
+            let _ = tokenizer.decode(&ids);
+        }
+    }
 }

@@ -26,9 +26,7 @@ impl<K: Kernels> Loader<'_, K> {
 
     /// A norm's weight, with the family's offset added.
     fn norm(&self, name: &str, length: usize) -> Result<K::Buffer, ModelError> {
-        let mut values = self.weights.read(name, &[length])?;
-        values.iter_mut().for_each(|value| *value += self.config.norm_offset);
-        Ok(self.kernels.upload(&values))
+        Ok(self.kernels.upload(&self.weights.read_norm(name, length, self.config.norm_offset)?))
     }
 
     fn optional_norm(&self, wanted: bool, name: &str, length: usize) -> Result<Option<K::Buffer>, ModelError> {

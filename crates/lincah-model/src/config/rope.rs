@@ -29,6 +29,11 @@ pub(crate) enum RopeScaling {
 }
 
 impl RopeConfig {
+    /// Whether every angle of the first `positions` positions is a finite number.
+    pub(crate) fn is_finite(&self, head_dimension: usize, positions: usize) -> bool {
+        self.inverse_frequencies(head_dimension).iter().all(|frequency| (frequency * positions as f32).is_finite())
+    }
+
     /// The angle that each pair of dimensions turns per position.
     ///
     /// Equation: `f_i = base^(-2i/C)`, for `i < C/2`, then scaled: not at all; `f_i / factor`; or, with the wavelength

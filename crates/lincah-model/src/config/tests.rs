@@ -166,6 +166,43 @@ fn what_is_not_computed_is_refused_by_name() {
 }
 
 #[test]
+fn positions_whose_angles_are_not_finite_are_refused() {
+    for base in ["1e-30", "0.5"] {
+        let message = refused("llama", &format!(r#", "rope_theta": {base}"#));
+        assert!(message.contains("is below 1, in config.json"), "{message}");
+    }
+    let message = refused("llama", r#", "rope_scaling": {"rope_type": "linear", "factor": 1e-38}"#);
+    assert!(message.contains("an angle within 128 positions is not finite"), "{message}");
+    let message = refused("gemma3_text", r#", "rope_local_base_freq": 1e-20"#);
+    assert!(message.contains("a RoPE base of 1e-20 is below 1"), "{message}");
+    assert!(refused("llama", r#", "rope_theta": 0"#).contains("`rope_theta` is 0"));
+}
+
+/// A rank is bounded by the hidden size, 32 here, before any array is made.
+#[test]
+fn an_adapter_is_checked_against_the_model() {
+    use crate::lora::{AdapterError, LoraConfig, LoraLayout, Target};
+    let model = config("llama", "").unwrap();
+    let adapter = |rank: usize, alpha: f64| LoraConfig {
+        rank,
+        alpha,
+        dropout: 0.0,
+        targets: vec![Target::Query],
+        layers: None,
+        rank_stabilized: false,
+        layout: LoraLayout::PerHead,
+    };
+    assert!(adapter(32, 8.0).check(&model).is_ok());
+    for rank in [33, 100_000, usize::MAX] {
+        assert!(matches!(adapter(rank, 8.0).check(&model), Err(AdapterError::RankTooLarge { most: 32, .. })));
+    }
+    for (rank, alpha) in [(0, 8.0), (4, 0.0), (4, f64::NAN), (4, 1e308), (4, 1e-60)] {
+        assert!(matches!(adapter(rank, alpha).check(&model), Err(AdapterError::OutOfRange { .. })), "{rank} {alpha}");
+    }
+    assert!(adapter(33, 8.0).check_values(7).is_ok(), "the mean of members may have a higher rank");
+}
+
+#[test]
 fn impossible_sizes_are_refused() {
     for (json, message) in [
         ("[]", "is not a valid JSON object"),

@@ -2,13 +2,27 @@
 
 use super::{Adapter, AdapterTensor, LoraConfig, LoraLayout, Target};
 use crate::new_file::write_atomically;
+use crate::regular_file;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const CONFIG_FILE: &str = "adapter_config.json";
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// More than any adapter has: rank 256 on every projection of a model of 20 billion weights is 3 GB.
+const LARGEST_WEIGHTS: u64 = 1 << 32;
+/// What changes the computation unless it is false.
+const FLAGS: [&str; 4] = ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"];
+/// What changes the computation unless it is absent or empty.
+const NOT_COMPUTED: [&str; 6] = [
+    "rank_pattern",
+    "alpha_pattern",
+    "modules_to_save",
+    "layer_replication",
+    "trainable_token_indices",
+    "alora_invocation_tokens",
+];
 
 /// What can be wrong with an adapter.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +42,14 @@ pub enum AdapterError {
         value: String,
         /// The range.
         expected: &'static str,
+    },
+    /// A rank beyond the width of the model's layers.
+    #[error("rank is {rank}, but the model's hidden size allows 1 to {most}")]
+    RankTooLarge {
+        /// The rank.
+        rank: usize,
+        /// D.
+        most: usize,
     },
     /// A layer that the model has not.
     #[error("layer {layer} cannot be adapted: the model has layers 0 to {}", layer_count - 1)]
@@ -136,8 +158,7 @@ impl Adapter {
     }
 
     fn config_json(&self, base_model: &str) -> Value {
-        let whole_rank = self.tensors.iter().find_map(|(key, tensor)| key.ends_with("lora_A.weight").then_some(tensor.shape[0]));
-        let config = &self.config.whole(whole_rank.unwrap_or(self.config.rank));
+        let config = &self.whole_config();
         json!({
             "alpha_pattern": {},
             "auto_mapping": null,
@@ -168,12 +189,23 @@ impl Adapter {
     /// a pattern is resolved by the arrays that are there.
     ///
     /// # Errors
-    /// Files missing or damaged, and settings that lincah does not compute: DoRA, biases, other saved modules, rank or alpha patterns.
+    /// Files missing, damaged or not regular, settings of another type than PEFT's, and those that lincah does not compute: DoRA, biases,
+    /// other saved modules, rank or alpha patterns.
     pub fn read(folder: &Path) -> Result<Self, AdapterError> {
-        let tensors = read_tensors(&folder.join(WEIGHTS_FILE))?;
+        let weights = read(&folder.join(WEIGHTS_FILE), LARGEST_WEIGHTS)?;
+        let config = read(&folder.join(CONFIG_FILE), regular_file::SMALL)?;
+        Self::from_bytes(folder, &config, &weights)
+    }
+
+    /// The adapter in the content of the two files; `folder` names them in messages.
+    ///
+    /// # Errors
+    /// As [`Adapter::read`], but that a file is missing.
+    pub fn from_bytes(folder: &Path, config: &[u8], weights: &[u8]) -> Result<Self, AdapterError> {
+        let tensors = read_tensors(&folder.join(WEIGHTS_FILE), weights)?;
         let path = folder.join(CONFIG_FILE);
-        let text = std::fs::read(&path).map_err(|source| AdapterError::File { action: "read", path: path.clone(), source })?;
-        let json: Value = serde_json::from_slice(&text).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
+        let json: Map<String, Value> =
+            serde_json::from_slice(config).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
         let config = read_config(&path, &json, &tensors)?;
         Ok(Self { config, tensors })
     }
@@ -187,10 +219,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), AdapterError> {
     write_atomically(path, bytes).map_err(|source| AdapterError::File { action: "write", path: path.to_path_buf(), source })
 }
 
-fn read_tensors(path: &Path) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {
-    let bytes = std::fs::read(path).map_err(|source| AdapterError::File { action: "read", path: path.to_path_buf(), source })?;
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, AdapterError> {
+    regular_file::read(path, limit).map_err(|source| AdapterError::File { action: "read", path: path.to_path_buf(), source })
+}
+
+fn read_tensors(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, AdapterTensor>, AdapterError> {
     let file =
-        SafeTensors::deserialize(&bytes).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })?;
+        SafeTensors::deserialize(bytes).map_err(|source| AdapterError::Safetensors { path: path.to_path_buf(), source })?;
     let mut tensors = BTreeMap::new();
     for (key, view) in file.iter() {
         let refuse = |found: String, expected: &str| AdapterError::Tensor {
@@ -216,57 +251,72 @@ fn read_tensors(path: &Path) -> Result<BTreeMap<String, AdapterTensor>, AdapterE
     Ok(tensors)
 }
 
-fn read_config(path: &Path, json: &Value, tensors: &BTreeMap<String, AdapterTensor>) -> Result<LoraConfig, AdapterError> {
+fn read_config(
+    path: &Path,
+    json: &Map<String, Value>,
+    tensors: &BTreeMap<String, AdapterTensor>,
+) -> Result<LoraConfig, AdapterError> {
+    let value = |field: &str| json.get(field).unwrap_or(&Value::Null);
     let refuse = |field: &'static str, expected: &'static str| AdapterError::Field {
         path: path.to_path_buf(),
         field,
-        value: json[field].to_string(),
+        value: value(field).to_string(),
         expected,
     };
-    if json["peft_type"].as_str().is_some_and(|kind| kind != "LORA") {
-        return Err(refuse("peft_type", "\"LORA\""));
+    for (field, only) in [("peft_type", "\"LORA\""), ("bias", "\"none\"")] {
+        if !value(field).is_null() && value(field).to_string() != only {
+            return Err(refuse(field, only));
+        }
     }
-    if json["use_dora"] == json!(true) {
-        return Err(refuse("use_dora", "plain LoRA (false)"));
+    let boolean = |field: &'static str| match value(field) {
+        Value::Null => Ok(false),
+        value => value.as_bool().ok_or_else(|| refuse(field, "true or false")),
+    };
+    for field in FLAGS {
+        if boolean(field)? {
+            return Err(refuse(field, "false"));
+        }
     }
-    if json["fan_in_fan_out"] == json!(true) {
-        return Err(refuse("fan_in_fan_out", "false"));
-    }
-    if json["bias"].as_str().is_some_and(|bias| bias != "none") {
-        return Err(refuse("bias", "\"none\""));
-    }
-    for field in ["rank_pattern", "alpha_pattern", "modules_to_save"] {
-        let empty =
-            json[field].as_object().is_none_or(serde_json::Map::is_empty) && json[field].as_array().is_none_or(Vec::is_empty);
-        if !empty {
+    for field in NOT_COMPUTED {
+        let is_empty = match value(field) {
+            Value::Null => true,
+            Value::Object(entries) => entries.is_empty(),
+            Value::Array(entries) => entries.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
             return Err(refuse(field, "none"));
         }
     }
-    let number = |field: &'static str, default: f64| match &json[field] {
+    let number = |field: &'static str, default: f64| match value(field) {
         Value::Null => Ok(default),
         value => value.as_f64().ok_or_else(|| refuse(field, "a number")),
     };
     let rank = number("r", 8.0)?;
     if rank < 1.0 || rank.fract() != 0.0 || rank > 65_536.0 {
-        return Err(refuse("r", "a whole number above 0"));
+        return Err(refuse("r", "a whole number from 1 to 65536"));
     }
-    let layers = match &json["layers_to_transform"] {
+    let layers = match value("layers_to_transform") {
         Value::Null => None,
         Value::Number(layer) => {
             Some(vec![layer.as_u64().ok_or_else(|| refuse("layers_to_transform", "layer numbers"))? as usize])
         }
         value => Some(serde_json::from_value(value.clone()).map_err(|_| refuse("layers_to_transform", "layer numbers"))?),
     };
-    Ok(LoraConfig {
+    let config = LoraConfig {
         rank: rank as usize,
         alpha: number("lora_alpha", 8.0)?,
         dropout: number("lora_dropout", 0.0)?,
-        targets: read_targets(&json["target_modules"], tensors)
+        targets: read_targets(value("target_modules"), tensors)
             .ok_or_else(|| refuse("target_modules", "the seven projections"))?,
         layers,
-        rank_stabilized: json["use_rslora"] == json!(true),
+        rank_stabilized: boolean("use_rslora")?,
         layout: LoraLayout::Whole,
-    })
+    };
+    if !config.scale().is_finite() {
+        return Err(refuse("lora_alpha", "a number whose scale (lora_alpha / r) single precision holds"));
+    }
+    Ok(config)
 }
 
 /// The adapted projections: those named, or (for a pattern or nothing) those that have arrays.
@@ -341,9 +391,22 @@ mod tests {
     #[test]
     fn settings_that_are_not_computed_are_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        for (field, value) in
-            [("use_dora", json!(true)), ("bias", json!("all")), ("rank_pattern", json!({"q_proj": 4})), ("r", json!(0))]
-        {
+        for (field, value) in [
+            ("use_dora", json!(true)),
+            ("bias", json!("all")),
+            ("rank_pattern", json!({"q_proj": 4})),
+            ("layer_replication", json!([[0, 1], [0, 1]])),
+            ("r", json!(0)),
+            ("lora_alpha", json!(1e308)),
+            ("lora_alpha", json!("16")),
+            ("use_rslora", json!("yes")),
+            ("use_dora", json!("true")),
+            ("fan_in_fan_out", json!(1)),
+            ("peft_type", json!(["LORA"])),
+            ("bias", json!(false)),
+            ("alpha_pattern", json!("none")),
+            ("lora_dropout", json!(true)),
+        ] {
             adapter().write(folder.path(), "a-model").unwrap();
             let path = folder.path().join(CONFIG_FILE);
             let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -366,6 +429,57 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_follows_what_the_adapter_computes() {
+        let folder = tempfile::tempdir().unwrap();
+        let changed = |change: &dyn Fn(&mut Adapter)| {
+            let mut other = adapter();
+            change(&mut other);
+            other.sha256()
+        };
+        let hash = adapter().sha256();
+        assert_eq!(hash.len(), 64);
+        assert_ne!(changed(&|other| other.config.alpha = 5.0), hash);
+        assert_ne!(changed(&|other| other.config.rank_stabilized = false), hash);
+        assert_ne!(changed(&|other| other.tensors.first_entry().unwrap().get_mut().values[0] = -0.0), hash);
+        let rename = |other: &mut Adapter| {
+            let (_, tensor) = other.tensors.pop_first().unwrap();
+            other.tensors.insert(String::from("a"), tensor);
+        };
+        assert_ne!(changed(&rename), hash);
+        assert_eq!(changed(&|other| other.config.dropout = 0.5), hash);
+        for layout in [LoraLayout::Whole, LoraLayout::PerHead] {
+            let mut adapter = adapter();
+            (adapter.config.layout, adapter.config.rank) = (layout, if layout == LoraLayout::Whole { 2 } else { 1 });
+            adapter.write(folder.path(), "a-model").unwrap();
+            assert_eq!(Adapter::read(folder.path()).unwrap().sha256(), adapter.sha256());
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_is_no_object_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        adapter().write(folder.path(), "a-model").unwrap();
+        std::fs::write(folder.path().join(CONFIG_FILE), "[]").unwrap();
+        assert!(matches!(Adapter::read(folder.path()), Err(AdapterError::Json { .. })));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn devices_and_pipes_are_not_read() {
+        for file in [CONFIG_FILE, WEIGHTS_FILE] {
+            let folder = tempfile::tempdir().unwrap();
+            adapter().write(folder.path(), "a-model").unwrap();
+            let path = folder.path().join(file);
+            std::fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+            assert!(matches!(Adapter::read(folder.path()), Err(AdapterError::File { .. })));
+            std::fs::remove_file(&path).unwrap();
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            assert!(matches!(Adapter::read(folder.path()), Err(AdapterError::File { .. })));
+        }
+    }
+
+    #[test]
     fn a_file_cut_short_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
         adapter().write(folder.path(), "a-model").unwrap();
@@ -374,6 +488,28 @@ mod tests {
         for length in [0, 7, 40, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..length]).unwrap();
             assert!(Adapter::read(folder.path()).unwrap_err().to_string().contains(WEIGHTS_FILE));
+        }
+    }
+
+    proptest::proptest! {
+        /// A byte of either file changed, put in or left out: a whole adapter, or an error, never a panic.
+        #[test]
+        fn changed_files_give_an_adapter_or_an_error(place in 0.0..1.0_f64, byte: u8, how in 0..3, of_config: bool) {
+            let folder = tempfile::tempdir().unwrap();
+            adapter().write(folder.path(), "a-model").unwrap();
+            let mut files = [CONFIG_FILE, WEIGHTS_FILE].map(|file| std::fs::read(folder.path().join(file)).unwrap());
+            let changed = &mut files[usize::from(!of_config)];
+            let place = (place * changed.len() as f64) as usize;
+            match how {
+                0 => changed[place] = byte,
+                1 => changed.insert(place, byte),
+                _ => drop(changed.remove(place)),
+            }
+            if let Ok(adapter) = Adapter::from_bytes(folder.path(), &files[0], &files[1]) {
+                proptest::prop_assert!(adapter.config.scale().is_finite());
+                let whole = |tensor: &AdapterTensor| tensor.values.len() == tensor.shape[0] * tensor.shape[1];
+                proptest::prop_assert!(adapter.tensors.values().all(whole));
+            }
         }
     }
 }

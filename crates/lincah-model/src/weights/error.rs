@@ -118,6 +118,18 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
     },
+    /// A norm's weight with which a normed row overflows.
+    #[error("tensor `{tensor}` holds {found:e} at column {column}, with which its norm overflows, in {path}; the file is damaged, fetch it again", path = path.display())]
+    Overflow {
+        /// The tensor.
+        tensor: String,
+        /// The number.
+        found: f32,
+        /// Its column.
+        column: usize,
+        /// The file.
+        path: PathBuf,
+    },
     /// A row that a matrix does not have.
     #[error("tensor `{tensor}` has {row_count} rows, asked for row {row}, in {path}", path = path.display())]
     Row {

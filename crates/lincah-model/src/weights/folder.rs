@@ -9,6 +9,7 @@ use super::{RowOrder, StoredTensor, WeightsError};
 use crate::config::HuggingFaceModel;
 use crate::gguf::TensorType;
 use crate::mapped_file::MappedFile;
+use crate::regular_file;
 
 const SINGLE: &str = "model.safetensors";
 const LIST: &str = "model.safetensors.index.json";
@@ -34,7 +35,8 @@ pub(super) fn index(folder: &Path, model: &HuggingFaceModel) -> Result<Indexed, 
     if !list_path.exists() {
         return Err(WeightsError::NoWeights { folder: folder.to_owned() });
     }
-    let json = std::fs::read(&list_path).map_err(|source| WeightsError::Open { path: list_path.clone(), source })?;
+    let json = regular_file::read(&list_path, regular_file::SMALL)
+        .map_err(|source| WeightsError::Open { path: list_path.clone(), source })?;
     let list: List = serde_json::from_slice(&json).map_err(|source| WeightsError::Index { path: list_path.clone(), source })?;
     let names: BTreeSet<&String> = list.weight_map.values().collect();
     for (tensor, file) in &list.weight_map {

@@ -21,8 +21,6 @@ use std::path::Path;
 /// The newest `classifier.json` that this lincah writes and reads. Version 1 knew exclusive labels only, version 2 was of independent ones.
 pub const FORMAT_VERSION: u32 = 3;
 const RECORD_FILE: &str = "classifier.json";
-/// Most bytes of `classifier.json`.
-const MOST_BYTES: u64 = 64 << 20;
 /// Fields that a later lincah fills: what they say changes scores or decisions, so it cannot be left out.
 const RESERVED: [&str; 5] = ["members", "weights", "calibration", "text_normalization", "training_rows"];
 
@@ -247,7 +245,7 @@ pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter)
 
 fn read_json(folder: &Path) -> Result<Value, Error> {
     let path = folder.join(RECORD_FILE);
-    let bytes = match regular_file::read(&path, MOST_BYTES) {
+    let bytes = match regular_file::read(&path, regular_file::SMALL) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let unfinished = folder.join("training.jsonl").exists();

@@ -8,10 +8,15 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// Neither a name of the catalogue nor something on disk.
-    #[error("there is no model `{model}`: it is not in the catalogue ({known}), and no folder or .gguf file of that name exists")]
+    #[error(
+        "there is no model `{model}`: it is not in the catalogue ({known}), and no folder or .gguf file of that name exists{}",
+        did_you_mean(nearest)
+    )]
     UnknownModel {
         /// What was asked for.
         model: String,
+        /// The names most like it, best first; there may be none.
+        nearest: Vec<&'static str>,
         /// The names there are.
         known: String,
     },
@@ -20,6 +25,17 @@ pub enum HubError {
     NotPulled {
         /// Its name.
         name: &'static str,
+    },
+    /// A cached file that is not what was pulled.
+    #[error(
+        "{} is not what was pulled as model `{name}`: its content has changed; run `lincah pull {name}` to fetch it again",
+        path.display()
+    )]
+    Altered {
+        /// The model.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
     },
     /// A path that holds no model.
     #[error("{} is not a model: expected {expected}", path.display())]
@@ -68,7 +84,7 @@ pub enum HubError {
         /// The address tried.
         endpoint: String,
         /// What the client says.
-        source: hf_hub::api::sync::ApiError,
+        source: ureq::Error,
     },
     /// A connection on which nothing more arrives.
     #[error(
@@ -94,15 +110,49 @@ pub enum HubError {
         /// What it means here.
         meaning: &'static str,
     },
-    /// A download that broke off, or an answer that makes no sense.
-    #[error("fetching {what} of {repository} failed: {source}; run the same command again, it goes on from there")]
-    Download {
+    /// A download that broke off.
+    #[error("the download of {what} of {repository} broke off: {source}; run the same command again, it goes on from there")]
+    BrokenOff {
         /// The repository.
         repository: String,
         /// The file.
         what: String,
-        /// What the client says.
-        source: hf_hub::api::sync::ApiError,
+        /// What the connection says.
+        source: io::Error,
+    },
+    /// An answer that makes no sense.
+    #[error(
+        "the answer of the Hugging Face Hub at {endpoint} for {what} of {repository} cannot be used: {problem}; a proxy may stand between, or HF_ENDPOINT be wrong"
+    )]
+    Nonsense {
+        /// The address asked.
+        endpoint: String,
+        /// The repository.
+        repository: String,
+        /// The file or list asked for.
+        what: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A name in a repository's list that is no name of a file.
+    #[error("repository {repository} lists a file {name:?}, which is not the plain name of a file; nothing of it was fetched")]
+    UnsafeName {
+        /// The repository.
+        repository: String,
+        /// The name.
+        name: String,
+    },
+    /// Files that are far larger than the model.
+    #[error("{repository} announces {found} bytes for model `{name}`, which has about {expected}; nothing of it was fetched")]
+    TooLarge {
+        /// The repository.
+        repository: String,
+        /// The model.
+        name: &'static str,
+        /// Bytes in the catalogue.
+        expected: u64,
+        /// Bytes announced.
+        found: u64,
     },
     /// A repository without the files that make a model.
     #[error("repository {repository} at revision {revision} has no {missing}")]
@@ -115,7 +165,7 @@ pub enum HubError {
         missing: &'static str,
     },
     /// Content that is not what it should be.
-    #[error("{what} has SHA-256 {found}, expected {expected}; the bad copy was thrown away")]
+    #[error("{what} has SHA-256 {found}, expected {expected}; nothing of it was kept")]
     WrongHash {
         /// The file and where it came from.
         what: String,
@@ -125,7 +175,7 @@ pub enum HubError {
         found: String,
     },
     /// A file of the wrong length.
-    #[error("{what} has {found} bytes, expected {expected}; the bad copy was thrown away")]
+    #[error("{what} has {found} bytes, expected {expected}; nothing of it was kept")]
     WrongSize {
         /// The file and where it came from.
         what: String,
@@ -192,6 +242,15 @@ pub enum HubError {
 
 fn list(failures: &[(Source, HubError)]) -> String {
     failures.iter().map(|(source, error)| format!("{source}: {error}")).collect::<Vec<_>>().join("; ")
+}
+
+/// `; did you mean `a` or `b`?`
+fn did_you_mean(nearest: &[&str]) -> String {
+    if nearest.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = nearest.iter().map(|name| format!("`{name}`")).collect();
+    format!("; did you mean {}?", names.join(" or "))
 }
 
 impl HubError {

@@ -1,31 +1,42 @@
-//! Models from the Hugging Face Hub, fetched by `hf-hub` into the cache that Python's `huggingface_hub` shares.
-//!
-//! `hf-hub` resumes a broken download but sets no time limits and checks no content; both are done here.
+//! Models from the Hugging Face Hub, fetched into the cache that Python's `huggingface_hub` shares.
 
 use super::catalogue::{Artefact, CatalogueEntry};
-use super::record::{CachedFile, CachedModel, sha256_of};
+use super::client::{Client, Failure};
+use super::record::{CachedFile, CachedModel};
 use super::settings::Settings;
-use super::snapshot::{choose_files, is_sha256};
+use super::snapshot::{RepositoryCache, Unfit, choose_files, is_sha256};
 use super::{HubError, PullEvent};
-use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+use lincah_model::sha256;
+use serde::Deserialize;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant};
 
 /// A broken download is taken up this often before the user has to.
 const ATTEMPTS: usize = 3;
-const POLL: Duration = Duration::from_millis(100);
+/// How much more than its weights a folder may take: tokenizer and settings, and weights in another type.
+const MOST_BESIDE_WEIGHTS: u64 = 1 << 28;
 
 /// A repository at a fixed commit.
 struct Repository<'a> {
     settings: &'a Settings,
     entry: &'static CatalogueEntry,
     name: &'a str,
-    api: Api,
-    pinned: Repo,
+    client: Client,
+    cache: RepositoryCache,
+    commit: String,
+}
+
+/// What the Hub says about a repository.
+#[derive(Deserialize)]
+struct Listing {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
 }
 
 /// A file of the repository as the Hub describes it.
@@ -47,14 +58,14 @@ pub(super) fn pull(
     let (repository, listed) = open(settings, entry, name, revision)?;
     let names = match entry.artefact {
         Artefact::GgufFile { file, .. } => vec![file.to_string()],
-        Artefact::HuggingFaceFolder => choose_files(&listed).map_err(|missing| HubError::Incomplete {
-            repository: name.to_string(),
-            revision: repository.pinned.revision().to_string(),
-            missing,
-        })?,
+        Artefact::HuggingFaceFolder => choose_files(&listed).map_err(|unfit| repository.unfit(unfit))?,
     };
     let remote = names.into_iter().map(|name| repository.describe(name)).collect::<Result<Vec<_>, _>>()?;
-    let total = remote.iter().map(|file| file.bytes).sum();
+    let total = remote.iter().fold(0, |total: u64, file| total.saturating_add(file.bytes));
+    if total > entry.bytes.saturating_mul(2).saturating_add(MOST_BESIDE_WEIGHTS) {
+        let repository = name.to_string();
+        return Err(HubError::TooLarge { repository, name: entry.name, expected: entry.bytes, found: total });
+    }
     let mut before = 0;
     let mut files = Vec::new();
     let mut path = PathBuf::new();
@@ -63,45 +74,37 @@ pub(super) fn pull(
         let (local, sha256) = repository.fetch(file, &mut progress)?;
         before += file.bytes;
         on_event(PullEvent::Progress { done: before, total: Some(total) });
+        files.push(CachedFile::verified(&local, &file.name, file.bytes, &sha256));
         path = local;
-        files.push(CachedFile { name: file.name.clone(), bytes: file.bytes, sha256 });
     }
     if matches!(entry.artefact, Artefact::HuggingFaceFolder) {
         path.pop();
-        let main = cache(settings).repo(Repo::model(name.to_string()));
-        main.create_ref(repository.pinned.revision())
-            .map_err(|source| HubError::file("write", &settings.hub_cache, total, source))?;
     }
-    let revision = repository.pinned.revision().to_string();
-    Ok(CachedModel::new(entry, format!("hub {name}"), Some(revision), path, files))
+    if revision.is_none() {
+        let noted = repository.cache.set_main(&repository.commit);
+        noted.map_err(|source| HubError::file("write", &settings.hub_cache, total, source))?;
+    }
+    Ok(CachedModel::new(entry, format!("hub {name}"), Some(repository.commit), path, files))
 }
 
-/// Connects, fixes the commit, and lists the repository's files, unless the catalogue has fixed both.
+/// Fixes the commit and lists the repository's files.
 fn open<'a>(
     settings: &'a Settings,
     entry: &'static CatalogueEntry,
     name: &'a str,
     revision: Option<&str>,
 ) -> Result<(Repository<'a>, Vec<String>), HubError> {
-    let api = ApiBuilder::from_cache(cache(settings))
-        .with_endpoint(settings.endpoint.clone())
-        .with_token(settings.token.clone())
-        .with_progress(false)
-        .with_user_agent("lincah", env!("CARGO_PKG_VERSION"))
-        .build();
-    let api = api.map_err(|source| HubError::Unreachable { endpoint: settings.endpoint.clone(), source })?;
-    let at = |revision: String| Repo::with_revision(name.to_string(), RepoType::Model, revision);
-    let mut repository = Repository { settings, entry, name, api, pinned: at(revision.unwrap_or("main").to_string()) };
-    let info = repository.ask("the list of files", |repository| repository.info())?;
-    if !is_commit(&info.sha) {
-        return Err(repository.error("the list of files", ApiError::InvalidHeader("sha")));
+    let (client, cache) = (Client::new(settings), RepositoryCache::new(settings, name));
+    let commit = revision.unwrap_or("main").to_string();
+    let mut repository = Repository { settings, entry, name, client, cache, commit };
+    let what = "the list of files";
+    let listing = repository.client.get_json(&format!("api/models/{name}/revision/{}", repository.commit));
+    let listing: Listing = listing.map_err(|failure| repository.error(what, failure))?;
+    if !is_commit(&listing.sha) {
+        return Err(repository.error(what, Failure::Nonsense("it names no commit")));
     }
-    repository.pinned = at(info.sha);
-    Ok((repository, info.siblings.into_iter().map(|sibling| sibling.rfilename).collect()))
-}
-
-fn cache(settings: &Settings) -> Cache {
-    Cache::new(settings.hub_cache.clone())
+    repository.commit = listing.sha;
+    Ok((repository, listing.siblings.into_iter().map(|sibling| sibling.rfilename).collect()))
 }
 
 /// The commit becomes the name of a folder.
@@ -110,40 +113,35 @@ fn is_commit(revision: &str) -> bool {
 }
 
 impl Repository<'_> {
-    /// One question to the Hub, under the time limit for a first answer.
-    fn ask<T: Send + 'static>(
-        &self,
-        what: &str,
-        question: impl FnOnce(&ApiRepo) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, HubError> {
-        let repository = self.api.repo(self.pinned.clone());
-        let answer = watch(self.settings.connect_limit, move |_| question(&repository), &mut |_| {});
-        answer.ok_or_else(|| self.stalled(what, self.settings.connect_limit))?.map_err(|error| self.error(what, error))
+    fn describe(&self, name: String) -> Result<RemoteFile, HubError> {
+        let answer = self.client.get(&self.address(&name), Some((0, Some(0)))).map_err(|failure| self.error(&name, failure))?;
+        let nonsense = |problem| self.error(&name, Failure::Nonsense(problem));
+        let tag = answer.tag.as_deref().unwrap_or_default().trim_start_matches("W/").trim_matches('"').to_string();
+        let is_plain = !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_plain || answer.commit.as_ref() != Some(&self.commit) {
+            return Err(nonsense("it names no content of this commit"));
+        }
+        let bytes = answer.total().ok_or_else(|| nonsense("it does not say how large the file is"))?;
+        if let Artefact::GgufFile { sha256, bytes: expected, .. } = self.entry.artefact {
+            let what = format!("{name} of {} on the Hugging Face Hub", self.name);
+            if is_sha256(&tag) && tag != sha256 {
+                return Err(HubError::WrongHash { what, expected: sha256.to_string(), found: tag });
+            }
+            if bytes != expected {
+                return Err(HubError::WrongSize { what, expected, found: bytes });
+            }
+        }
+        Ok(RemoteFile { name, bytes, tag })
     }
 
-    fn describe(&self, name: String) -> Result<RemoteFile, HubError> {
-        let api = self.api.clone();
-        let file = name.clone();
-        let metadata = self.ask(&name, move |repository| api.metadata(&repository.url(&file)))?;
-        let tag = metadata.etag().trim_start_matches("W/").to_string();
-        let is_plain = !tag.is_empty() && tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !is_plain || metadata.commit_hash() != self.pinned.revision() {
-            return Err(self.error(&name, ApiError::InvalidHeader("etag")));
-        }
-        if let Artefact::GgufFile { sha256, .. } = self.entry.artefact
-            && is_sha256(&tag)
-            && tag != sha256
-        {
-            let what = format!("{name} of {} on the Hugging Face Hub", self.name);
-            return Err(HubError::WrongHash { what, expected: sha256.to_string(), found: tag });
-        }
-        Ok(RemoteFile { name, bytes: metadata.size() as u64, tag })
+    fn address(&self, name: &str) -> String {
+        format!("{}/resolve/{}/{name}", self.name, self.commit)
     }
 
     /// Fetches one file, or takes it from the cache, and returns its path and SHA-256. Content that is wrong, as after a server
     /// that cannot resume, is thrown away and fetched once more from the start.
     fn fetch(&self, file: &RemoteFile, progress: &mut dyn FnMut(u64)) -> Result<(PathBuf, String), HubError> {
-        let cached = self.cache_repo().pointer_path(self.pinned.revision()).join(&file.name);
+        let cached = self.cache.snapshot(&self.commit).join(&file.name);
         if cached.exists()
             && let Ok(sha256) = self.verify(file, &cached)
         {
@@ -155,7 +153,6 @@ impl Repository<'_> {
             Ok((sha256, path)) => Ok((path, sha256)),
             Err(HubError::WrongHash { .. } | HubError::WrongSize { .. }) => {
                 self.discard(file, &cached);
-                self.discard_part(file);
                 let path = self.download(file, progress)?;
                 let sha256 = self.verify(file, &path).inspect_err(|_| self.discard(file, &cached))?;
                 Ok((path, sha256))
@@ -168,19 +165,62 @@ impl Repository<'_> {
     fn download(&self, file: &RemoteFile, progress: &mut dyn FnMut(u64)) -> Result<PathBuf, HubError> {
         let mut attempt = 1;
         loop {
-            let repository = self.api.repo(self.pinned.clone());
-            let name = file.name.clone();
-            let work = move |arrived: Arc<AtomicU64>| repository.download_with_progress(&name, Arrived(arrived));
-            match watch(self.settings.quiet_limit, work, progress) {
-                None => return Err(self.stalled(&file.name, self.settings.quiet_limit)),
-                Some(Ok(path)) => return Ok(path),
-                // What an earlier, broken server left is longer than the file.
-                Some(Err(ApiError::InvalidResume)) if attempt < ATTEMPTS => self.discard_part(file),
-                Some(Err(error)) if attempt == ATTEMPTS || !is_worth_a_retry(&error) => return Err(self.error(&file.name, error)),
-                Some(Err(_)) => {}
+            match self.download_rest(file, progress) {
+                Ok(path) => return Ok(path),
+                Err(failure) if attempt == ATTEMPTS || !is_worth_a_retry(&failure) => return Err(self.error(&file.name, failure)),
+                Err(_) => attempt += 1,
             }
-            attempt += 1;
         }
+    }
+
+    /// Downloads what is not there yet, never more than the size that was announced, and gives the file its name.
+    fn download_rest(&self, file: &RemoteFile, progress: &mut dyn FnMut(u64)) -> Result<PathBuf, Failure> {
+        let (path, blob) = (self.cache.part(&file.tag), self.cache.blob(&file.tag));
+        let folder = path.parent().unwrap_or(Path::new(""));
+        std::fs::create_dir_all(folder).map_err(Failure::local("create", folder))?;
+        let part = OpenOptions::new().create(true).append(true).open(&path).map_err(Failure::local("write", &path))?;
+        part.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => Failure::local("lock", &path)(io::Error::other("another process is fetching it")),
+            TryLockError::Error(error) => Failure::local("lock", &path)(error),
+        })?;
+        let there = part.metadata().map_err(Failure::local("read", &path))?.len();
+        if there != file.bytes {
+            // What an earlier, broken server left may be longer than the file.
+            let there = if there > file.bytes { 0 } else { there };
+            self.receive(file, (&part, &path), there, progress)?;
+        }
+        part.sync_all().map_err(Failure::local("write", &path))?;
+        std::fs::rename(&path, &blob).map_err(Failure::local("write", &blob))?;
+        self.cache.point(&self.commit, &file.name, &file.tag).map_err(Failure::local("write", &blob))
+    }
+
+    /// Appends the file's bytes from `first` on to its part.
+    fn receive(
+        &self,
+        file: &RemoteFile,
+        (mut part, path): (&File, &Path),
+        first: u64,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), Failure> {
+        let answer = self.client.get(&self.address(&file.name), Some((first, None)))?;
+        // A server that cannot resume begins at 0.
+        let begins =
+            answer.first().filter(|&begins| begins <= first).ok_or(Failure::Nonsense("it is another part of the file"))?;
+        part.set_len(begins).map_err(Failure::local("write", path))?;
+        let mut content = answer.into_content().take(file.bytes - begins);
+        let mut done = begins;
+        let mut buffer = vec![0; 1 << 16];
+        while done < file.bytes {
+            progress(done);
+            let count = self.client.read(&mut content, &mut buffer)?;
+            if count == 0 {
+                let ended = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was closed too early");
+                return Err(Failure::BrokenOff(ended));
+            }
+            part.write_all(&buffer[..count]).map_err(Failure::local("write", path))?;
+            done += count as u64;
+        }
+        Ok(())
     }
 
     fn verify(&self, file: &RemoteFile, path: &Path) -> Result<String, HubError> {
@@ -190,7 +230,7 @@ impl Repository<'_> {
         if found != file.bytes {
             return Err(HubError::WrongSize { what: what(), expected: file.bytes, found });
         }
-        let found = sha256_of(path).map_err(read_error)?;
+        let found = sha256::of_file(path).map_err(read_error)?;
         let expected = match self.entry.artefact {
             Artefact::GgufFile { sha256, .. } => sha256,
             Artefact::HuggingFaceFolder if is_sha256(&file.tag) => &file.tag,
@@ -202,52 +242,42 @@ impl Repository<'_> {
         }
     }
 
-    fn cache_repo(&self) -> CacheRepo {
-        cache(self.settings).repo(self.pinned.clone())
-    }
-
     /// Removes a file's content and the name that points to it; missing ones are what is wanted.
     fn discard(&self, file: &RemoteFile, pointer: &Path) {
         let _ = std::fs::remove_file(pointer);
-        let _ = std::fs::remove_file(self.cache_repo().blob_path(&file.tag));
+        let _ = std::fs::remove_file(self.cache.blob(&file.tag));
     }
 
-    fn discard_part(&self, file: &RemoteFile) {
-        let _ = std::fs::remove_file(self.cache_repo().blob_path(&file.tag).with_extension("part"));
+    fn unfit(&self, unfit: Unfit) -> HubError {
+        let repository = self.name.to_string();
+        match unfit {
+            Unfit::Missing(missing) => HubError::Incomplete { repository, revision: self.commit.clone(), missing },
+            Unfit::Name(name) => HubError::UnsafeName { repository, name },
+        }
     }
 
-    fn stalled(&self, what: &str, limit: Duration) -> HubError {
-        HubError::Stalled { endpoint: self.settings.endpoint.clone(), what: what.to_string(), seconds: limit.as_secs() }
-    }
-
-    fn error(&self, what: &str, error: ApiError) -> HubError {
+    fn error(&self, what: &str, failure: Failure) -> HubError {
         let (repository, what) = (self.name.to_string(), what.to_string());
+        let endpoint = self.settings.endpoint.clone();
         let has_token = self.settings.token.is_some();
-        match error {
-            ApiError::IoError(source) => HubError::file("write to", &self.settings.hub_cache, self.entry.bytes, source),
-            ApiError::RequestError(request) => match *request {
-                ureq::Error::StatusCode(401 | 403) if self.entry.gated => HubError::Gated {
-                    name: self.entry.name,
-                    licence: self.entry.licence,
-                    accept_url: format!("https://huggingface.co/{}", self.name),
-                    token_hint: match has_token {
-                        false => {
-                            "set HF_TOKEN to a token of that account (https://huggingface.co/settings/tokens) and pull again"
-                        }
-                        true => {
-                            "pull again; the token that was sent is not valid, may not read gated models, or is of another account"
-                        }
-                    },
+        match failure {
+            Failure::Unreachable(source) => HubError::Unreachable { endpoint, source },
+            Failure::Stalled(seconds) => HubError::Stalled { endpoint, what, seconds },
+            Failure::BrokenOff(source) => HubError::BrokenOff { repository, what, source },
+            Failure::Nonsense(problem) => HubError::Nonsense { endpoint, repository, what, problem },
+            Failure::Local { action, path, source } => HubError::file(action, &path, self.entry.bytes, source),
+            Failure::Status(401 | 403) if self.entry.gated => HubError::Gated {
+                name: self.entry.name,
+                licence: self.entry.licence,
+                accept_url: format!("https://huggingface.co/{}", self.name),
+                token_hint: match has_token {
+                    false => "set HF_TOKEN to a token of that account (https://huggingface.co/settings/tokens) and pull again",
+                    true => {
+                        "pull again; the token that was sent is not valid, may not read gated models, or is of another account"
+                    }
                 },
-                ureq::Error::StatusCode(status) => {
-                    HubError::Refused { repository, what, status, meaning: meaning(status, has_token) }
-                }
-                ureq::Error::Io(_) | ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Timeout(_) => {
-                    HubError::Unreachable { endpoint: self.settings.endpoint.clone(), source: ApiError::RequestError(request) }
-                }
-                _ => HubError::Download { repository, what, source: ApiError::RequestError(request) },
             },
-            source => HubError::Download { repository, what, source },
+            Failure::Status(status) => HubError::Refused { repository, what, status, meaning: meaning(status, has_token) },
         }
     }
 }
@@ -264,65 +294,10 @@ fn meaning(status: u16, has_token: bool) -> &'static str {
 }
 
 /// A broken connection and a server's passing trouble are; a refusal and a full disk are not.
-fn is_worth_a_retry(error: &ApiError) -> bool {
-    match error {
-        ApiError::RequestError(error) => match **error {
-            ureq::Error::StatusCode(status) => status >= 500,
-            _ => true,
-        },
-        ApiError::IoError(error) => {
-            use std::io::ErrorKind;
-            matches!(
-                error.kind(),
-                ErrorKind::UnexpectedEof
-                    | ErrorKind::ConnectionReset
-                    | ErrorKind::ConnectionAborted
-                    | ErrorKind::TimedOut
-                    | ErrorKind::Other
-            )
-        }
-        _ => false,
-    }
-}
-
-/// Counts the bytes of one file for [`watch`].
-struct Arrived(Arc<AtomicU64>);
-
-impl hf_hub::api::Progress for Arrived {
-    fn init(&mut self, _size: usize, _filename: &str) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-    fn update(&mut self, size: usize) {
-        self.0.fetch_add(size as u64, Ordering::Relaxed);
-    }
-    fn finish(&mut self) {}
-}
-
-/// Runs `work` on a thread of its own and gives up on it when its counter stands still for `limit`. The thread is then left behind:
-/// nothing can interrupt a read that never returns.
-fn watch<T: Send + 'static>(
-    limit: Duration,
-    work: impl FnOnce(Arc<AtomicU64>) -> T + Send + 'static,
-    progress: &mut dyn FnMut(u64),
-) -> Option<T> {
-    let counter = Arc::new(AtomicU64::new(0));
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let counted = counter.clone();
-    // Nobody listens any more if the limit has passed.
-    std::thread::spawn(move || sender.send(work(counted)).ok());
-    let mut seen = (0, Instant::now());
-    loop {
-        match receiver.recv_timeout(POLL) {
-            Ok(result) => return Some(result),
-            Err(RecvTimeoutError::Disconnected) => return None,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        let arrived = counter.load(Ordering::Relaxed);
-        if arrived != seen.0 {
-            seen = (arrived, Instant::now());
-            progress(arrived);
-        } else if seen.1.elapsed() > limit {
-            return None;
-        }
+fn is_worth_a_retry(failure: &Failure) -> bool {
+    match failure {
+        Failure::Unreachable(_) | Failure::BrokenOff(_) => true,
+        Failure::Status(status) => *status >= 500,
+        Failure::Stalled(_) | Failure::Nonsense(_) | Failure::Local { .. } => false,
     }
 }

@@ -1,11 +1,10 @@
 //! What lies in the cache: `models/<name>/source.json`, written last, is what makes a model complete.
 
-use super::catalogue::{Artefact, CatalogueEntry, Origin};
+use super::HubError;
+use super::catalogue::{Artefact, CatalogueEntry};
 use super::settings::Settings;
-use super::{HubError, snapshot};
+use lincah_model::{new_file, regular_file, sha256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,6 +38,56 @@ pub struct CachedFile {
     pub bytes: u64,
     /// SHA-256 in lower-case hexadecimal digits.
     pub sha256: String,
+    /// The state of the file when its content was last found to be that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<Stamp>,
+}
+
+/// What changes with a file's content: its time of change, and its number in the file system where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    seconds: u64,
+    nanoseconds: u32,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Some(Self { seconds: changed.as_secs(), nanoseconds: changed.subsec_nanos(), inode })
+    }
+}
+
+/// Which files are hashed before a cached model is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Those that changed, or were replaced, since they were last hashed.
+    Changed,
+    /// Every one.
+    All,
+}
+
+/// What a record leads to.
+#[derive(Debug)]
+pub(super) enum Lookup {
+    /// The model, whole and as it was pulled.
+    Whole(CachedModel),
+    /// A file of it has the right size and another content.
+    Altered(PathBuf),
+    /// Nothing, or not all of it.
+    Absent,
+}
+
+impl CachedFile {
+    /// A file whose content has just been found to have this SHA-256.
+    pub(super) fn verified(path: &Path, name: &str, bytes: u64, sha256: &str) -> Self {
+        Self { name: name.to_string(), bytes, sha256: sha256.to_string(), stamp: Stamp::of(path) }
+    }
 }
 
 impl CachedModel {
@@ -59,17 +108,20 @@ impl CachedModel {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
-    /// Whether every file is still there with its size, and the content is what the catalogue says today.
-    fn holds(&self, entry: &CatalogueEntry) -> bool {
-        let folder = match entry.artefact {
-            Artefact::GgufFile { .. } => self.path.parent().unwrap_or(Path::new("")),
-            Artefact::HuggingFaceFolder => &self.path,
-        };
-        let as_pinned = match entry.artefact {
+    /// The folder that the files' names are relative to.
+    fn folder(&self, entry: &CatalogueEntry) -> PathBuf {
+        match entry.artefact {
+            Artefact::GgufFile { .. } => self.path.parent().unwrap_or(Path::new("")).to_path_buf(),
+            Artefact::HuggingFaceFolder => self.path.clone(),
+        }
+    }
+
+    /// Whether the content is what the catalogue says today.
+    fn is_as_pinned(&self, entry: &CatalogueEntry) -> bool {
+        match entry.artefact {
             Artefact::GgufFile { sha256, .. } => self.files.len() == 1 && self.files[0].sha256 == sha256,
             Artefact::HuggingFaceFolder => !self.files.is_empty(),
-        };
-        as_pinned && self.files.iter().all(|file| has_size(&folder.join(&file.name), file.bytes))
+        }
     }
 }
 
@@ -78,13 +130,35 @@ pub(super) fn model_folder(settings: &Settings, entry: &CatalogueEntry) -> PathB
     settings.home.join("models").join(entry.name)
 }
 
-/// Reads the record of a model; none where there is none, or where the files are not as it says.
-pub(super) fn read(settings: &Settings, entry: &CatalogueEntry) -> Option<CachedModel> {
+/// Reads the record of a model and compares the files with it. What was hashed is noted in the record.
+pub(super) fn read(settings: &Settings, entry: &CatalogueEntry, check: Check) -> Lookup {
     let folder = model_folder(settings, entry);
-    let text = std::fs::read_to_string(folder.join(FILE_NAME)).ok()?;
-    let mut record: CachedModel = serde_json::from_str(&text).ok()?;
+    let text = regular_file::read(&folder.join(FILE_NAME), regular_file::SMALL).ok();
+    let Some(mut record) = text.and_then(|text| serde_json::from_slice::<CachedModel>(&text).ok()) else { return Lookup::Absent };
     record.path = folder.join(&record.path);
-    (record.format == FORMAT && record.holds(entry)).then_some(record)
+    let files = record.folder(entry);
+    let all_there = record.files.iter().all(|file| has_size(&files.join(&file.name), file.bytes));
+    if record.format != FORMAT || !record.is_as_pinned(entry) || !all_there {
+        return Lookup::Absent;
+    }
+    let mut hashed = false;
+    for file in &mut record.files {
+        let path = files.join(&file.name);
+        let stamp = Stamp::of(&path);
+        if check == Check::Changed && stamp.is_some() && stamp == file.stamp {
+            continue;
+        }
+        if !sha256::of_file(&path).is_ok_and(|found| found == file.sha256) {
+            return Lookup::Altered(path);
+        }
+        hashed |= file.stamp != stamp;
+        file.stamp = stamp;
+    }
+    if hashed {
+        // A cache that cannot be written to is still good to read from.
+        let _ = write(settings, entry, &record);
+    }
+    Lookup::Whole(record)
 }
 
 /// Writes the record: the model is complete from here on.
@@ -95,78 +169,13 @@ pub(super) fn write(settings: &Settings, entry: &CatalogueEntry, record: &Cached
     if let Ok(relative) = record.path.strip_prefix(&folder) {
         stored.path = relative.to_path_buf();
     }
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(&folder)?;
-        let mut file = temporary_in(&folder)?;
-        serde_json::to_writer_pretty(&mut file, &stored)?;
-        file.write_all(b"\n")?;
-        persist(file, &path)
-    };
-    write().map_err(|source| HubError::file("write", &path, entry.bytes, source))
-}
-
-/// A model that lies in the right place without a record: put there by hand, or by Python in the Hugging Face cache.
-/// The content of a pinned file is hashed before it is taken, and then recorded, so that it is hashed once.
-pub(super) fn adopt(settings: &Settings, entry: &CatalogueEntry) -> Option<CachedModel> {
-    let record = match entry.artefact {
-        Artefact::GgufFile { file, bytes, sha256 } => {
-            let by_hand = (model_folder(settings, entry).join(file), "found on disk".to_string(), None);
-            let in_hub_cache = entry.origins.iter().filter_map(|origin| match origin {
-                Origin::Hub { repository, revision } => {
-                    let found = snapshot::find(settings, repository, *revision)?;
-                    Some((found.folder.join(file), format!("hub {repository}"), Some(found.revision)))
-                }
-                Origin::Wheels(_) => None,
-            });
-            let (path, origin, revision) = std::iter::once(by_hand)
-                .chain(in_hub_cache)
-                .find(|(path, _, _)| has_size(path, bytes) && sha256_of(path).is_ok_and(|found| found == sha256))?;
-            let files = vec![CachedFile { name: file.to_string(), bytes, sha256: sha256.to_string() }];
-            CachedModel::new(entry, origin, revision, path, files)
-        }
-        Artefact::HuggingFaceFolder => snapshot::adopt(settings, entry)?,
-    };
-    // A cache that cannot be written to is still good to read from.
-    let _ = write(settings, entry, &record);
-    Some(record)
+    let mut json = serde_json::to_vec_pretty(&stored).expect("a record serializes");
+    json.push(b'\n');
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| new_file::write_atomically(&path, &json))
+        .map_err(|source| HubError::file("write", &path, entry.bytes, source))
 }
 
 pub(super) fn has_size(path: &Path, bytes: u64) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == bytes)
-}
-
-/// SHA-256 of a file.
-pub(super) fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hexadecimal(&hasher.finalize())),
-            count => hasher.update(&buffer[..count]),
-        }
-    }
-}
-
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Temporaries start so; what is left of them after a kill is removed by the next pull.
-pub(super) const TEMPORARY_PREFIX: &str = ".partial-";
-
-/// A new temporary file in `folder`, removed when dropped.
-pub(super) fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder)
-}
-
-/// Brings a finished temporary to disk and gives it its name in one step.
-pub(super) fn persist(file: tempfile::NamedTempFile, path: &Path) -> std::io::Result<()> {
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    #[cfg(unix)]
-    if let Some(folder) = path.parent() {
-        std::fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }

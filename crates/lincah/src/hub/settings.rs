@@ -1,6 +1,7 @@
 //! What the user's environment says about where models are kept and fetched from.
 
 use super::HubError;
+use lincah_model::regular_file;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,8 +51,9 @@ impl Settings {
             (None, None) => under_user_home(".cache/huggingface").unwrap_or_else(|_| home.join("huggingface")),
         };
         let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| hub_home.join("token"));
-        let token =
-            text("HF_TOKEN").or_else(|| text("HUGGING_FACE_HUB_TOKEN")).or_else(|| std::fs::read_to_string(token_file).ok());
+        let token = text("HF_TOKEN")
+            .or_else(|| text("HUGGING_FACE_HUB_TOKEN"))
+            .or_else(|| regular_file::read_text(&token_file, 1 << 16).ok());
 
         Ok(Self {
             home,

@@ -6,9 +6,9 @@ mod hugging_face;
 mod wheels;
 
 use super::catalogue::{Artefact, CatalogueEntry, Origin};
+use super::record::{CachedModel, Check};
 use super::settings::Settings;
-use super::{PullEvent, Source, record};
-use sha2::{Digest, Sha256};
+use super::{PullEvent, Source};
 use std::path::Path;
 use std::time::Duration;
 
@@ -27,7 +27,12 @@ fn settings(root: &Path) -> Settings {
 }
 
 fn sha256(content: &[u8]) -> String {
-    record::hexadecimal(&Sha256::digest(content))
+    lincah_model::sha256::of_bytes(content)
+}
+
+/// The model as it is found when it is used.
+fn cached_with(settings: &Settings, entry: &CatalogueEntry) -> Option<CachedModel> {
+    super::cached_with(settings, entry, Check::Changed)
 }
 
 /// Bytes without a pattern that a wrong order or a repeated block would leave unchanged.

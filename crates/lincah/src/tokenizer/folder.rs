@@ -1,13 +1,19 @@
 use std::path::{Path, PathBuf};
 
+use lincah_model::{regular_file, sha256};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Tokenizer, TokenizerError, hexadecimal};
+use super::guarded::guarded;
+use super::{Tokenizer, TokenizerError, outline};
 
 /// Larger than any published vocabulary; guards against allocating for a damaged file.
 const LARGEST_ID: u32 = 1 << 24;
+/// Bytes of a `tokenizer.json`; the largest that are published have some 35 million.
+const LARGEST_FILE: u64 = 1 << 28;
+/// Letters of several scripts, numbers, marks, white space, and what looks like a control piece.
+const PROBE: &str = "An example: 12 words, é 漢字 \u{1f600}\n\t <eos>  ▁";
 
 impl Tokenizer {
     /// The tokenizer of a Hugging Face folder: `tokenizer.json`, with begin and end of text from `tokenizer_config.json`,
@@ -17,28 +23,39 @@ impl Tokenizer {
     /// Files that can't be read or are no JSON, a `tokenizer.json` that can't be used, pieces named that are not there.
     pub fn from_folder(folder: &Path) -> Result<Self, TokenizerError> {
         let path = folder.join("tokenizer.json");
-        let bytes = std::fs::read(&path).map_err(|source| TokenizerError::Read { path: path.clone(), source })?;
-        let unusable = |source| TokenizerError::TokenizerFile { path: path.clone(), source };
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(unusable)?;
-        let settings = Settings::read(folder)?;
+        let bytes =
+            regular_file::read(&path, LARGEST_FILE).map_err(|source| TokenizerError::Read { path: path.clone(), source })?;
+        Self::of_file(&path, &bytes, &Settings::read(folder)?)
+    }
+
+    /// The tokenizer in the text of a `tokenizer.json` alone, which names neither begin nor end of text; `path` names it in messages.
+    ///
+    /// # Errors
+    /// A text that is no JSON or no tokenizer that can be used.
+    pub fn from_json(path: &Path, json: &[u8]) -> Result<Self, TokenizerError> {
+        Self::of_file(path, json, &Settings { path: path.to_owned(), ..Settings::default() })
+    }
+
+    fn of_file(path: &Path, bytes: &[u8], settings: &Settings) -> Result<Self, TokenizerError> {
+        let unusable = |source| TokenizerError::TokenizerFile { path: path.to_owned(), source };
+        outline::check(bytes).map_err(|refusal| unusable(Box::new(refusal)))?;
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(bytes)).map_err(unusable)?;
         let begin_of_text = settings.role(&inner, "bos_token", "bos_token_id")?;
         let end_of_text = settings.role(&inner, "eos_token", "eos_token_id")?;
         let mut ends: Vec<u32> = end_of_text.into_iter().chain(settings.ends()).collect();
         ends.sort_unstable();
         ends.dedup();
+        let framed = guarded(|| inner.encode_fast("", true)).map_err(unusable)?;
         let adds_begin_of_text = match settings.tokenizer.add_bos_token {
             Some(adds) => adds,
-            None => {
-                begin_of_text.is_some()
-                    && inner.encode_fast("", true).map_err(unusable)?.get_ids().first().copied() == begin_of_text
-            }
+            None => begin_of_text.is_some() && framed.get_ids().first().copied() == begin_of_text,
         };
 
         // A prompt is cut, padded and framed by its own rules, not by what the file was last saved with.
         inner.with_truncation(None).map_err(unusable)?;
         inner.with_padding(None);
         inner.set_encode_special_tokens(true);
-        let (pieces, control) = vocabulary(&inner, &path)?;
+        let (pieces, control) = vocabulary(&inner, path)?;
         for (role, id) in [("bos_token_id", begin_of_text), ("eos_token_id", end_of_text)] {
             if let Some(id) = id.filter(|&id| id as usize >= pieces.len()) {
                 return Err(TokenizerError::RoleOutOfRange { role, id, vocabulary_size: pieces.len() });
@@ -46,8 +63,8 @@ impl Tokenizer {
         }
         let mut hash = Sha256::new();
         hash.update(format!("tokenizer.json {begin_of_text:?} {end_of_text:?}\n"));
-        hash.update(&bytes);
-        Ok(Self {
+        hash.update(bytes);
+        let tokenizer = Self {
             inner,
             longest_piece: pieces.iter().flatten().map(|piece| piece.chars().count()).max().unwrap_or(1),
             pieces,
@@ -57,8 +74,12 @@ impl Tokenizer {
             ends,
             adds_begin_of_text,
             space_prefix: false,
-            fingerprint: hexadecimal(hash.finalize()),
-        })
+            fingerprint: sha256::hexadecimal(hash.finalize()),
+        };
+        // Rules that fail on every text are found out now.
+        let probed = tokenizer.encode(PROBE).and_then(|ids| tokenizer.decode(&ids));
+        probed.map_err(|refusal| unusable(Box::new(refusal)))?;
+        Ok(tokenizer)
     }
 }
 
@@ -80,6 +101,7 @@ fn vocabulary(inner: &tokenizers::Tokenizer, path: &Path) -> Result<(Vec<Option<
 }
 
 /// The files beside `tokenizer.json`, each of which may be absent.
+#[derive(Default)]
 struct Settings {
     path: PathBuf,
     tokenizer: TokenizerConfig,
@@ -139,7 +161,7 @@ impl Settings {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, TokenizerError> {
-    match std::fs::read(path) {
+    match regular_file::read(path, regular_file::SMALL) {
         Ok(bytes) => {
             serde_json::from_slice(&bytes).map(Some).map_err(|source| TokenizerError::Json { path: path.to_owned(), source })
         }

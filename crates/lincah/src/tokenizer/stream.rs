@@ -1,6 +1,7 @@
 use tokenizers::tokenizer::DecodeStream;
 use tokenizers::{DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
+use super::guarded::guarded;
 use super::{Tokenizer, TokenizerError};
 
 type Inner<'t> = DecodeStream<'t, ModelWrapper, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
@@ -27,10 +28,10 @@ impl TextStream<'_> {
         if self.tokenizer.is_control(id) {
             return Ok(String::new());
         }
-        let text = self.inner.step(id).or_else(|_| {
+        let text = guarded(|| self.inner.step(id)).or_else(|_| {
             // Bytes that are no UTF-8 can change how those before them are read; the text goes on behind them.
             self.inner = self.tokenizer.inner.decode_stream(true);
-            self.inner.step(id)
+            guarded(|| self.inner.step(id))
         });
         Ok(text.map_err(|source| TokenizerError::Decode { source })?.unwrap_or_default())
     }

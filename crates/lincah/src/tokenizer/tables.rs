@@ -1,7 +1,12 @@
+use lincah_model::sha256;
 use sha2::{Digest, Sha256};
 use tokenizers::AddedToken;
 
-use super::{Tokenizer, TokenizerError, byte_level, hexadecimal, sentencepiece};
+use super::TokenizerError;
+
+/// Bytes of an added piece, and of all of them: the time that the library takes to prepare for them grows faster than their length.
+const LONGEST_ADDED: usize = 1 << 10;
+const LONGEST_ADDED_TOGETHER: usize = 1 << 20;
 
 /// How text is cut into the pieces of a vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,37 +65,7 @@ pub struct TokenizerTables {
 }
 
 impl TokenizerTables {
-    /// The tokenizer of these tables.
-    ///
-    /// # Errors
-    /// Tables of unequal length, ids outside the vocabulary, an unknown pre-tokenizer, merges of pieces that are not there.
-    pub fn build(mut self) -> Result<Tokenizer, TokenizerError> {
-        self.check()?;
-        if self.kind == TokenizerKind::SentencePiece {
-            sentencepiece::mark_spaces(&mut self.pieces, &self.types);
-        }
-        let fingerprint = self.fingerprint();
-        let inner = match self.kind {
-            TokenizerKind::ByteLevel => byte_level::build(&self)?,
-            TokenizerKind::SentencePiece => sentencepiece::build(&self)?,
-        };
-        let hidden = |kind: &PieceType| matches!(kind, PieceType::Control | PieceType::Unused);
-        let control = (0u32..).zip(&self.types).filter(|(_, kind)| hidden(kind)).map(|(id, _)| id).collect();
-        Ok(Tokenizer {
-            inner,
-            longest_piece: self.pieces.iter().map(|piece| piece.chars().count()).max().unwrap_or(1),
-            control,
-            begin_of_text: self.begin_of_text,
-            end_of_text: self.end_of_text,
-            ends: self.end_of_text.into_iter().chain(self.end_of_turn).collect(),
-            adds_begin_of_text: self.adds_begin_of_text,
-            space_prefix: self.space_prefix && self.kind == TokenizerKind::SentencePiece,
-            pieces: self.pieces.into_iter().map(Some).collect(),
-            fingerprint,
-        })
-    }
-
-    fn check(&self) -> Result<(), TokenizerError> {
+    pub(super) fn check(&self) -> Result<(), TokenizerError> {
         let expected = self.pieces.len();
         if expected == 0 {
             return Err(TokenizerError::EmptyVocabulary);
@@ -101,6 +76,8 @@ impl TokenizerTables {
                 return Err(TokenizerError::TableLength { key, found, expected });
             }
         }
+        let user_defined = self.pieces.iter().zip(&self.types).filter(|(_, kind)| **kind == PieceType::UserDefined);
+        check_added(user_defined.map(|(piece, _)| piece.as_str()))?;
         let roles = [
             ("tokenizer.ggml.bos_token_id", self.begin_of_text),
             ("tokenizer.ggml.eos_token_id", self.end_of_text),
@@ -125,7 +102,7 @@ impl TokenizerTables {
             .filter(move |(id, _, kind)| !matches!(kind, PieceType::Control | PieceType::Unused) || unknown == Some(*id))
     }
 
-    fn fingerprint(&self) -> String {
+    pub(super) fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         let mut text = |value: &str| {
             hash.update((value.len() as u64).to_le_bytes());
@@ -141,8 +118,23 @@ impl TokenizerTables {
         self.merges.iter().for_each(|merge| text(merge));
         hash.update(self.types.iter().map(|&kind| kind as u8).collect::<Vec<_>>());
         hash.update(self.scores.iter().flat_map(|score| score.to_le_bytes()).collect::<Vec<_>>());
-        hexadecimal(hash.finalize())
+        sha256::hexadecimal(hash.finalize())
     }
+}
+
+/// Whether the pieces that are taken whole out of a text are as short as those of real tokenizers.
+pub(super) fn check_added<'a>(pieces: impl Iterator<Item = &'a str>) -> Result<(), TokenizerError> {
+    let mut together = 0;
+    for piece in pieces {
+        if piece.len() > LONGEST_ADDED {
+            return Err(TokenizerError::AddedPieceTooLong { length: piece.len(), limit: LONGEST_ADDED });
+        }
+        together += piece.len();
+    }
+    if together > LONGEST_ADDED_TOGETHER {
+        return Err(TokenizerError::AddedPiecesTooLong { length: together, limit: LONGEST_ADDED_TOGETHER });
+    }
+    Ok(())
 }
 
 /// A piece that is taken whole out of the raw text.

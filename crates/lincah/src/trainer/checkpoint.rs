@@ -3,7 +3,7 @@
 use crate::classifier::write_atomically;
 use crate::error::Error;
 use lincah_model::lora::AdapterTensor;
-use lincah_model::{Adapter, LoraConfig, Moments, OptimizerState};
+use lincah_model::{Adapter, LoraConfig, Moments, OptimizerState, regular_file};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -11,6 +11,8 @@ use std::path::Path;
 
 pub(super) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 const STATE_KEY: &str = "state";
+/// Bytes; adapter, moments, best epoch and members are some ten times the adapter.
+const LARGEST: u64 = 1 << 35;
 
 /// The best epoch so far, by validation loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,10 +83,10 @@ impl Checkpoint {
         write_atomically(&path, &serialized)
     }
 
-    /// Reads the checkpoint of a folder.
-    pub(super) fn read(folder: &Path, config: &LoraConfig) -> Result<Self, Error> {
+    /// Reads the checkpoint of a folder, for a training of `steps` steps.
+    pub(super) fn read(folder: &Path, config: &LoraConfig, steps: usize) -> Result<Self, Error> {
         let path = folder.join(CHECKPOINT_FILE);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match regular_file::read(&path, LARGEST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(Error::NothingToResume { path: folder.to_path_buf() });
@@ -102,6 +104,9 @@ impl Checkpoint {
         let is_adapter = |group: &str| matches!(group, "adapter" | "best") || group.starts_with("member ");
         let mut moments: BTreeMap<String, Moments> = BTreeMap::new();
         for (key, view) in file.iter() {
+            if view.dtype() != Dtype::F32 {
+                return Err(damaged(format!("its array `{key}` is {:?}, not F32", view.dtype())));
+            }
             let values: Vec<f32> = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
             let entry = || Moments { first: Vec::new(), second: Vec::new() };
             match (key.split_once('/'), view.shape()) {
@@ -116,14 +121,28 @@ impl Checkpoint {
                 _ => return Err(damaged(format!("it holds an unexpected array `{key}`"))),
             }
         }
-        let mut take = |group: &str| Adapter { config: config.clone(), tensors: adapters.remove(group).unwrap_or_default() };
+        let best_epoch = state.best.map_or(0, |(epoch, _)| epoch);
+        if state.step > steps || best_epoch > state.step || state.optimizer_steps as usize > state.step {
+            return Err(damaged(format!("it is at step {} of {steps}, best epoch {best_epoch}", state.step)));
+        }
+        let groups = 1 + usize::from(state.best.is_some());
+        if state.members != adapters.len().saturating_sub(groups) {
+            return Err(damaged(format!("it has not the arrays of the {} members that it counts", state.members)));
+        }
+        let mut take = |group: &str| match adapters.remove(group) {
+            Some(tensors) => Ok(Adapter { config: config.clone(), tensors }),
+            None => Err(damaged(format!("it has no arrays of `{group}`"))),
+        };
         Ok(Self {
             run: state.run,
             step: state.step,
-            adapter: take("adapter"),
+            adapter: take("adapter")?,
             optimizer: OptimizerState { steps: state.optimizer_steps, moments },
-            members: (0..state.members).map(|index| take(&format!("member {index}"))).collect(),
-            best: state.best.map(|(epoch, bits)| Best { epoch, loss: f64::from_bits(bits), adapter: take("best") }),
+            members: (0..state.members).map(|index| take(&format!("member {index}"))).collect::<Result<_, _>>()?,
+            best: match state.best {
+                Some((epoch, bits)) => Some(Best { epoch, loss: f64::from_bits(bits), adapter: take("best")? }),
+                None => None,
+            },
         })
     }
 }
@@ -168,7 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for checkpoint in [checkpoint(), Checkpoint { best: None, ..checkpoint() }] {
             checkpoint.write(folder.path()).unwrap();
-            assert_eq!(Checkpoint::read(folder.path(), &checkpoint.adapter.config).unwrap(), checkpoint);
+            assert_eq!(Checkpoint::read(folder.path(), &checkpoint.adapter.config, 8).unwrap(), checkpoint);
         }
     }
 
@@ -176,11 +195,55 @@ mod tests {
     fn a_missing_and_a_damaged_checkpoint_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let config = checkpoint().adapter.config;
-        assert!(matches!(Checkpoint::read(folder.path(), &config), Err(Error::NothingToResume { .. })));
+        assert!(matches!(Checkpoint::read(folder.path(), &config, 8), Err(Error::NothingToResume { .. })));
         checkpoint().write(folder.path()).unwrap();
         let path = folder.path().join(CHECKPOINT_FILE);
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
-        assert!(matches!(Checkpoint::read(folder.path(), &config), Err(Error::Damaged { .. })));
+        assert!(matches!(Checkpoint::read(folder.path(), &config, 8), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn counts_that_the_arrays_do_not_bear_out_are_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = checkpoint().adapter.config;
+        let path = folder.path().join(CHECKPOINT_FILE);
+        let state = |step: usize, members: usize, best: &str| {
+            format!(r#"{{"run":"0123","step":{step},"optimizer_steps":7,"best":{best},"members":{members}}}"#)
+        };
+        let write = |state: String| {
+            checkpoint().write(folder.path()).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+            assert!(header.metadata().is_some());
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            let changed = safetensors::serialize(file.iter(), Some(HashMap::from([(STATE_KEY.to_string(), state)]))).unwrap();
+            std::fs::write(&path, changed).unwrap();
+        };
+        write(state(7, 2, "[2,0]"));
+        assert!(Checkpoint::read(folder.path(), &config, 8).is_ok());
+        for (step, members, best) in [
+            (1_000_000_000_000_000, 2, "[2,0]"),
+            (9, 2, "[2,0]"),
+            (6, 2, "[2,0]"),
+            (7, 1_000_000_000, "[2,0]"),
+            (7, usize::MAX, "[2,0]"),
+            (7, 1, "[2,0]"),
+            (7, 3, "null"),
+            (7, 2, "[8,0]"),
+        ] {
+            write(state(step, members, best));
+            let found = Checkpoint::read(folder.path(), &config, 8);
+            assert!(matches!(found, Err(Error::Damaged { .. })), "{step} {members} {best}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_is_no_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(CHECKPOINT_FILE)).unwrap();
+        let found = Checkpoint::read(folder.path(), &checkpoint().adapter.config, 8);
+        assert!(matches!(found, Err(Error::File { .. })));
     }
 }

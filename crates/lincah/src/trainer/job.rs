@@ -114,7 +114,7 @@ impl TrainingJob<'_> {
         let (recipe, model) = (&self.trainer.recipe, self.trainer.base.language_model());
         if let Some(folder) = &self.trainer.folder {
             if self.trainer.resume && folder.join(CHECKPOINT_FILE).exists() {
-                let checkpoint = Checkpoint::read(folder, recipe)?;
+                let checkpoint = Checkpoint::read(folder, &recipe.lora, self.plan.steps)?;
                 if checkpoint.run != run {
                     return Err(Error::OtherRun { path: folder.clone(), what: "recipe, prompt, model or data" });
                 }

@@ -1,6 +1,6 @@
 //! Settings, catalogue, cache and lock.
 
-use super::super::{DEFAULT_MODEL, HubError, PullEvent, cached_with, catalogue, find_entry, record, resolve, resolve_entry};
+use super::super::{DEFAULT_MODEL, HubError, PullEvent, catalogue, find_entry, record, resolve, resolve_entry};
 use super::*;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -108,7 +108,47 @@ fn a_cache_that_was_moved_still_serves() {
     assert!(cached_with(&before, entry).is_some());
     std::fs::rename(root.path().join("before"), root.path().join("after")).unwrap();
     let after = settings(&root.path().join("after"));
-    assert_eq!(record::read(&after, entry).unwrap().path, record::model_folder(&after, entry).join("tiny.gguf"));
+    assert_eq!(cached_with(&after, entry).unwrap().path, record::model_folder(&after, entry).join("tiny.gguf"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_altered_at_the_same_size_is_found_out() {
+    let root = tempfile::tempdir().unwrap();
+    let settings = settings(root.path());
+    let model = content(1000);
+    let entry = gguf_entry(&model, vec![HUB]);
+    let folder = record::model_folder(&settings, entry);
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("tiny.gguf");
+    std::fs::write(&path, &model).unwrap();
+    assert!(cached_with(&settings, entry).is_some());
+    let pulled = path.metadata().unwrap().modified().unwrap();
+    let alter = |time: std::time::SystemTime| {
+        let mut altered = model.clone();
+        altered[500] ^= 1;
+        std::fs::write(&path, &altered).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    };
+
+    alter(pulled + Duration::from_secs(1));
+    assert!(cached_with(&settings, entry).is_none());
+    let error = resolve_entry(&settings, entry).unwrap_err();
+    assert!(matches!(&error, HubError::Altered { path: found, .. } if *found == path), "{error}");
+    assert!(error.to_string().contains("lincah pull tiny"), "{error}");
+
+    // With its time put back, only a pull looks closely enough, and then asks the source.
+    alter(pulled);
+    assert!(cached_with(&settings, entry).is_some(), "the content is not hashed at every use");
+    let error = pull(&settings, entry, None).0.unwrap_err();
+    assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
+
+    // Another file in its place, of the same size and time, has another inode.
+    std::fs::rename(&path, folder.join("aside")).unwrap();
+    alter(pulled);
+    assert!(cached_with(&settings, entry).is_none());
+    std::fs::write(&path, &model).unwrap();
+    assert!(cached_with(&settings, entry).is_some());
 }
 
 #[test]

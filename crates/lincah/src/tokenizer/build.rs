@@ -1,0 +1,36 @@
+//! From tables to a tokenizer.
+
+use super::tables::{PieceType, TokenizerKind, TokenizerTables};
+use super::{Tokenizer, TokenizerError, byte_level, sentencepiece};
+
+impl TokenizerTables {
+    /// The tokenizer of these tables.
+    ///
+    /// # Errors
+    /// Tables of unequal length, ids outside the vocabulary, an unknown pre-tokenizer, merges of pieces that are not there.
+    pub fn build(mut self) -> Result<Tokenizer, TokenizerError> {
+        self.check()?;
+        if self.kind == TokenizerKind::SentencePiece {
+            sentencepiece::mark_spaces(&mut self.pieces, &self.types);
+        }
+        let fingerprint = self.fingerprint();
+        let inner = match self.kind {
+            TokenizerKind::ByteLevel => byte_level::build(&self)?,
+            TokenizerKind::SentencePiece => sentencepiece::build(&self)?,
+        };
+        let hidden = |kind: &PieceType| matches!(kind, PieceType::Control | PieceType::Unused);
+        let control = (0u32..).zip(&self.types).filter(|(_, kind)| hidden(kind)).map(|(id, _)| id).collect();
+        Ok(Tokenizer {
+            inner,
+            longest_piece: self.pieces.iter().map(|piece| piece.chars().count()).max().unwrap_or(1),
+            control,
+            begin_of_text: self.begin_of_text,
+            end_of_text: self.end_of_text,
+            ends: self.end_of_text.into_iter().chain(self.end_of_turn).collect(),
+            adds_begin_of_text: self.adds_begin_of_text,
+            space_prefix: self.space_prefix && self.kind == TokenizerKind::SentencePiece,
+            pieces: self.pieces.into_iter().map(Some).collect(),
+            fingerprint,
+        })
+    }
+}
