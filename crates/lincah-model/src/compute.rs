@@ -68,36 +68,7 @@ pub enum Precision {
     Int8,
 }
 
-impl Precision {
-    const ALL: [Self; 3] = [Self::F32, Self::Bf16, Self::Int8];
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::F32 => "f32",
-            Self::Bf16 => "bf16",
-            Self::Int8 => "int8",
-        })
-    }
-}
-
-impl FromStr for Precision {
-    type Err = UnknownPrecision;
-
-    fn from_str(name: &str) -> Result<Self, UnknownPrecision> {
-        let named = |precision: &Self| precision.to_string() == name;
-        Self::ALL.into_iter().find(named).ok_or_else(|| UnknownPrecision { name: name.into() })
-    }
-}
-
-/// A name that is no [`Precision`]'s.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no precision; it is f32, bf16 or int8")]
-pub struct UnknownPrecision {
-    /// The name.
-    pub name: String,
-}
+named_choices!(Precision, "precision": F32 = "f32", Bf16 = "bf16", Int8 = "int8");
 
 /// Where and how a model computes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -125,11 +96,12 @@ mod tests {
 
     #[test]
     fn precisions_have_names() {
-        for precision in Precision::ALL {
+        for &precision in Precision::ALL {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }
         for name in ["", "f16", "BF16"] {
-            assert_eq!(name.parse::<Precision>(), Err(UnknownPrecision { name: name.into() }));
+            let known = Precision::NAMES;
+            assert_eq!(name.parse::<Precision>(), Err(crate::UnknownName { what: "precision", name: name.into(), known }));
         }
     }
 

@@ -3,6 +3,9 @@
 //! A [`LanguageModel`] is frozen; a [`Scorer`] is it with an [`Adapter`], a [`Training`] makes one. Any number of them live on one base.
 #![deny(unsafe_code)]
 
+#[macro_use]
+mod names;
+
 mod adapter;
 mod attention;
 mod backbone;
@@ -25,17 +28,16 @@ pub mod new_file;
 mod optimizer;
 mod pass;
 mod prefix_cache;
-mod schedule;
-mod scorer;
-mod training;
 pub mod regular_file;
 mod schedule;
+mod scorer;
 pub mod sha256;
+mod training;
 pub mod weights;
 
 pub use backbone::Backbone;
 pub use batch::TokenBatch;
-pub use compute::{ComputeOptions, Device, Precision, UnknownDevice, UnknownPrecision};
+pub use compute::{ComputeOptions, Device, Precision, UnknownDevice};
 pub use config::BackboneConfig;
 pub use decoding::Decoding;
 pub use error::ModelError;
@@ -44,6 +46,7 @@ pub use language_model::{LanguageModel, load};
 pub use lincah_kernels::OperationTime;
 pub use lora::{Adapter, LoraConfig, LoraLayout, Target};
 pub use loss::{Loss, Targets};
+pub use names::UnknownName;
 pub use optimizer::{Moments, Optimizer, OptimizerState};
 pub use schedule::Schedule;
 pub use scorer::{BackboneScorer, Scorer};

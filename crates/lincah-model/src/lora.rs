@@ -102,6 +102,8 @@ pub enum LoraLayout {
     PerHead,
 }
 
+named_choices!(LoraLayout, "LoRA layout": Whole = "whole", PerHead = "per-head");
+
 /// Shape and reach of an adapter.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoraConfig {

@@ -15,6 +15,8 @@ pub enum Loss {
     AllTokens,
 }
 
+named_choices!(Loss, "loss": Label = "label", RestrictedLabel = "restricted-label", AllTokens = "all-tokens");
+
 /// One summand of a loss: `weight * cross_entropy(logits of row, target)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct LossTerm {

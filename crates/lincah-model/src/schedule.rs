@@ -14,6 +14,8 @@ pub enum Schedule {
     Cosine,
 }
 
+named_choices!(Schedule, "schedule": Constant = "constant", Linear = "linear", Cosine = "cosine");
+
 impl Schedule {
     /// Factor on the learning rate at `step` (from 0) of `steps`: `min(1, (step + 1) / (warmup steps)) * shape(step / steps)`, with
     /// `warmup` the share of the steps that warm up.

@@ -2,10 +2,12 @@
 
 mod card;
 mod folder;
+mod rows;
 
 use crate::base_model::BaseModel;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
+use crate::generate::Generator;
 use crate::evaluation::{Evaluation, Truth};
 use crate::label::LabelSet;
 use crate::prediction::{DecisionRule, Prediction};
@@ -18,6 +20,7 @@ use std::time::Instant;
 
 pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
+pub use rows::TrainingRows;
 
 /// A text classifier: an instruction-tuned language model, with a LoRA unless it is asked as it is, that is asked about the labels.
 ///
@@ -139,8 +142,9 @@ impl AgileClassifier {
         &self.base
     }
 
-    pub(crate) fn scorer(&self) -> &dyn Scorer {
-        self.scorer.as_ref()
+    /// The base model with the adapter, to go on from texts.
+    pub fn into_generator(self) -> Generator {
+        Generator { base: self.base, scorer: self.scorer }
     }
 
     /// Probabilities and decision of each text, in order.

@@ -5,7 +5,6 @@ use crate::hub::HubError;
 use crate::label::LabelError;
 use crate::metrics::MetricError;
 use crate::prompt::PromptError;
-use crate::task::Task;
 use crate::tokenizer::TokenizerError;
 use lincah_model::ModelError;
 use lincah_model::lora::AdapterError;
@@ -14,6 +13,7 @@ use std::path::PathBuf;
 
 /// An error of the library. Each says in one line what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Data that cannot be read, or output that cannot be written.
     #[error(transparent)]
@@ -53,22 +53,12 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A folder that is no classifier.
-    #[error("{path} is no classifier folder: it has no classifier.json{hint}")]
+    #[error("{path} is not a classifier folder: it has no classifier.json{hint}")]
     NotAClassifier {
         /// The folder.
         path: PathBuf,
         /// What to do.
         hint: &'static str,
-    },
-    /// A classifier of the other kind.
-    #[error("{path} is of a classifier that {found}; this needs one that {expected}")]
-    OtherTask {
-        /// The folder.
-        path: PathBuf,
-        /// What it does.
-        found: Task,
-        /// What is needed.
-        expected: Task,
     },
     /// A file that is not what lincah wrote.
     #[error("{path} is damaged: {reason}; train the classifier again or copy it anew")]
@@ -78,18 +68,26 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A field that says something of the scores which this lincah does not know.
+    #[error("{path} has `{field}`, which this lincah does not apply; install a newer lincah")]
+    UnknownField {
+        /// The file.
+        path: PathBuf,
+        /// The field.
+        field: &'static str,
+    },
     /// A classifier of a later lincah.
     #[error("{path} has format version {found}, this lincah reads up to {known}; install a newer lincah")]
     FormatVersion {
         /// The file.
         path: PathBuf,
         /// Its version.
-        found: u32,
+        found: u64,
         /// The newest known.
         known: u32,
     },
     /// A base model or tokenizer other than the one that the classifier was trained on.
-    #[error("the classifier was trained on {part} {expected}, but {path} has {found}; name the right model with --model")]
+    #[error("the classifier was trained on {part} {expected}, but {path} has {found}; name the right model")]
     WrongBaseModel {
         /// `weights` or `tokenizer`.
         part: &'static str,
@@ -100,8 +98,23 @@ pub enum Error {
         /// The model at hand.
         path: PathBuf,
     },
+    /// An output folder that another command is writing to.
+    #[error("another lincah is writing to {path}; wait for it to end, or choose another output folder")]
+    FolderInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A training that is finished already.
+    #[error("the training in {path} is finished already, so there is nothing to resume")]
+    AlreadyFinished {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A sweep without rows to score.
+    #[error("there are no rows to score; hold some out, or validate on a share of the training rows")]
+    NothingToScore,
     /// An output folder with something in it.
-    #[error("{path} is not empty; choose another --out, delete it, or go on with an interrupted training by --resume")]
+    #[error("{path} is not empty; choose another output folder, or resume an interrupted training there")]
     FolderNotEmpty {
         /// The folder.
         path: PathBuf,
@@ -117,7 +130,7 @@ pub enum Error {
         reason: String,
     },
     /// An output folder of something else.
-    #[error("{path} is not empty and has no {file} to go on from; choose another --out")]
+    #[error("{path} is not empty and has no {file} to go on from; choose another output folder")]
     NoResultsFolder {
         /// The folder.
         path: PathBuf,
@@ -150,21 +163,21 @@ pub enum Error {
         /// What the data have there.
         found: String,
     },
-    /// Two classifiers that cannot be compared.
+    /// Labels that do not go together: two classifiers', or a classifier's and those of the data.
     #[error(
-        "the first classifier has the labels {first:?}, the second {second:?}; only classifiers of the same labels in the same order can be compared"
+        "the labels {first:?} and {second:?} are not the same in the same order, of the same kind"
     )]
     OtherLabels {
-        /// The first one's labels.
+        /// The classifier's, or the first one's.
         first: Vec<String>,
-        /// The second one's labels.
+        /// The data's, or the second one's.
         second: Vec<String>,
     },
     /// Nothing to generate from.
     #[error("the prompt is empty, so there is nothing to go on from; give some text")]
     EmptyPrompt,
     /// Nothing to go on from.
-    #[error("{path} has no checkpoint to resume from; start without --resume")]
+    #[error("{path} has no checkpoint to resume from; start the training anew")]
     NothingToResume {
         /// The folder.
         path: PathBuf,
@@ -180,7 +193,7 @@ pub enum Error {
     /// A number of the recipe outside its range.
     #[error("{field} is {value}, but must be {expected}")]
     Recipe {
-        /// The option.
+        /// The setting.
         field: &'static str,
         /// Its value.
         value: String,
@@ -188,21 +201,25 @@ pub enum Error {
         expected: &'static str,
     },
     /// The loss left the numbers.
-    #[error("the loss is no longer a number at step {step}; lower --learning-rate")]
+    #[error("the loss is no longer a number at step {step}; lower the learning rate")]
     Diverged {
         /// The step.
         step: usize,
     },
     /// Stopped on request.
-    #[error("stopped at step {step} of {steps}{kept}")]
+    #[error("stopped at step {step} of {steps}{}", kept_in(folder.as_deref()))]
     Interrupted {
         /// Steps done.
         step: usize,
         /// Steps in all.
         steps: usize,
         /// Where the checkpoint is, if there is one.
-        kept: String,
+        folder: Option<PathBuf>,
     },
+}
+
+fn kept_in(folder: Option<&std::path::Path>) -> String {
+    folder.map_or(String::new(), |folder| format!("; kept in {}, from where the same training resumes", folder.display()))
 }
 
 impl From<DataError> for Error {

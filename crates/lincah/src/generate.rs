@@ -4,7 +4,7 @@ use crate::base_model::BaseModel;
 use crate::error::Error;
 use crate::prompt::turn_ends;
 use crate::tokenizer::TextStream;
-use lincah_model::{Decoding, ModelError};
+use lincah_model::{Decoding, ModelError, Scorer};
 
 /// One generated token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,19 @@ pub struct GeneratedToken {
     pub text: String,
 }
 
-/// A greedy continuation, a token at a time: always the most probable one, of equals that of the lowest id.
+/// A model that goes on from texts, with an adapter or without.
+pub struct Generator {
+    pub(crate) base: BaseModel,
+    pub(crate) scorer: Box<dyn Scorer>,
+}
+
+impl std::fmt::Debug for Generator {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Generator").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// A greedy continuation, token by token: always the most probable one; ties go to the lowest id.
 ///
 /// It is over at a token that ends a text or a turn, which is not given out, at the asked number of tokens, and where the model has no
 /// more positions. Each step computes the row of one token.
@@ -29,8 +41,21 @@ pub struct Generation<'a> {
     ended: bool,
 }
 
-impl BaseModel {
-    /// Goes on from `prompt` by at most `most_tokens` tokens, with the adapter if the model carries one.
+impl Generator {
+    /// A base model as it is.
+    ///
+    /// # Errors
+    /// A device without memory for it.
+    pub fn new(base: &BaseModel) -> Result<Self, Error> {
+        Ok(Self { base: base.clone(), scorer: base.language_model().scorer(None)? })
+    }
+
+    /// The base model.
+    pub fn base(&self) -> &BaseModel {
+        &self.base
+    }
+
+    /// Goes on from `prompt` by at most `most_tokens` tokens.
     ///
     /// # Errors
     /// A prompt that is empty or longer than the model's positions.
@@ -38,16 +63,17 @@ impl BaseModel {
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        let (length, most) = (prompt.len(), self.model().config().max_positions());
+        let (length, most) = (prompt.len(), self.base.language_model().config().max_positions());
         if length > most {
             return Err(ModelError::TextTooLong { length, most }.into());
         }
+        let tokenizer = self.base.tokenizer();
         // The last token is not read any more.
         let left = most_tokens.min(most + 1 - length);
         Ok(Generation {
-            decoding: self.model().decoding(length + left),
-            text: self.tokenizer().text_stream(),
-            ends: self.tokenizer().ends().iter().copied().chain(turn_ends(self.tokenizer())).collect(),
+            decoding: self.scorer.decoding(length + left),
+            text: tokenizer.text_stream(),
+            ends: tokenizer.ends().iter().copied().chain(turn_ends(tokenizer)).collect(),
             unread: prompt.to_vec(),
             left,
             ended: false,

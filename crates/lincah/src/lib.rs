@@ -1,28 +1,24 @@
 //! Agile text classifiers: text in, label probabilities out.
 //!
-//! A small language model, asked "which of these labels?" and fine-tuned with LoRA on a few hundred labelled texts; the score of a label
-//! is the probability of its token. All on this machine.
+//! A small language model, asked about your labels and fine-tuned with LoRA on a few hundred labelled texts; the score of a label is the
+//! probability of its token. All on this machine.
 //!
 //! ```no_run
-//! use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions};
-//! use lincah::data::records::ReadOptions;
-//! use lincah::{BaseModel, Device, Prompt, LabelSet, Recipe, Trainer};
+//! use lincah::{AgileClassifier, BaseModel, Dataset, DatasetOptions, Device, LabelColumns, Trainer};
+//! use std::ops::ControlFlow;
 //!
-//! let labels = LabelSet::new(["civil", "uncivil"])?;
-//! let options = LabelledDatasetOptions {
-//!     text_column: "comment".into(),
-//!     label_column: "label".into(),
-//!     labels: labels.names().to_vec(),
-//!     positive_at: None,
-//! };
-//! let data = LabelledDataset::read("samples/comments.csv".as_ref(), &ReadOptions::default(), &options)?;
+//! let labels = LabelColumns::one("label", ["civil", "uncivil"]);
+//! let data = Dataset::read("samples/comments.csv".as_ref(), &Default::default(), &DatasetOptions::new("comment", labels))?;
 //! let base = BaseModel::open("smollm2-135m", Device::Cpu)?;
-//! let trainer = Trainer::new(base, Prompt::new(labels)?, Recipe::default())?;
-//! let classifier = trainer.fit(&data, &mut |event| println!("{event:?}"))?;
-//! let predictions = classifier.predict(&["What a thoughtful reply, thank you."])?;
-//! println!("{} {:?}", classifier.labels()[predictions[0].most_probable()], predictions[0].probabilities);
+//! let trainer = Trainer::suggested(&base, &data)?;
+//! let classifier = trainer.fit(&data, &mut |_| ControlFlow::Continue(()))?;
+//! for prediction in classifier.predict(&["What a thoughtful reply, thank you."])? {
+//!     println!("{:?} {:?}", classifier.labels().names(), prediction.probabilities);
+//! }
 //! # Ok::<(), lincah::Error>(())
 //! ```
+//! Independent labels are [`LabelColumns::Each`] or [`LabelColumns::List`]; all else is the same. A [`BaseModel`] is a handle: any number of
+//! classifiers and trainings share its weights.
 #![forbid(unsafe_code)]
 
 mod base_model;
@@ -32,18 +28,21 @@ pub mod comparison;
 pub mod cross_validation;
 pub mod data;
 mod error;
-mod evaluate;
+pub mod evaluation;
+mod folder_lock;
 mod generate;
 pub mod hub;
 pub mod label;
 pub mod metrics;
-pub mod multi_label;
+mod overrides;
 mod prediction;
 pub mod prompt;
 mod random;
 mod recipe;
 pub mod report;
 mod results;
+mod scoring;
+mod softmax;
 pub mod statistics;
 pub mod sweep;
 mod task;
@@ -52,17 +51,21 @@ mod trainer;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, ZeroShotClassifier, predict, write_atomically,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, ScoredDataset, TrainingRows,
 };
+pub use data::dataset::{Dataset, DatasetOptions, LabelColumns};
 pub use error::Error;
-pub use evaluate::{Evaluation, LabelScores};
-pub use generate::{GeneratedToken, Generation};
+pub use evaluation::Evaluation;
+pub use generate::{GeneratedToken, Generation, Generator};
 pub use label::LabelSet;
-pub use lincah_model::new_file::remove_temporary_files;
-pub use lincah_model::{Compute, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target};
+pub use lincah_model::new_file::{remove_temporary_files, write_atomically};
+pub use lincah_model::{
+    ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,
+};
+pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
-pub use prompt::{Cut, Prompt};
+pub use prompt::{LongTexts, Prompt, Truncation};
 pub use recipe::{ClassWeights, Recipe, TrainingText};
-pub use results::FolderKind;
+pub use results::{FolderKind, RowLabels};
 pub use task::Task;
-pub use trainer::{EpochScores, TrainEvent, Trainer};
+pub use trainer::{EpochScores, TrainEvent, Trainer, TrainingOutcome};

@@ -5,8 +5,6 @@ mod label_tokens;
 mod turns;
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 use crate::label::LabelSet;
 use crate::task::Task;
@@ -100,28 +98,7 @@ impl LongTexts {
     }
 }
 
-impl FromStr for LongTexts {
-    type Err = PromptError;
-
-    fn from_str(name: &str) -> Result<Self, PromptError> {
-        match name {
-            "first" => Ok(Self::First),
-            "max" => Ok(Self::Max),
-            "mean" => Ok(Self::Mean),
-            _ => Err(PromptError::UnknownLongTexts { name: name.to_owned() }),
-        }
-    }
-}
-
-impl fmt::Display for LongTexts {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::First => "first",
-            Self::Max => "max",
-            Self::Mean => "mean",
-        })
-    }
-}
+lincah_model::named_choices!(LongTexts, "way to score long texts": First = "first", Max = "max", Mean = "mean");
 
 /// [`Prompt`] as it lies in a file, not yet checked. What lincah wrote before there was a task is of exclusive labels.
 #[derive(Serialize, Deserialize)]
@@ -441,12 +418,6 @@ pub enum PromptError {
     /// Windows of a prompt that is cut at its end.
     #[error("a prompt that is cut at its end, as the codelab's is, has no windows; score long texts by `first`")]
     WindowsOfPrompt,
-    /// No way to score long texts.
-    #[error("`{name}` is no way to score long texts; it is first, max or mean")]
-    UnknownLongTexts {
-        /// The name.
-        name: String,
-    },
     /// A description of a label that there is not.
     #[error("there is a description of `{label}`, which is none of the labels {labels:?}")]
     DescriptionOfNoLabel {

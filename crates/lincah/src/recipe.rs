@@ -1,9 +1,9 @@
 //! Everything that decides a training, apart from model, prompt and data.
 
 use crate::base_model::ModelSizes;
-use crate::data::dataset::LabelledDataset;
-use crate::data::split::validation_split;
+use crate::data::dataset::Dataset;
 use crate::error::Error;
+use crate::task::Task;
 use lincah_model::{LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub enum ClassWeights {
     /// Texts of class c count `n / (classes * n_c)`, as scikit-learn's `class_weight="balanced"`.
     Balanced,
 }
+
+lincah_model::named_choices!(ClassWeights, "way to weight classes": None = "none", Balanced = "balanced");
 
 /// What the model reads in training.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,9 +44,9 @@ pub struct Recipe {
     pub training_text: TrainingText,
     /// Passes over the training rows.
     pub epochs: usize,
-    /// Texts an optimizer step.
+    /// Texts per optimizer step.
     pub batch_size: usize,
-    /// Parts that a step's batch is computed in, to save memory; the step is the same but for rounding.
+    /// Micro-batches that a step's batch is computed in, at least, to save memory; the step is the same but for rounding.
     pub gradient_accumulation: usize,
     /// Highest learning rate.
     pub learning_rate: f64,
@@ -56,12 +58,12 @@ pub struct Recipe {
     pub optimizer: Optimizer,
     /// How classes are weighted.
     pub class_weights: ClassWeights,
-    /// Whether a row's target is the fraction of its labels that the data hold, in place of the label that the cut makes of it.
+    /// Whether a row's target is the fraction of its labels that the data hold, in place of the label that the threshold makes of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub soft_labels: bool,
     /// Whether the rows are shuffled before each epoch.
     pub shuffle: bool,
-    /// Longest prompt, in tokens; longer texts are cut.
+    /// Longest prompt, in tokens; longer texts are truncated.
     pub max_tokens: usize,
     /// Share of the training rows that are kept for validation, 0 for none.
     pub validation: f64,
@@ -108,6 +110,12 @@ impl Default for Recipe {
     }
 }
 
+/// The two sides of a training's rows.
+pub(crate) struct Sides {
+    pub(crate) train: Dataset,
+    pub(crate) validation: Option<Dataset>,
+}
+
 fn one() -> usize {
     1
 }
@@ -147,7 +155,7 @@ impl Recipe {
     }
 
     /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value as Keras lays it out, batch 2, a
-    /// constant rate, no shuffling, Keras' Adam. Its prompt is cut as [`Cut::Prompt`](crate::prompt::Cut::Prompt) says.
+    /// constant rate, no shuffling, Keras' Adam. Its prompt is truncated as [`Truncation::Prompt`](crate::prompt::Truncation::Prompt) says.
     pub fn codelab() -> Self {
         let targets = vec![Target::Query, Target::Value];
         Self {
@@ -177,12 +185,21 @@ impl Recipe {
     }
 
     /// Rows to train on, and those to validate on.
-    pub(crate) fn split(&self, data: &LabelledDataset) -> Result<(LabelledDataset, Option<LabelledDataset>), Error> {
+    pub(crate) fn split(&self, data: &Dataset) -> Result<Sides, Error> {
         if self.validation == 0.0 {
-            return Ok((data.clone(), None));
+            return Ok(Sides { train: data.clone(), validation: None });
         }
-        let split = validation_split(&data.labels, self.validation, self.seed as u32)?;
-        Ok((data.subset(&split.train), Some(data.subset(&split.test))))
+        let split = data.validation_split(self.validation, self.seed as u32)?;
+        Ok(Sides { train: data.subset(&split.train), validation: Some(data.subset(&split.test)) })
+    }
+
+    /// Refuses what does not go with independent labels.
+    pub(crate) fn check_task(&self, task: Task) -> Result<(), Error> {
+        if task == Task::MultiLabel && self.training_text == TrainingText::Codelab {
+            let (value, expected) = (String::from("codelab"), "another with independent labels");
+            return Err(Error::Recipe { field: "preset", value, expected });
+        }
+        Ok(())
     }
 
     /// Checks every number.
@@ -193,52 +210,52 @@ impl Recipe {
         let optimizer = &self.optimizer;
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let checks: [(&'static str, String, bool, &'static str); 15] = [
-            ("--epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
-            ("--batch-size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
+            ("epochs", self.epochs.to_string(), self.epochs > 0, "at least 1"),
+            ("batch_size", self.batch_size.to_string(), self.batch_size > 0, "at least 1"),
             (
-                "--gradient-accumulation",
+                "gradient_accumulation",
                 self.gradient_accumulation.to_string(),
                 (1..=self.batch_size.max(1)).contains(&self.gradient_accumulation),
                 "from 1 to the batch size",
             ),
-            ("--learning-rate", self.learning_rate.to_string(), positive(self.learning_rate), "above 0"),
+            ("learning_rate", self.learning_rate.to_string(), positive(self.learning_rate), "above 0"),
             (
-                "--loss",
+                "loss",
                 format!("{:?}", self.loss),
                 self.training_text == TrainingText::Prompt || self.loss == Loss::AllTokens,
                 "all-tokens with the codelab's training texts",
             ),
             (
-                "--soft-labels",
+                "soft_labels",
                 self.soft_labels.to_string(),
                 self.training_text == TrainingText::Prompt || !self.soft_labels,
                 "left out with the codelab's training texts",
             ),
             (
-                "--members",
+                "members",
                 self.members.to_string(),
                 self.members == 1 || self.members > 1 && self.validation == 0.0 && self.lora.layout == LoraLayout::Whole,
-                "at least 1, and 1 with --validation or --lora-layout per-head",
+                "at least 1, and 1 with validation or the layout per-head",
             ),
-            ("--warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
-            ("--max-tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),
-            ("--validation", self.validation.to_string(), (0.0..1.0).contains(&self.validation), "from 0 to below 1"),
+            ("warmup", self.warmup.to_string(), (0.0..=1.0).contains(&self.warmup), "from 0 to 1"),
+            ("max_tokens", self.max_tokens.to_string(), self.max_tokens > 0, "at least 1"),
+            ("validation", self.validation.to_string(), (0.0..1.0).contains(&self.validation), "from 0 to below 1"),
             (
-                "--patience",
+                "patience",
                 self.patience.map_or(String::from("none"), |patience| patience.to_string()),
                 self.patience.is_none_or(|patience| patience > 0 && self.validation > 0.0),
-                "at least 1, together with --validation",
+                "at least 1, together with validation",
             ),
             (
-                "--weight-decay",
+                "weight_decay",
                 optimizer.weight_decay.to_string(),
                 (0.0..f64::INFINITY).contains(&optimizer.weight_decay),
                 "at least 0",
             ),
-            ("--adam-epsilon", optimizer.epsilon.to_string(), positive(optimizer.epsilon), "above 0"),
-            ("--beta1", optimizer.beta1.to_string(), (0.0..1.0).contains(&optimizer.beta1), "from 0 to below 1"),
+            ("adam_epsilon", optimizer.epsilon.to_string(), positive(optimizer.epsilon), "above 0"),
+            ("beta1", optimizer.beta1.to_string(), (0.0..1.0).contains(&optimizer.beta1), "from 0 to below 1"),
             (
-                "--clip-norm",
+                "clip_norm",
                 optimizer.clip_norm.map_or(String::from("none"), |norm| norm.to_string()),
                 optimizer.clip_norm.is_none_or(positive),
                 "above 0",

@@ -1,14 +1,17 @@
-//! Files of results that a kill cannot leave half written: each time the whole file, renamed into place.
+//! Files of results that a kill cannot leave half written: each time the whole file, renamed into place; and what their lines share.
 
-use crate::classifier::write_atomically;
+use crate::data::dataset::Dataset;
 use crate::error::Error;
-use serde::Serialize;
+use crate::label::LabelSet;
+use crate::task::Task;
+use lincah_model::new_file::write_atomically;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Metrics, an object a fold or a run.
+/// Metrics, one object per fold or run.
 pub(crate) const RESULTS_FILE: &str = "results.jsonl";
-/// Out-of-fold probabilities, an object a row.
+/// Out-of-fold probabilities, one object per row.
 pub(crate) const PREDICTIONS_FILE: &str = "predictions.jsonl";
 
 /// What a folder holds.
@@ -41,7 +44,50 @@ impl FolderKind {
     }
 }
 
-/// The objects of a file with one a line; none if there is no such file.
+/// The true labels of a scored row: one, or any number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RowLabels {
+    /// Of exclusive labels.
+    One {
+        /// Its label.
+        label: String,
+    },
+    /// Of independent labels.
+    Any {
+        /// Its labels.
+        labels: Vec<String>,
+    },
+}
+
+impl RowLabels {
+    /// Those of a row of `data`.
+    pub(crate) fn of(data: &Dataset, row: usize) -> Self {
+        let names = data.labels.names();
+        match data.task {
+            Task::SingleLabel => Self::One { label: names[data.class_of(row)].clone() },
+            Task::MultiLabel => {
+                let has = names.iter().zip(&data.truth[row]).filter(|(_, has)| **has);
+                Self::Any { labels: has.map(|(name, _)| name.clone()).collect() }
+            }
+        }
+    }
+
+    /// Whether the row has each of `labels`; none where it has another.
+    pub(crate) fn truth(&self, labels: &LabelSet) -> Option<Vec<bool>> {
+        let names = match self {
+            Self::One { label } => std::slice::from_ref(label),
+            Self::Any { labels } => labels,
+        };
+        let mut truth = vec![false; labels.len()];
+        for name in names {
+            truth[labels.position(name)?] = true;
+        }
+        Some(truth)
+    }
+}
+
+/// The objects of a file with one per line; none if there is no such file.
 pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Error> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -58,10 +104,10 @@ pub(crate) fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Err
     text.lines().enumerate().map(parse).collect()
 }
 
-/// Writes one object a line.
+/// Writes one object per line.
 pub(crate) fn write_lines<T: Serialize>(path: &Path, objects: &[T]) -> Result<(), Error> {
     let lines = objects.iter().map(|object| serde_json::to_string(object).expect("a result serializes") + "\n");
-    write_atomically(path, lines.collect::<String>().as_bytes())
+    write_atomically(path, lines.collect::<String>().as_bytes()).map_err(Error::file("write", path))
 }
 
 /// Makes an output folder; one with other things in it than what `owned` names is refused.

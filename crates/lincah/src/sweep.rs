@@ -1,28 +1,30 @@
 //! Many trainings that differ in chosen settings, their results kept as they come.
 
+mod plan;
 mod table;
 mod worker;
 
 use crate::classifier::BaseModelRecord;
-use crate::data::dataset::LabelledDataset;
+use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
-use crate::evaluate::Evaluation;
+use crate::evaluation::Evaluation;
+use crate::folder_lock::FolderLock;
 use crate::prediction::Prediction;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
-use crate::results::{RESULTS_FILE, open_folder, read_lines, write_lines};
-use lincah_model::Compute;
+use crate::results::{RESULTS_FILE, RowLabels, open_folder, read_lines, write_lines};
+use lincah_model::{ComputeOptions, sha256};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 pub(crate) use table::recipe_settings;
 
+pub use plan::{SweepPlan, SweepRecipe};
 pub use table::varied_settings;
 
 const TABLE_FILE: &str = "results.csv";
@@ -36,9 +38,9 @@ pub struct PlannedRun {
     /// Seed of the split that the rows come from; only recorded.
     pub split_seed: u32,
     /// Rows to train on.
-    pub train: Arc<LabelledDataset>,
+    pub train: Arc<Dataset>,
     /// Rows to score.
-    pub test: Arc<LabelledDataset>,
+    pub test: Arc<Dataset>,
     /// What is asked of the model.
     pub prompt: Prompt,
     /// How it is trained.
@@ -73,21 +75,21 @@ pub struct RunResult {
 pub struct ScoredRow {
     /// The row in the file, from 1.
     pub row: u64,
-    /// Its true label.
-    pub label: String,
+    /// Its true label or labels.
+    #[serde(flatten)]
+    pub labels: RowLabels,
     /// The probability of each label, in the prompt's order.
     pub probabilities: Vec<f64>,
 }
 
 impl ScoredRow {
-    fn of(data: &LabelledDataset, predictions: &[Prediction]) -> Vec<Self> {
-        let rows = data.rows.iter().zip(&data.labels).zip(predictions);
-        let scored = |((&row, &label), prediction): ((&u64, &usize), &Prediction)| Self {
-            row,
-            label: data.label_names[label].clone(),
+    fn of(data: &Dataset, predictions: &[Prediction]) -> Vec<Self> {
+        let row = |(index, prediction): (usize, &Prediction)| Self {
+            row: data.rows[index],
+            labels: RowLabels::of(data, index),
             probabilities: prediction.probabilities.clone(),
         };
-        rows.map(scored).collect()
+        predictions.iter().enumerate().map(row).collect()
     }
 }
 
@@ -115,30 +117,37 @@ pub enum SweepEvent<'a> {
         /// Seconds that the others will take at this speed.
         seconds_left: f64,
     },
+    /// Nothing yet, a moment later.
+    Waiting,
 }
 
-/// A sweep in a folder: what is planned, and what is done.
+/// A sweep in a folder, which is locked: what is planned, and what is done.
 #[derive(Debug)]
 pub struct Sweep {
     folder: PathBuf,
     planned: Vec<(String, PlannedRun)>,
     /// All that the folder holds, of this plan and of earlier ones.
     results: Vec<RunResult>,
+    _lock: FolderLock,
 }
 
 impl Sweep {
     /// Plans runs in `folder`; those whose results are there already count as done, and results of other plans stay.
     ///
     /// # Errors
-    /// A folder of something else, a recipe out of range, results that cannot be read.
+    /// A folder of something else, or in use; a recipe out of range; results that cannot be read.
     pub fn open(folder: &Path, runs: Vec<PlannedRun>) -> Result<Self, Error> {
-        runs.iter().try_for_each(|run| run.recipe.check())?;
+        for run in &runs {
+            run.recipe.check()?;
+            run.recipe.check_task(run.prompt.task())?;
+        }
+        let lock = FolderLock::acquire(folder)?;
         open_folder(folder, RESULTS_FILE)?;
         let results = read_lines(&folder.join(RESULTS_FILE))?;
         // The file marks the folder as a sweep's from now on.
         write_lines(&folder.join(RESULTS_FILE), &results)?;
         let mut fingerprints = BTreeMap::new();
-        let mut of = |rows: &Arc<LabelledDataset>, soft_labels: bool| -> String {
+        let mut of = |rows: &Arc<Dataset>, soft_labels: bool| -> String {
             let fingerprint = || training_fingerprint(rows, soft_labels);
             fingerprints.entry((Arc::as_ptr(rows) as usize, soft_labels)).or_insert_with(fingerprint).clone()
         };
@@ -146,13 +155,12 @@ impl Sweep {
         for run in runs {
             let soft = run.recipe.soft_labels;
             let parts = (&run.model, of(&run.train, soft), of(&run.test, false), run.split_seed, &run.prompt, &run.recipe);
-            let json = serde_json::to_vec(&parts).expect("settings serialize");
-            let key: String = Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect();
+            let key = sha256::of_bytes(serde_json::to_vec(&parts).expect("settings serialize"));
             if planned.iter().all(|(other, _)| *other != key) {
                 planned.push((key, run));
             }
         }
-        Ok(Self { folder: folder.to_path_buf(), planned, results })
+        Ok(Self { folder: folder.to_path_buf(), planned, results, _lock: lock })
     }
 
     /// Runs planned.
@@ -170,22 +178,24 @@ impl Sweep {
         self.planned.iter().filter_map(|(key, _)| self.results.iter().find(|result| result.run == *key)).collect()
     }
 
-    /// Runs what is not done, `jobs` at once, each with a copy of the base model of its own.
+    /// Runs what is not done, `jobs` at once on one base model.
     ///
     /// Runs that differ in `epochs` alone are one training, scored at each, where [`Recipe::depends_on_length`] is false.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] once `stop` is true; a model that cannot be opened, files that cannot be written. Finished runs are kept.
+    /// [`Error::Interrupted`] once `on_event` asks to stop; a model that cannot be opened, files that cannot be written. Finished runs are
+    /// kept.
     pub fn run(
         &mut self,
-        (jobs, compute): (usize, Compute),
-        stop: &Arc<AtomicBool>,
-        on_event: &mut dyn FnMut(&SweepEvent),
+        jobs: usize,
+        compute: ComputeOptions,
+        on_event: &mut dyn FnMut(&SweepEvent) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let groups = self.groups();
         let (begun, cost) = (Instant::now(), groups.iter().map(worker::Group::cost).sum::<f64>());
         let (mut spent, runs) = (0.0, self.planned.len());
-        let outcome = worker::run_all(groups, (jobs, compute), stop, &mut |finished| {
+        let outcome = worker::run_all(groups, jobs, compute, &mut |finished| {
+            let Some(finished) = finished else { return Ok(on_event(&SweepEvent::Waiting)) };
             spent += finished.cost;
             let new = self.results.len()..self.results.len() + finished.results.len();
             for (result, rows) in finished.results {
@@ -193,12 +203,17 @@ impl Sweep {
                 self.results.push(result);
             }
             write_lines(&self.folder.join(RESULTS_FILE), &self.results)?;
+            table::write(&self.folder.join(TABLE_FILE), &self.results)?;
             let done = self.results().len();
             let seconds_left = begun.elapsed().as_secs_f64() * (cost - spent) / spent;
+            let mut asked = ControlFlow::Continue(());
             for (index, result) in self.results[new.clone()].iter().enumerate() {
-                on_event(&SweepEvent::Run { result, done: done - new.len() + index + 1, runs, seconds_left });
+                let done = done - new.len() + index + 1;
+                if on_event(&SweepEvent::Run { result, done, runs, seconds_left }).is_break() {
+                    asked = ControlFlow::Break(());
+                }
             }
-            table::write(&self.folder.join(TABLE_FILE), &self.results)
+            Ok(asked)
         });
         table::write(&self.folder.join(TABLE_FILE), &self.results)?;
         outcome

@@ -8,18 +8,20 @@ mod plan;
 mod questions;
 
 use crate::base_model::BaseModel;
-use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord};
+use crate::baseline::TfidfBaseline;
+use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord, ScoredDataset};
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::report::Duplicates;
 use crate::data::text_columns::TextColumns;
 use crate::error::Error;
 use crate::folder_lock::FolderLock;
+use crate::overrides::RecipeOverrides;
 use crate::prediction::Prediction;
 use crate::prompt::{Prompt, PromptEncoder};
 use crate::recipe::Recipe;
 use crate::scoring::Scoring;
-use job::{TrainingJob, is_finished};
+use job::TrainingJob;
 use lincah_model::TokenBatch;
 use plan::Plan;
 use std::ops::ControlFlow;
@@ -65,6 +67,17 @@ pub struct EpochScores {
     pub scoring_seconds: f64,
 }
 
+/// A classifier, and what it makes of the rows kept from its training.
+#[derive(Debug)]
+pub struct TrainingOutcome {
+    /// The classifier.
+    pub classifier: AgileClassifier,
+    /// What it makes of the holdout.
+    pub scored: Option<ScoredDataset>,
+    /// What TF-IDF with logistic regression, trained on the same rows, makes of it.
+    pub tfidf: Option<ScoredDataset>,
+}
+
 /// What a training ends with.
 pub(crate) struct Trained {
     pub(crate) classifier: AgileClassifier,
@@ -82,6 +95,15 @@ impl Trainer {
         let scoring = Scoring::resolve(base, prompt, recipe.max_tokens)?;
         let checkpoint_interval = Duration::from_secs(20);
         Ok(Self { base: base.clone(), scoring, recipe, folder: None, resume: false, checkpoint_interval, text_columns: None })
+    }
+
+    /// A trainer with the default prompt about the labels of `data`, and the recipe that is suggested for as many rows and this model.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn suggested(base: &BaseModel, data: &Dataset) -> Result<Self, Error> {
+        let recipe = RecipeOverrides::default().recipe(data, base.sizes());
+        Self::new(base, Prompt::new(data.task, data.labels.clone())?, recipe)
     }
 
     /// Keeps checkpoints and `training.jsonl` in `folder`, which must be empty or absent unless `resume`, and saves the classifier there.
@@ -117,6 +139,28 @@ impl Trainer {
         on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
     ) -> Result<AgileClassifier, Error> {
         Ok(self.run(data, None, on_event)?.classifier)
+    }
+
+    /// Trains on `train`, scores `holdout` if there is one, and sets TF-IDF with logistic regression on the same rows beside it. The folder's
+    /// classifier has the metrics.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub fn fit_and_evaluate(
+        &self,
+        train: &Dataset,
+        holdout: Option<&Dataset>,
+        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<TrainingOutcome, Error> {
+        let mut classifier = self.fit(train, on_event)?;
+        let Some(holdout) = holdout else { return Ok(TrainingOutcome { classifier, scored: None, tfidf: None }) };
+        let scored = classifier.evaluate(holdout)?;
+        classifier.set_metrics(scored.evaluation.clone());
+        if let Some(folder) = &self.folder {
+            classifier.save(folder)?;
+        }
+        let tfidf = TfidfBaseline::evaluate(train, holdout)?;
+        Ok(TrainingOutcome { classifier, scored: Some(scored), tfidf: Some(tfidf) })
     }
 
     /// Trains like [`Trainer::fit`], and scores texts after some of the epochs as the classifier of that moment does.
@@ -189,8 +233,4 @@ impl Trainer {
         job::check_folder(folder, self.resume)
     }
 
-    /// Whether the folder holds the finished classifier of an earlier training.
-    pub(crate) fn is_finished(folder: &Path) -> bool {
-        is_finished(folder)
-    }
 }

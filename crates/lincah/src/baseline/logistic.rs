@@ -1,6 +1,7 @@
 //! Logistic regression on sparse rows.
 
 use super::features::SparseRow;
+use crate::softmax::softmax;
 
 /// Gradients are followed until their largest entry is below this.
 const TOLERANCE: f64 = 1e-6;
@@ -61,10 +62,7 @@ impl LogisticRegression {
     pub(super) fn probabilities(&self, row: &SparseRow) -> Vec<f64> {
         let logits: Vec<f64> =
             (0..self.classes).map(|class| self.vector(class).map_or(0.0, |first| self.logit(first, row))).collect();
-        let highest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let powers: Vec<f64> = logits.iter().map(|logit| (logit - highest).exp()).collect();
-        let sum: f64 = powers.iter().sum();
-        powers.iter().map(|power| power / sum).collect()
+        softmax(&logits)
     }
 
     /// Where a class's weights begin; the first of two classes has none.

@@ -1,10 +1,10 @@
-//! `results.csv`: a run a row, for spreadsheets and data frames.
+//! `results.csv`: one row per run, for spreadsheets and data frames.
 
 use super::{PlannedRun, RunResult};
-use crate::classifier::write_atomically;
 use crate::error::Error;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
+use lincah_model::new_file::write_atomically;
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -25,32 +25,27 @@ pub(super) fn write(path: &Path, results: &[RunResult]) -> Result<(), Error> {
         writer.write_record(row.values().map(cell)).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| Error::file("write", path)(error.into_error()))?;
-    write_atomically(path, &bytes)
+    write_atomically(path, &bytes).map_err(Error::file("write", path))
 }
 
 fn row(result: &RunResult) -> Map<String, Value> {
     let mut row = result.settings();
     let evaluation = result.evaluation.as_ref();
-    let intervals = evaluation.and_then(|evaluation| evaluation.intervals.as_ref());
     let mut put = |name: &str, value: Option<f64>| row.insert(name.to_string(), Value::from(value));
     put("n", evaluation.map(|evaluation| evaluation.n as f64));
-    for (name, value, interval) in [
-        ("f1", evaluation.map(|all| all.f1), intervals.map(|all| all.f1)),
-        ("precision", evaluation.map(|all| all.precision), intervals.map(|all| all.precision)),
-        ("recall", evaluation.map(|all| all.recall), intervals.map(|all| all.recall)),
-        ("accuracy", evaluation.map(|all| all.accuracy), intervals.map(|all| all.accuracy)),
-        ("macro_f1", evaluation.map(|all| all.macro_f1), intervals.map(|all| all.macro_f1)),
-        ("roc_auc", evaluation.and_then(|all| all.roc_auc), intervals.and_then(|all| all.roc_auc)),
-        ("pr_auc", evaluation.and_then(|all| all.pr_auc), intervals.and_then(|all| all.pr_auc)),
-    ] {
-        put(name, value);
-        put(&format!("{name}_low"), interval.map(|interval| interval[0]));
-        put(&format!("{name}_high"), interval.map(|interval| interval[1]));
+    // The baseline's columns are there for a run that diverged, too.
+    for score in &result.tfidf.scores {
+        let (key, found) = (score.metric.key(), evaluation.and_then(|evaluation| evaluation.score(score.metric)));
+        let interval = found.and_then(|score| score.interval);
+        put(key, found.and_then(|score| score.value));
+        put(&format!("{key}_low"), interval.map(|interval| interval[0]));
+        put(&format!("{key}_high"), interval.map(|interval| interval[1]));
     }
     put("log_loss", evaluation.map(|all| all.log_loss));
-    put("majority_f1", Some(result.tfidf.baseline_f1));
-    put("tfidf_f1", Some(result.tfidf.f1));
-    put("tfidf_roc_auc", result.tfidf.roc_auc);
+    for metric in result.tfidf.headline() {
+        put(&format!("majority_{}", metric.key()), result.tfidf.score(metric).and_then(|score| score.constant_answer));
+        put(&format!("tfidf_{}", metric.key()), result.tfidf.value(metric));
+    }
     put("seconds", Some(result.seconds));
     row
 }
@@ -110,7 +105,7 @@ pub(crate) fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, V
         ("adam_epsilon", Value::from(recipe.optimizer.epsilon)),
         ("clip_norm", Value::from(recipe.optimizer.clip_norm)),
         ("max_tokens", Value::from(recipe.max_tokens)),
-        ("prompt", Value::from(prompt.render("{text}"))),
+        ("prompt", Value::from(prompt.render_all("{text}"))),
         ("members", Value::from(recipe.members)),
         ("seed", Value::from(recipe.seed)),
     ];

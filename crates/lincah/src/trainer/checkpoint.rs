@@ -9,6 +9,15 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+/// Removes the checkpoint of a training whose classifier is saved.
+pub(crate) fn remove_checkpoint(folder: &Path) -> Result<(), Error> {
+    let path = folder.join(CHECKPOINT_FILE);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
 pub(super) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 const STATE_KEY: &str = "state";
 /// Bytes; adapter, moments, best epoch and members are some ten times the adapter.

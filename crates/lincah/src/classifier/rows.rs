@@ -1,0 +1,67 @@
+//! The rows that a trained classifier is scored on, and whether it was trained on them.
+
+use super::folder::ClassifierRecord;
+use crate::data::DataError;
+use crate::data::dataset::{Dataset, DatasetOptions, LabelColumns, PositiveAt};
+use crate::data::records::ReadOptions;
+use crate::label::LabelSet;
+use std::path::Path;
+
+/// What is known of a classifier's training rows, given rows to score and the others of the same file.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrainingRows {
+    /// The rows to score are the very rows that it was trained on.
+    Scored,
+    /// They are among the others: these.
+    Others(Dataset),
+    /// The others are not those that it was trained on, so some of the rows to score may be.
+    NotAmongOthers,
+    /// There are no others to look at.
+    Unknown,
+}
+
+impl ClassifierRecord {
+    /// Looks for the rows that the classifier was trained on. `train --train-size` takes the first of them.
+    pub fn training_rows(&self, scored: &Dataset, others: Option<&Dataset>) -> TrainingRows {
+        if self.was_trained_on(scored) {
+            return TrainingRows::Scored;
+        }
+        let Some(others) = others else { return TrainingRows::Unknown };
+        let trained_on = self.data.rows + self.data.validation_rows;
+        let train = others.subset(&(0..trained_on.min(others.len())).collect::<Vec<_>>());
+        if self.was_trained_on(&train) { TrainingRows::Others(train) } else { TrainingRows::NotAmongOthers }
+    }
+
+    /// Reads labelled rows for the classifier: its labels in its order, and numbers made labels of as in training unless `options` say
+    /// otherwise. Where `options` name no columns of independent labels, they are named as the labels; other columns are taken in the labels'
+    /// order. `-` is standard input.
+    ///
+    /// # Errors
+    /// As [`Dataset::read`]; another number of columns than labels.
+    pub fn read_rows(&self, path: &Path, read: &ReadOptions, options: &DatasetOptions) -> Result<Dataset, DataError> {
+        let labels = self.prompt.labels();
+        let mut options = DatasetOptions { labels: columns_for(&options.labels, labels)?, ..options.clone() };
+        let found = Dataset::read_from(path, read, &options);
+        let data = match (found, self.data.threshold) {
+            (Err(DataError::NeedsPositiveAt { .. }), Some(threshold)) if options.positive_at.is_none() => {
+                options.positive_at = Some(PositiveAt::Value(threshold));
+                Dataset::read_from(path, read, &options)?
+            }
+            (found, _) => found?,
+        };
+        Ok(Dataset { labels: labels.clone(), ..data })
+    }
+}
+
+fn columns_for(columns: &LabelColumns, labels: &LabelSet) -> Result<LabelColumns, DataError> {
+    let names = labels.names().to_vec();
+    Ok(match columns.clone() {
+        LabelColumns::One { column, .. } => LabelColumns::One { column, labels: names },
+        LabelColumns::List { column, separator, .. } => LabelColumns::List { column, separator, labels: names },
+        LabelColumns::Each(columns) if columns.is_empty() => LabelColumns::Each(names),
+        LabelColumns::Each(columns) if columns.len() != names.len() => {
+            return Err(DataError::ColumnCount { columns, labels: names });
+        }
+        columns @ LabelColumns::Each(_) => columns,
+    })
+}
