@@ -1,6 +1,6 @@
 //! All that a training needs to go on as if it had never stopped, in one file.
 
-use crate::classifier::write_atomically;
+use lincah_model::new_file::write_atomically;
 use crate::error::Error;
 use lincah_model::lora::AdapterTensor;
 use lincah_model::{Adapter, LoraConfig, Moments, OptimizerState, regular_file};
@@ -89,7 +89,7 @@ impl Checkpoint {
             (key.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("the bytes are the shape's"))
         });
         let serialized = safetensors::serialize(views, Some(metadata)).expect("arrays of f32 serialize");
-        write_atomically(&path, &serialized)
+        write_atomically(&path, &serialized).map_err(Error::file("write", &path))
     }
 
     /// Reads the checkpoint of a folder, for a training of `steps` steps.
