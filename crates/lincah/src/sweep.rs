@@ -139,7 +139,7 @@ impl Sweep {
         write_lines(&folder.join(RESULTS_FILE), &results)?;
         let mut fingerprints = BTreeMap::new();
         let mut of = |rows: &Arc<LabelledDataset>, soft_labels: bool| -> String {
-            let fingerprint = || training_fingerprint(rows, soft_labels);
+            let fingerprint = || training_fingerprint(rows.as_ref(), soft_labels);
             fingerprints.entry((Arc::as_ptr(rows) as usize, soft_labels)).or_insert_with(fingerprint).clone()
         };
         let mut planned: Vec<(String, PlannedRun)> = Vec::with_capacity(runs.len());
