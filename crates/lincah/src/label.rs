@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The most labels of a classifier: its prompt names every one.
+pub const MAX_LABELS: usize = 256;
+
 /// Two or more different labels in a fixed order; the last is the positive class of two-class metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
@@ -18,6 +21,12 @@ pub enum LabelError {
         /// Labels given.
         found: usize,
     },
+    /// A prompt could not name them all.
+    #[error("{found} labels were given; a classifier has at most {MAX_LABELS}")]
+    TooMany {
+        /// Labels given.
+        found: usize,
+    },
     /// A label is empty.
     #[error("label {position} is empty")]
     Empty {
@@ -25,13 +34,13 @@ pub enum LabelError {
         position: usize,
     },
     /// A label has white space at an end or a line break inside, which a prompt would not keep apart.
-    #[error("label `{label}` has white space at its start or end, or a line break; take it out")]
+    #[error("label `{}` has white space at its start or end, or a line break; take it out", label.escape_debug())]
     WhiteSpace {
         /// The label.
         label: String,
     },
     /// A label is there twice.
-    #[error("label `{label}` was given twice")]
+    #[error("label `{}` was given twice", label.escape_debug())]
     Duplicate {
         /// The label.
         label: String,
@@ -42,11 +51,14 @@ impl LabelSet {
     /// Labels in their order.
     ///
     /// # Errors
-    /// Fewer than two labels, an empty one, one with white space at an end or a line break inside, the same twice.
+    /// Fewer than two labels or more than [`MAX_LABELS`], an empty one, one with white space at an end or a line break inside, the same twice.
     pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self, LabelError> {
         let names: Vec<String> = names.into_iter().map(Into::into).collect();
         if names.len() < 2 {
             return Err(LabelError::TooFew { found: names.len() });
+        }
+        if names.len() > MAX_LABELS {
+            return Err(LabelError::TooMany { found: names.len() });
         }
         let mut seen = std::collections::HashSet::with_capacity(names.len());
         for (index, label) in names.iter().enumerate() {
@@ -83,6 +95,43 @@ impl LabelSet {
     pub fn positive(&self) -> &str {
         &self.names[self.names.len() - 1]
     }
+
+    /// Whether the last of two labels, the positive class, reads as the negation of the first: `not_hate` beside `hate`, `non-toxic`, `no
+    /// spam`, `unsafe` beside `safe`. Meant for labels in alphabetical order; an order that somebody chose needs no hint.
+    pub fn looks_negated(&self) -> Option<Negation<'_>> {
+        let [first, last] = self.names.as_slice() else { return None };
+        negates(last, first).then_some(Negation { negation: last, stem: first })
+    }
+}
+
+/// Labels that differ only by case or white space, in groups of two or more.
+pub fn similar(labels: &[String]) -> Vec<Vec<String>> {
+    let alike = |name: &str| name.to_lowercase().split_whitespace().collect::<String>();
+    let mut groups: Vec<(String, Vec<String>)> = Vec::new();
+    for name in labels {
+        let key = alike(name);
+        match groups.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, group)) => group.push(name.clone()),
+            None => groups.push((key, vec![name.clone()])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).filter(|group| group.len() > 1).collect()
+}
+
+/// Two labels of which one reads as the negation of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Negation<'a> {
+    /// The negated label.
+    pub negation: &'a str,
+    /// What it negates.
+    pub stem: &'a str,
+}
+
+/// Whether `label` is `stem` behind `not`, `non` or `no`, or behind `un`, whatever the case and what separates the words.
+fn negates(label: &str, stem: &str) -> bool {
+    let words = |text: &str| text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    let (label, stem) = (words(label), words(stem));
+    !stem.is_empty() && ["not", "non", "no", "un"].iter().any(|prefix| label.strip_prefix(prefix) == Some(stem.as_str()))
 }
 
 impl TryFrom<Vec<String>> for LabelSet {
@@ -122,6 +171,46 @@ mod tests {
         for padded in [" a", "a ", "\ta", "a\nb", "a\rb", "  "] {
             assert_eq!(refused(&["x", padded]), LabelError::WhiteSpace { label: padded.to_owned() });
         }
+    }
+
+    #[test]
+    fn too_many_labels_are_refused_at_once() {
+        let names = |count: usize| (0..count).map(|label| label.to_string());
+        assert_eq!(LabelSet::new(names(MAX_LABELS)).unwrap().len(), MAX_LABELS);
+        assert_eq!(LabelSet::new(names(2000)).unwrap_err(), LabelError::TooMany { found: 2000 });
+    }
+
+    #[test]
+    fn a_message_has_no_control_characters() {
+        let error = LabelSet::new(["a", "b\u{1b}[31m\nc"]).unwrap_err().to_string();
+        assert!(error.starts_with(r"label `b\u{1b}[31m\nc` has white space"), "{error}");
+    }
+
+    #[test]
+    fn negations_are_recognized() {
+        let negated = |names: [&str; 2]| LabelSet::new(names).unwrap().looks_negated().is_some();
+        let yes = [
+            ["hate", "not_hate"],
+            ["toxic", "non-toxic"],
+            ["Spam", "no spam"],
+            ["safe", "unsafe"],
+            ["hate", "NotHate"],
+            ["ok", "not ok"],
+        ];
+        yes.into_iter().for_each(|names| assert!(negated(names), "{names:?}"));
+        let no = [["not_hate", "hate"], ["note", "notebook"], ["a", "b"], ["negative", "positive"], ["no", "yes"], ["-", "not"]];
+        no.into_iter().for_each(|names| assert!(!negated(names), "{names:?}"));
+        let three = LabelSet::new(["a", "not a", "b"]).unwrap();
+        assert_eq!(three.looks_negated(), None);
+        let found = LabelSet::new(["hate", "not_hate"]).unwrap();
+        assert_eq!(found.looks_negated(), Some(Negation { negation: "not_hate", stem: "hate" }));
+    }
+
+    #[test]
+    fn labels_that_differ_by_case_or_spaces_are_similar() {
+        let labels = LabelSet::new(["Bug", "idea", "bug", "off topic", "Off  Topic", "b u g"]).unwrap();
+        assert_eq!(similar(labels.names()), [vec!["Bug", "bug", "b u g"], vec!["off topic", "Off  Topic"]]);
+        assert!(similar(&["a".to_owned(), "b".to_owned()]).is_empty());
     }
 
     #[test]

@@ -1,154 +1,172 @@
-//! Labelled texts, read from records.
-//!
-//! # How a label column becomes classes
-//! The last of `labels` is the positive class of the metrics.
-//! - *Names*: each value is exactly one of `labels`. Without `labels` they are the distinct values, sorted, at most 100.
-//! - *Booleans* (`true`, `false` in any case of letters) and *whole numbers* from 0: false or 0 is the first label, true or 1 the
-//!   second, and so on.
-//! - *Numbers with a cut* (`positive_at`), such as the fraction of annotators who said yes: below the cut is the first label,
-//!   at or above it the second. The cut [`PositiveAt::Median`] is the median over **all rows of the file, before any split**,
-//!   so a row that is held out later has its share in it.
-//!
-//! Values of delimited text are names if any of them is one of `labels`; otherwise the first value says what they all are.
+//! Labelled texts of either task, read from records. How columns become labels is told in [`label_columns`](super::label_columns).
 
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::str::FromStr;
 
-use super::error::{DataError, Names, Place, excerpt};
-use super::records::{ReadOptions, Record, RecordReader, Value};
+use super::error::DataError;
+use super::label_columns::{Assigned, LabelCells, LabelRule};
+use super::label_map::LabelMap;
+use super::place::Names;
+use super::records::{ReadOptions, RecordReader};
+use super::skipped::{self, SkippedRow};
+use super::split::{Split, stratified_folds, validation_split};
+use super::stratification::{multi_label_folds, multi_label_validation_split};
+use super::text_columns::TextColumns;
+use crate::label::LabelSet;
+use crate::task::Task;
 
-/// The most distinct values that are taken for labels when none are given.
-pub const MAX_INFERRED_LABELS: usize = 100;
+pub use super::label_columns::{LabelColumns, MAX_INFERRED_LABELS, PositiveAt};
+pub use super::labelled::{LabelledDataset, LabelledDatasetOptions};
 
-/// From which value on a row of a numeric label column is positive.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum PositiveAt {
-    /// At or above this value.
-    Value(f64),
-    /// At or above the column's median; of an even number of rows, the mean of the middle two.
-    Median,
+/// Which columns hold texts and labels, and how labels become those of the data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DatasetOptions {
+    /// The column or columns that make a text.
+    pub text_columns: TextColumns,
+    /// The column or columns with the labels.
+    pub labels: LabelColumns,
+    /// From which number on a row has the last of two exclusive labels, or an independent label.
+    pub positive_at: Option<PositiveAt>,
+    /// Which of two exclusive labels is the positive class: it is put last. Where numbers or booleans are the classes, their order says
+    /// which it is, and another one here is refused.
+    pub positive: Option<String>,
+    /// Other names for the labels in the data.
+    pub label_map: LabelMap,
+    /// Refuses rows without text or label, which are otherwise left out and listed in [`Dataset::skipped`].
+    pub strict: bool,
 }
 
-impl FromStr for PositiveAt {
-    type Err = DataError;
+impl DatasetOptions {
+    /// Texts in one column, and labels; all else as it is by default.
+    pub fn new(text_column: impl Into<String>, labels: LabelColumns) -> Self {
+        let text_columns = TextColumns::new([text_column.into()]);
+        Self { text_columns, labels, positive_at: None, positive: None, label_map: LabelMap::default(), strict: false }
+    }
 
-    /// `median`, or a finite number.
-    fn from_str(text: &str) -> Result<Self, DataError> {
-        match text.trim().parse::<f64>() {
-            _ if text.trim().eq_ignore_ascii_case("median") => Ok(PositiveAt::Median),
-            Ok(value) if value.is_finite() => Ok(PositiveAt::Value(value)),
-            _ => Err(DataError::Cut { found: excerpt(text) }),
+    fn rule(&self) -> LabelRule<'_> {
+        LabelRule { positive_at: self.positive_at, map: &self.label_map }
+    }
+
+    fn check(&self) -> Result<(), DataError> {
+        self.labels.check(&self.rule())?;
+        let columns = self.labels.columns();
+        match (self.text_columns.columns.as_slice(), &self.positive) {
+            ([], _) => Err(DataError::NoTextColumn),
+            (_, Some(positive)) if self.labels.task() == Task::MultiLabel => {
+                Err(DataError::Positive { positive: positive.clone(), labels: Names(columns) })
+            }
+            (texts, _) => match texts.iter().find(|column| columns.contains(column)) {
+                Some(column) => Err(DataError::SameColumn { column: column.clone() }),
+                None => Ok(()),
+            },
         }
+    }
+
+    /// The text columns, then those of the labels.
+    fn columns(&self, read: &ReadOptions) -> ReadOptions {
+        let columns = [self.text_columns.columns.clone(), self.labels.columns()].concat();
+        ReadOptions { columns: Some(columns), and_all: false, ..read.clone() }
     }
 }
 
-/// Which columns hold texts and labels, and how labels become classes (see the [module](self)).
+/// Texts with the labels of each. All vectors but `skipped` have an entry per row.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LabelledDatasetOptions {
-    /// The column with the texts.
-    pub text_column: String,
-    /// The column with the labels.
-    pub label_column: String,
-    /// The labels in order; if empty, the distinct values of a text column.
-    pub labels: Vec<String>,
-    /// The cut of a numeric label column.
-    pub positive_at: Option<PositiveAt>,
-}
-
-/// Texts with the class of each. All vectors but `label_names` have one entry a row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LabelledDataset {
+pub struct Dataset {
     /// The texts.
     pub texts: Vec<String>,
-    /// The class of each text, an index into `label_names`.
-    pub labels: Vec<usize>,
-    /// The labels' names; the last is the positive class.
-    pub label_names: Vec<String>,
-    /// The label column's numbers, where a cut made the classes.
-    pub fractions: Option<Vec<f64>>,
     /// The row in the file that each text comes from, from 1.
     pub rows: Vec<u64>,
-    /// The cut that made the classes, the median's value if that was asked for.
-    pub cut: Option<f64>,
+    /// The labels in order; the last of two exclusive ones is the positive class.
+    pub labels: LabelSet,
+    /// Whether the labels are exclusive or independent.
+    pub task: Task,
+    /// Whether each row has each label; exactly one of exclusive labels. `[rows][labels]`
+    pub truth: Vec<Vec<bool>>,
+    /// The data's numbers, where they are numbers: [1 - f, f] for the number f of exclusive labels, else a fraction per label.
+    /// `[rows][labels]`
+    pub fractions: Option<Vec<Vec<f64>>>,
+    /// What made labels of numbers, the median's value if that was asked for. Independent labels always have one, though with lists it
+    /// decides nothing.
+    pub threshold: Option<f64>,
+    /// Rows of the file that were left out. A subset has none.
+    pub skipped: Vec<SkippedRow>,
 }
 
-impl LabelledDataset {
+impl Dataset {
     /// Reads a file, whose format and delimiter are found unless `read` gives them (its columns are ignored).
     ///
     /// # Errors
-    /// Those of [`RecordReader`]; an empty or missing text or label, with its row; a label outside the set; a number without a
-    /// cut or a cut without numbers; fewer than two classes among the rows.
-    pub fn read(path: &Path, read: &ReadOptions, options: &LabelledDatasetOptions) -> Result<Self, DataError> {
-        Self::check_labels(options)?;
-        Self::from_records(RecordReader::open(path, &Self::columns(read, options))?, options)
+    /// Those of [`RecordReader`]; columns, labels or a threshold that do not fit together; a value that is no label, with its row; fewer
+    /// than two classes of exclusive labels among the rows; no usable row; with [`DatasetOptions::strict`], a row without text or label.
+    pub fn read(path: &Path, read: &ReadOptions, options: &DatasetOptions) -> Result<Self, DataError> {
+        options.check()?;
+        Self::from_records(RecordReader::open(path, &options.columns(read))?, options)
     }
 
-    /// Reads standard input; otherwise as [`LabelledDataset::read`].
+    /// Reads standard input; otherwise as [`Dataset::read`].
     ///
     /// # Errors
-    /// As [`LabelledDataset::read`].
-    pub fn read_stdin(read: &ReadOptions, options: &LabelledDatasetOptions) -> Result<Self, DataError> {
-        Self::check_labels(options)?;
-        Self::from_records(RecordReader::stdin(&Self::columns(read, options))?, options)
+    /// As [`Dataset::read`].
+    pub fn read_stdin(read: &ReadOptions, options: &DatasetOptions) -> Result<Self, DataError> {
+        options.check()?;
+        Self::from_records(RecordReader::stdin(&options.columns(read))?, options)
     }
 
-    fn columns(read: &ReadOptions, options: &LabelledDatasetOptions) -> ReadOptions {
-        let columns = vec![options.text_column.clone(), options.label_column.clone()];
-        ReadOptions { columns: Some(columns), ..read.clone() }
-    }
-
-    fn check_labels(options: &LabelledDatasetOptions) -> Result<(), DataError> {
-        let labels = &options.labels;
-        let names = || Names(labels.clone());
-        let distinct: BTreeSet<&String> = labels.iter().collect();
-        let empty = labels.iter().any(|label| label.trim().is_empty());
-        if labels.len() == 1 || distinct.len() < labels.len() || empty {
-            return Err(DataError::LabelSet { labels: names() });
-        }
-        match options.positive_at {
-            Some(_) if labels.len() != 2 => Err(DataError::CutNeedsTwoLabels { labels: names() }),
-            Some(PositiveAt::Value(value)) if !value.is_finite() => Err(DataError::Cut { found: value.to_string() }),
-            _ => Ok(()),
-        }
-    }
-
-    fn from_records(reader: RecordReader, options: &LabelledDatasetOptions) -> Result<Self, DataError> {
+    fn from_records(reader: RecordReader, options: &DatasetOptions) -> Result<Self, DataError> {
         let input = reader.input().to_owned();
-        let (mut texts, mut column) = (Vec::new(), LabelColumn { input, name: options.label_column.clone(), cells: Vec::new() });
+        let (mut texts, mut cells, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         for record in reader {
-            let Record { place, columns, mut values } = record?;
-            let label = values.swap_remove(1);
-            let is_missing = matches!(&label, Value::Missing) || matches!(&label, Value::Text(text) if text.trim().is_empty());
-            let record = Record { place, columns, values };
-            texts.push(record.text(0)?.to_owned());
-            if is_missing {
-                return Err(DataError::MissingLabel { place: record.place, column: column.name });
+            let mut record = record?;
+            let text = options.text_columns.of(&record);
+            let values = record.values.split_off(options.text_columns.columns.len());
+            match text.and_then(|text| options.labels.check_present(&record.place, &values).map(|()| text)) {
+                Ok(text) => {
+                    texts.push(text);
+                    cells.push(LabelCells { place: record.place, values });
+                }
+                Err(error) => match error.skip_reason().filter(|_| !options.strict) {
+                    Some(reason) => skipped.push(SkippedRow { row: record.place.row, reason }),
+                    None => return Err(error),
+                },
             }
-            column.cells.push((record.place, label));
         }
-        let classes = column.classes(options)?;
-        let first = classes.labels[0];
-        if classes.labels.iter().all(|&label| label == first) {
-            let label = classes.names[first].clone();
-            return Err(DataError::OneClass { input: column.input, rows: texts.len(), label });
+        if texts.is_empty() {
+            let reasons = skipped::summary(&skipped, skipped.len()).unwrap_or_default();
+            return Err(DataError::NoUsableRows { input, reasons });
         }
-        let rows = column.cells.iter().map(|(place, _)| place.row).collect();
-        let Classes { names, labels, fractions, cut } = classes;
-        Ok(Self { texts, labels, label_names: names, fractions, rows, cut })
+        let assigned = options.labels.assign(&input, &cells, &options.rule())?;
+        let task = options.labels.task();
+        if let (Task::SingleLabel, Some(class)) = (task, only_class(&assigned.truth)) {
+            return Err(DataError::OneClass { input, rows: texts.len(), label: assigned.names[class].clone() });
+        }
+        let Assigned { names, truth, fractions, threshold, by_name } = assigned;
+        let labels = LabelSet::new(names)?;
+        let rows = cells.iter().map(|cells| cells.place.row).collect();
+        let dataset = Self { texts, rows, labels, task, truth, fractions, threshold, skipped };
+        match &options.positive {
+            Some(positive) => dataset.with_positive(positive, by_name),
+            None => Ok(dataset),
+        }
     }
 
-    /// The probabilities of each row's labels as soft targets, [1 - f, f] for the fraction f that the cut was made in.
-    ///
-    /// # Errors
-    /// [`DataError::NoFractions`] where no cut was made, [`DataError::FractionOutside`].
-    pub fn soft_targets(&self) -> Result<Vec<[f64; 2]>, DataError> {
-        let fractions = self.fractions.as_ref().ok_or(DataError::NoFractions)?;
-        let target = |(&fraction, &row): (&f64, &u64)| match fraction {
-            0.0..=1.0 => Ok([1.0 - fraction, fraction]),
-            _ => Err(DataError::FractionOutside { row, fraction }),
-        };
-        fractions.iter().zip(&self.rows).map(target).collect()
+    /// The same with `positive` as the last of two labels.
+    fn with_positive(mut self, positive: &str, by_name: bool) -> Result<Self, DataError> {
+        let names = self.labels.names();
+        let refused = || DataError::Positive { positive: positive.to_owned(), labels: Names(names.to_vec()) };
+        match self.labels.position(positive) {
+            Some(_) if names.len() != 2 => return Err(refused()),
+            None => return Err(refused()),
+            Some(1) => return Ok(self),
+            Some(_) if !by_name => {
+                return Err(DataError::PositiveOfNumbers {
+                    positive: positive.to_owned(),
+                    last: self.labels.positive().to_owned(),
+                });
+            }
+            Some(_) => {}
+        }
+        self.labels = LabelSet::new(names.iter().rev().cloned())?;
+        self.truth.iter_mut().for_each(|row| row.reverse());
+        Ok(self)
     }
 
     /// The number of rows.
@@ -165,131 +183,107 @@ impl LabelledDataset {
     pub fn subset(&self, indices: &[usize]) -> Self {
         Self {
             texts: indices.iter().map(|&index| self.texts[index].clone()).collect(),
-            labels: indices.iter().map(|&index| self.labels[index]).collect(),
-            label_names: self.label_names.clone(),
-            fractions: self.fractions.as_ref().map(|all| indices.iter().map(|&index| all[index]).collect()),
             rows: indices.iter().map(|&index| self.rows[index]).collect(),
-            cut: self.cut,
+            labels: self.labels.clone(),
+            task: self.task,
+            truth: indices.iter().map(|&index| self.truth[index].clone()).collect(),
+            fractions: self.fractions.as_ref().map(|all| indices.iter().map(|&index| all[index].clone()).collect()),
+            threshold: self.threshold,
+            skipped: Vec::new(),
         }
     }
-}
 
-/// The label column as it was read.
-struct LabelColumn {
-    input: String,
-    name: String,
-    cells: Vec<(Place, Value)>,
-}
-
-struct Classes {
-    names: Vec<String>,
-    labels: Vec<usize>,
-    fractions: Option<Vec<f64>>,
-    cut: Option<f64>,
-}
-
-impl LabelColumn {
-    fn classes(&self, options: &LabelledDatasetOptions) -> Result<Classes, DataError> {
-        if let Some(positive_at) = options.positive_at {
-            return self.cut(positive_at, &options.labels);
-        }
-        let is_name = |value: &Value| matches!(value, Value::Text(text) if options.labels.contains(text));
-        let first_is_ordinal = self.cells.first().is_some_and(|(_, value)| number(value).is_some());
-        if first_is_ordinal && !self.cells.iter().any(|(_, value)| is_name(value)) {
-            return self.ordinal(&options.labels);
-        }
-        let names = if options.labels.is_empty() { self.distinct_names()? } else { options.labels.clone() };
-        let labels = (self.cells.iter())
-            .map(|(place, value)| {
-                let position = names.iter().position(|name| matches!(value, Value::Text(text) if text == name));
-                position.ok_or_else(|| DataError::UnknownLabel {
-                    place: place.clone(),
-                    column: self.name.clone(),
-                    found: excerpt(&value.to_string()),
-                    labels: Names(names.clone()),
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Classes { names, labels, fractions: None, cut: None })
+    /// The class of a row: the first label that it has, which is the only one if labels are exclusive. A row without any is of the first
+    /// class, so ask for exclusive labels only.
+    pub fn class_of(&self, row: usize) -> usize {
+        self.truth[row].iter().position(|&has| has).unwrap_or(0)
     }
 
-    fn distinct_names(&self) -> Result<Vec<String>, DataError> {
-        let mut names = BTreeSet::new();
-        for (_, value) in &self.cells {
-            if let Value::Text(text) = value {
-                names.insert(text.clone());
+    /// The class of each row, see [`Dataset::class_of`].
+    pub fn classes(&self) -> Vec<usize> {
+        (0..self.len()).map(|row| self.class_of(row)).collect()
+    }
+
+    /// How many rows have a label.
+    pub fn positives(&self, label: usize) -> usize {
+        self.truth.iter().filter(|row| row[label]).count()
+    }
+
+    /// How many rows have each label.
+    pub fn label_rows(&self) -> Vec<usize> {
+        (0..self.labels.len()).map(|label| self.positives(label)).collect()
+    }
+
+    /// The fractions as soft targets: probabilities of each row's labels. `[rows][labels]`
+    ///
+    /// # Errors
+    /// [`DataError::NoFractions`] where the data are no numbers, [`DataError::FractionOutside`].
+    pub fn soft_targets(&self) -> Result<&[Vec<f64>], DataError> {
+        let fractions = self.fractions.as_ref().ok_or(DataError::NoFractions)?;
+        let outside = |row: &Vec<f64>| row.iter().rev().copied().find(|fraction| !(0.0..=1.0).contains(fraction));
+        match fractions.iter().zip(&self.rows).find_map(|(row, &number)| Some((number, outside(row)?))) {
+            Some((row, fraction)) => Err(DataError::FractionOutside { row, fraction }),
+            None => Ok(fractions),
+        }
+    }
+
+    /// Refuses rows from which nothing could be learned: none at all, all of one class, or none or all with one of the labels.
+    ///
+    /// # Errors
+    /// [`DataError::NoTrainingRows`], [`DataError::OneClassToTrain`], [`DataError::OneAnswer`].
+    pub fn check_trainable(&self) -> Result<(), DataError> {
+        let rows = self.len();
+        if rows == 0 {
+            return Err(DataError::NoTrainingRows);
+        }
+        if let (Task::SingleLabel, Some(class)) = (self.task, only_class(&self.truth)) {
+            return Err(DataError::OneClassToTrain { rows, label: self.labels.names()[class].clone() });
+        }
+        for (label, positives) in self.labels.names().iter().zip(self.label_rows()) {
+            if positives == 0 || positives == rows {
+                return Err(DataError::OneAnswer { label: label.clone(), rows, all: positives > 0 });
             }
-            if names.len() > MAX_INFERRED_LABELS {
-                let (input, column) = (self.input.clone(), self.name.clone());
-                return Err(DataError::TooManyLabels { input, column, limit: MAX_INFERRED_LABELS });
-            }
         }
-        Ok(names.into_iter().collect())
+        Ok(())
     }
 
-    /// Booleans and whole numbers: the class's index.
-    fn ordinal(&self, names: &[String]) -> Result<Classes, DataError> {
-        let Some(positive) = names.last() else {
-            return Err(DataError::NeedsLabels { input: self.input.clone(), column: self.name.clone() });
-        };
-        let mut labels = Vec::with_capacity(self.cells.len());
-        for (place, value) in &self.cells {
-            let number = self.finite_number(place, value)?;
-            match (0..names.len()).find(|&index| index as f64 == number) {
-                Some(index) => labels.push(index),
-                None => {
-                    return Err(DataError::NeedsPositiveAt {
-                        place: place.clone(),
-                        column: self.name.clone(),
-                        found: excerpt(&value.to_string()),
-                        highest: names.len() - 1,
-                        positive: positive.clone(),
-                    });
+    /// One line about the rows that were left out while reading, if there are any.
+    pub fn skipped_summary(&self) -> Option<String> {
+        skipped::summary(&self.skipped, self.len() + self.skipped.len())
+    }
+
+    /// Splits the rows so that about `fraction` of them, and of those with each label, are on the validation side (`test`): by
+    /// [`validation_split`] if labels are exclusive, else by [`multi_label_validation_split`].
+    ///
+    /// # Errors
+    /// [`DataError::ValidationFraction`]; [`DataError::ValidationLabel`] for an exclusive label of one row; [`DataError::Holdout`] if a
+    /// side of independent labels is empty.
+    pub fn validation_split(&self, fraction: f64, seed: u32) -> Result<Split, DataError> {
+        match self.task {
+            Task::SingleLabel => validation_split(&self.classes(), fraction, seed).map_err(|error| match error {
+                DataError::ValidationClass { label, .. } => {
+                    DataError::ValidationLabel { label: self.labels.names()[label].clone() }
                 }
-            }
+                error => error,
+            }),
+            Task::MultiLabel => multi_label_validation_split(&self.truth, fraction, seed),
         }
-        Ok(Classes { names: names.to_vec(), labels, fractions: None, cut: None })
     }
 
-    fn cut(&self, positive_at: PositiveAt, names: &[String]) -> Result<Classes, DataError> {
-        let fractions =
-            self.cells.iter().map(|(place, value)| self.finite_number(place, value)).collect::<Result<Vec<_>, _>>()?;
-        let cut = match positive_at {
-            PositiveAt::Value(value) => value,
-            PositiveAt::Median => median(&fractions),
-        };
-        let labels = fractions.iter().map(|&fraction| usize::from(fraction >= cut)).collect();
-        Ok(Classes { names: names.to_vec(), labels, fractions: Some(fractions), cut: Some(cut) })
-    }
-
-    fn finite_number(&self, place: &Place, value: &Value) -> Result<f64, DataError> {
-        number(value).filter(|number| number.is_finite()).ok_or_else(|| DataError::LabelNotNumber {
-            place: place.clone(),
-            column: self.name.clone(),
-            found: excerpt(&value.to_string()),
-        })
+    /// The fold, from 0, in which each row is tested: by [`stratified_folds`] if labels are exclusive, else by [`multi_label_folds`].
+    ///
+    /// # Errors
+    /// [`DataError::Folds`], [`DataError::MultiLabelFolds`].
+    pub fn folds(&self, folds: usize, seed: u32) -> Result<Vec<usize>, DataError> {
+        match self.task {
+            Task::SingleLabel => stratified_folds(&self.classes(), folds, seed),
+            Task::MultiLabel => multi_label_folds(&self.truth, folds, seed),
+        }
     }
 }
 
-/// The number that a value is or spells; false is 0 and true is 1.
-pub(super) fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Missing => None,
-        Value::Boolean(value) => Some(f64::from(u8::from(*value))),
-        Value::Integer(value) => Some(*value as f64),
-        Value::Number(value) => Some(*value),
-        Value::Text(text) => match text.trim() {
-            text if text.eq_ignore_ascii_case("true") => Some(1.0),
-            text if text.eq_ignore_ascii_case("false") => Some(0.0),
-            text => text.parse().ok(),
-        },
-    }
-}
-
-/// The middle of the sorted values; of an even number, the mean of the middle two, as NumPy and pandas have it.
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 }
+/// The class that all rows have, if they all have the same.
+fn only_class(truth: &[Vec<bool>]) -> Option<usize> {
+    let first = truth.first()?;
+    truth.iter().all(|row| row == first).then(|| first.iter().position(|&has| has))?
 }

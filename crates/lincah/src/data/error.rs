@@ -1,53 +1,10 @@
 //! Everything that can be wrong with data, each with where it is and what to do.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-/// Where a record stands in its input; shown as `data.csv, row 3 (line 5)`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file's path, or `standard input`.
-    pub input: Arc<str>,
-    /// The record's number, from 1; a header is not counted.
-    pub row: u64,
-    /// The line on which the record starts, from 1, where the format has lines.
-    pub line: Option<u64>,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}, row {}", self.input, self.row)?;
-        self.line.map_or(Ok(()), |line| write!(formatter, " (line {line})"))
-    }
-}
-
-/// A list of names for a message: each in backticks, at most twenty of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names(pub Vec<String>);
-
-impl fmt::Display for Names {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 20;
-        for (index, name) in self.0.iter().take(SHOWN).enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(formatter, "{separator}`{}`", excerpt(name))?;
-        }
-        let left_out = self.0.len().saturating_sub(SHOWN);
-        if left_out > 0 { write!(formatter, " and {left_out} more") } else { Ok(()) }
-    }
-}
-
-/// At most 60 characters of `text` on one line, for a message.
-pub(crate) fn excerpt(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
-    }
-    shown
-}
+use super::place::{Names, Place};
+use crate::label::LabelError;
 
 /// An error of [`crate::data`]. The cause, where there is one, is in [`std::error::Error::source`] and not in the message.
 #[derive(Debug, thiserror::Error)]
@@ -151,7 +108,7 @@ pub enum DataError {
     /// Bytes that are not UTF-8.
     #[error("{place}: {part} is not UTF-8: save the file as UTF-8")]
     InvalidUtf8 {
-        /// The row; row 0 is the header.
+        /// The row, or the header.
         place: Place,
         /// Which part of the row.
         part: String,
@@ -180,8 +137,28 @@ pub enum DataError {
         /// The key.
         column: String,
     },
-    /// A value or column of a type that is no text, number or boolean.
-    #[error("{input}, column `{column}` holds {found}: text, numbers and booleans can be read")]
+    /// A JSON array too long to be read whole.
+    #[error("{input} is a JSON array of more than {limit} bytes: write it as JSON Lines, an object per line")]
+    ArrayTooLong {
+        /// The input.
+        input: String,
+        /// The longest array that is read.
+        limit: u64,
+    },
+    /// A whole number that cannot be kept exactly.
+    #[error(
+        "{place}, column `{column}`: the whole number {found} is beyond 64 bits and would lose digits: write it as text, in quotes"
+    )]
+    IntegerTooLarge {
+        /// The row.
+        place: Place,
+        /// The column.
+        column: String,
+        /// The number, its last digits perhaps lost.
+        found: String,
+    },
+    /// A value or column of a type that cannot be read.
+    #[error("{input}, column `{column}` holds {found}: text, numbers, booleans and lists of texts can be read")]
     UnsupportedType {
         /// The input, or the row in it.
         input: String,
@@ -197,6 +174,51 @@ pub enum DataError {
         input: String,
         /// What the reader says.
         source: parquet::errors::ParquetError,
+    },
+    /// A line of a journal that is no entry.
+    #[error("{journal}, line {line} is no entry of a journal: {reason}")]
+    JournalLine {
+        /// The journal.
+        journal: String,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something else than a file where a journal should be.
+    #[error("{journal} is no regular file, as a journal must be")]
+    JournalNotAFile {
+        /// The journal.
+        journal: String,
+    },
+    /// A time that is none.
+    #[error("`{found}` is no time: give it as RFC 3339 has it, such as 2026-01-31T12:00:00Z")]
+    Time {
+        /// What was given.
+        found: String,
+    },
+    /// A journal without labelled rows.
+    #[error("{journal} has no labelled text")]
+    NothingLabelled {
+        /// The journal.
+        journal: String,
+    },
+    /// No column of texts.
+    #[error("no column of texts is named: name one or more")]
+    NoTextColumn,
+    /// Texts and labels in the same column.
+    #[error("the column `{column}` is named for texts and for labels: name two columns")]
+    SameColumn {
+        /// The column.
+        column: String,
+    },
+    /// Every row was left out.
+    #[error("{input} has no row that can be used: {reasons}")]
+    NoUsableRows {
+        /// The input.
+        input: String,
+        /// Why the rows were left out.
+        reasons: String,
     },
     /// A text is missing or blank.
     #[error("{place}, column `{column}`: the text is empty: fill it in or remove the row")]
@@ -278,6 +300,59 @@ pub enum DataError {
         /// The labels.
         labels: Names,
     },
+    /// Labels that a prompt cannot have.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// A positive class where there is none to choose.
+    #[error(
+        "`{positive}` cannot be made the positive class: that takes two exclusive labels, it being one of them, and here are {labels}"
+    )]
+    Positive {
+        /// The label that was asked for.
+        positive: String,
+        /// The labels, or the columns of independent ones.
+        labels: Names,
+    },
+    /// Another positive class than the numbers say.
+    #[error(
+        "the label column holds numbers or booleans, so the last label `{last}` is positive: to make it `{positive}`, change the labels' order"
+    )]
+    PositiveOfNumbers {
+        /// The label that was asked for.
+        positive: String,
+        /// The last label.
+        last: String,
+    },
+    /// A text that is no label map.
+    #[error("`{found}` is no part of a label map: give OLD=NEW, several with commas between them, each OLD once")]
+    LabelMap {
+        /// What was given.
+        found: String,
+    },
+    /// A new name that is no label.
+    #[error("the label map makes `{label}` of a label, which is not one of the labels {labels}")]
+    LabelMapTarget {
+        /// The new name.
+        label: String,
+        /// The labels.
+        labels: Names,
+    },
+    /// A label to rename that the data do not have.
+    #[error("the label map renames `{label}`, which is not among the labels of {input}: {found}")]
+    LabelMapSource {
+        /// The input.
+        input: String,
+        /// The label to rename.
+        label: String,
+        /// The labels that are there.
+        found: Names,
+    },
+    /// Renamed labels where a threshold makes them of numbers.
+    #[error("a label map renames labels, and --positive-at makes them of numbers: give one of the two")]
+    LabelMapOfNumbers,
+    /// A median where there are several columns.
+    #[error("independent labels are given at or above one number: give --positive-at a number, not median")]
+    MedianOfIndependentLabels,
     /// A cut needs exactly two labels.
     #[error("a cut (--positive-at) makes two classes, and the labels are {labels}: give two")]
     CutNeedsTwoLabels {
@@ -292,7 +367,7 @@ pub enum DataError {
     },
     /// Soft labels of a column without numbers.
     #[error(
-        "soft labels are fractions, and the label column was not cut: give --positive-at a number, or leave --soft-labels out"
+        "soft labels are fractions, and the data have none: give --positive-at a number where they do, or leave --soft-labels out"
     )]
     NoFractions,
     /// A soft label that is no fraction.
@@ -351,6 +426,17 @@ pub enum DataError {
         /// Their label.
         label: String,
     },
+    /// Nothing to train on.
+    #[error("there are no rows to train on")]
+    NoTrainingRows,
+    /// Training rows of one class.
+    #[error("all {rows} training rows are `{label}`: training needs rows of every label")]
+    OneClassToTrain {
+        /// The number of rows.
+        rows: usize,
+        /// Their label.
+        label: String,
+    },
     /// A holdout that leaves nothing on one side.
     #[error("cannot hold out {holdout} of {rows} rows: both parts need at least one row")]
     Holdout {
@@ -399,6 +485,14 @@ pub enum DataError {
         /// Its rows.
         rows: usize,
     },
+    /// A label with too few rows to be on both sides of a validation split.
+    #[error(
+        "the label `{label}` has one training row, and a validation split needs two: add rows, or train without --validation"
+    )]
+    ValidationLabel {
+        /// The label.
+        label: String,
+    },
     /// The reader of the output went away.
     #[error("the reader of {output} closed it")]
     BrokenPipe {
@@ -430,6 +524,18 @@ pub enum DataError {
     /// Parquet needs a file.
     #[error("Parquet cannot be written to standard output: name a file with --out")]
     ParquetToStdout,
+    /// Parquet has a compression of its own.
+    #[error("{output} cannot be Parquet inside gzip: leave .gz out of its name")]
+    ParquetInGzip {
+        /// The output.
+        output: String,
+    },
+    /// A label of a list that could not be told from two.
+    #[error("the label `{label}` contains `;`, which stands between labels in CSV: write JSON Lines or Parquet, or rename it")]
+    SeparatorInList {
+        /// The label.
+        label: String,
+    },
     /// A row to write does not fit the output's columns.
     #[error("cannot write row {row} of {output}: {found} does not fit the {expected} column `{column}`")]
     ColumnMismatch {

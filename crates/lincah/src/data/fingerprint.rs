@@ -2,44 +2,44 @@
 
 use sha2::{Digest, Sha256};
 
-use super::dataset::LabelledDataset;
+use super::labelled::LabelledRows;
 use super::multi_label::MultiLabelDataset;
+use crate::task::Task;
 
-/// SHA-256, in lower-case hexadecimal, over the texts and the names of their labels, in order.
+/// SHA-256, in lower-case hexadecimal, over the texts and their labels, in order.
 ///
-/// What is hashed: for every row the length of the text in bytes (u64, little-endian), the text in UTF-8, the length of the label's
-/// name, the name. So another order, another label or another set of rows is another fingerprint; the file's format, its other columns
-/// and the numbers behind a cut do not matter.
-pub fn fingerprint(dataset: &LabelledDataset) -> String {
-    let labels = dataset.labels.iter().map(|&label| [dataset.label_names[label].as_bytes()]);
-    of_rows(&dataset.texts, labels)
+/// What is hashed: for every row the length of the text in bytes (u64, little-endian), the text in UTF-8, and each label part behind its
+/// length. Of exclusive labels the part is the name of the row's label; of independent labels there are two parts for every label in order,
+/// its name and 1 or 0 (as f64, little-endian). So another order, another label or another set of rows is another fingerprint; the file's
+/// format, its other columns and the numbers behind a threshold do not matter.
+pub fn fingerprint(data: &impl LabelledRows) -> String {
+    training_fingerprint(data, false)
 }
 
-/// [`fingerprint`], with `soft_labels` over the numbers behind the cut as well (as f64, little-endian), for they decide a training then.
-pub(crate) fn training_fingerprint(dataset: &LabelledDataset, soft_labels: bool) -> String {
-    match &dataset.fractions {
-        Some(fractions) if soft_labels => {
-            let labels = dataset.labels.iter().zip(fractions);
-            let fractions: Vec<_> = labels.map(|(&label, fraction)| (label, fraction.to_le_bytes())).collect();
-            of_rows(&dataset.texts, fractions.iter().map(|(label, bytes)| [dataset.label_names[*label].as_bytes(), bytes]))
+/// [`fingerprint`], with `soft_labels` over the data's numbers as well (as f64, little-endian), for they decide a training then: of
+/// exclusive labels one more part, the number; of independent labels in place of 1 or 0. Without numbers it is the same.
+pub fn training_fingerprint(data: &impl LabelledRows, soft_labels: bool) -> String {
+    let number = |row: usize, label: usize| data.fraction(row, label).filter(|_| soft_labels);
+    let parts = |row: usize| -> Vec<Vec<u8>> {
+        let labels = data.names().iter().enumerate();
+        match data.task() {
+            Task::SingleLabel => {
+                let class = labels.filter(|&(label, _)| data.has(row, label)).map(|(_, name)| name.as_bytes().to_vec());
+                let last = data.names().len().saturating_sub(1);
+                class.take(1).chain(number(row, last).map(|number| number.to_le_bytes().to_vec())).collect()
+            }
+            Task::MultiLabel => {
+                let fraction = |label: usize| number(row, label).unwrap_or(f64::from(u8::from(data.has(row, label))));
+                labels.flat_map(|(label, name)| [name.as_bytes().to_vec(), fraction(label).to_le_bytes().to_vec()]).collect()
+            }
         }
-        _ => fingerprint(dataset),
-    }
+    };
+    of_rows(data.texts(), (0..data.texts().len()).map(parts))
 }
 
-/// The same over texts and, for every label in order, its name and its fraction (f64, little-endian): 1 or 0, or with `soft_labels` the
-/// fraction in the data.
-pub fn multi_label_fingerprint(dataset: &MultiLabelDataset, soft_labels: bool) -> String {
-    let names = dataset.label_names.iter();
-    let fraction = |row: usize, label: usize| match soft_labels {
-        true => dataset.fractions[row][label],
-        false => f64::from(u8::from(dataset.labels[row][label])),
-    };
-    let row = |row: usize| {
-        let labels = names.clone().enumerate().map(move |(label, name)| (name.as_bytes(), fraction(row, label).to_le_bytes()));
-        labels.flat_map(|(name, fraction)| [name.to_vec(), fraction.to_vec()]).collect::<Vec<_>>()
-    };
-    of_rows(&dataset.texts, (0..dataset.len()).map(row))
+/// [`training_fingerprint`] of independent labels.
+pub fn multi_label_fingerprint(data: &MultiLabelDataset, soft_labels: bool) -> String {
+    training_fingerprint(data, soft_labels)
 }
 
 /// SHA-256 over each text and the parts that belong to it, every one behind its length.

@@ -5,11 +5,20 @@
 pub mod dataset;
 mod error;
 pub mod fingerprint;
+pub mod journal;
+pub mod label_columns;
+pub mod label_map;
+pub mod labelled;
 pub mod multi_label;
+mod place;
 pub mod records;
 pub mod report;
+pub mod skipped;
 pub mod split;
 pub mod stratification;
+pub mod text_columns;
 pub mod writer;
 
-pub use error::{DataError, Names, Place};
+pub use dataset::{Dataset, DatasetOptions};
+pub use error::DataError;
+pub use place::{Names, Place};

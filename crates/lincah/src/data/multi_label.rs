@@ -1,35 +1,14 @@
-//! Texts of which each may have any number of labels, read from records.
-//!
-//! # How columns become labels
-//! - *A column a label*: its cells are 0 and 1, booleans (`true`, `false`), or fractions from 0 to 1 such as the share of annotators who said
-//!   yes. At or above the cut a row has the label.
-//! - *A column of lists*: each cell names the labels of its row, a separator between them (`rude;off-topic`); an empty cell names none. Without
-//!   a list of labels they are the distinct names, sorted, at most [`MAX_INFERRED_LABELS`].
+//! Independent labels as they were read before [`Dataset`] had both tasks.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::dataset::{MAX_INFERRED_LABELS, number};
-use super::error::{DataError, Names, Place, excerpt};
-use super::records::{ReadOptions, Record, RecordReader, Value};
+use super::dataset::{Dataset, DatasetOptions};
+use super::error::DataError;
+use super::records::ReadOptions;
 
-/// Where the labels are.
-#[derive(Debug, Clone, PartialEq)]
-pub enum LabelColumns {
-    /// A column a label, named as the label.
-    Each(Vec<String>),
-    /// One column of lists.
-    List {
-        /// The column.
-        column: String,
-        /// What stands between two labels.
-        separator: char,
-        /// The labels in order; if empty, the distinct names.
-        labels: Vec<String>,
-    },
-}
+pub use super::label_columns::{LabelColumns, PositiveAt};
 
-/// Which columns hold texts and labels (see the [module](self)).
+/// Which columns hold texts and labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiLabelOptions {
     /// The column with the texts.
@@ -40,7 +19,7 @@ pub struct MultiLabelOptions {
     pub cut: f64,
 }
 
-/// Texts with the labels of each. All vectors but `label_names` have one entry a row.
+/// Texts with the labels of each. All vectors but `label_names` have one entry per row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MultiLabelDataset {
     /// The texts.
@@ -58,14 +37,12 @@ pub struct MultiLabelDataset {
 }
 
 impl MultiLabelDataset {
-    /// Reads a file, whose format and delimiter are found unless `read` gives them (its columns are ignored).
+    /// Reads a file, as [`Dataset::read`] does when it is strict.
     ///
     /// # Errors
-    /// Those of [`RecordReader`]; an empty text; a fraction that is missing or outside 0 to 1, a name outside the labels, with its row;
-    /// fewer than two labels.
+    /// As [`Dataset::read`].
     pub fn read(path: &Path, read: &ReadOptions, options: &MultiLabelOptions) -> Result<Self, DataError> {
-        options.check()?;
-        Self::from_records(RecordReader::open(path, &options.columns(read))?, options)
+        Dataset::read(path, read, &options.dataset()).map(Self::from)
     }
 
     /// Reads standard input; otherwise as [`MultiLabelDataset::read`].
@@ -73,31 +50,7 @@ impl MultiLabelDataset {
     /// # Errors
     /// As [`MultiLabelDataset::read`].
     pub fn read_stdin(read: &ReadOptions, options: &MultiLabelOptions) -> Result<Self, DataError> {
-        options.check()?;
-        Self::from_records(RecordReader::stdin(&options.columns(read))?, options)
-    }
-
-    fn from_records(reader: RecordReader, options: &MultiLabelOptions) -> Result<Self, DataError> {
-        let input = reader.input().to_owned();
-        let (mut texts, mut rows, mut cells) = (Vec::new(), Vec::new(), Vec::new());
-        for record in reader {
-            let record: Record = record?;
-            texts.push(record.text(0)?.to_owned());
-            rows.push(record.place.row);
-            cells.push((record.place, record.values));
-        }
-        let (label_names, fractions) = match &options.labels {
-            LabelColumns::Each(columns) => {
-                let fractions = |(place, values): &(Place, Vec<Value>)| -> Result<Vec<f64>, DataError> {
-                    values[1..].iter().zip(columns).map(|(value, column)| fraction(place, column, value)).collect()
-                };
-                (columns.clone(), cells.iter().map(fractions).collect::<Result<Vec<_>, _>>()?)
-            }
-            LabelColumns::List { column, separator, labels } => lists(&input, &cells, column, (*separator, labels))?,
-        };
-        let label = |fractions: &Vec<f64>| fractions.iter().map(|&fraction| fraction >= options.cut).collect();
-        let labels = fractions.iter().map(label).collect();
-        Ok(Self { texts, label_names, fractions, labels, rows, cut: options.cut })
+        Dataset::read_stdin(read, &options.dataset()).map(Self::from)
     }
 
     /// Refuses data with a label that no row has, or every row: nothing about it could be learned.
@@ -142,84 +95,23 @@ impl MultiLabelDataset {
     }
 }
 
+impl From<Dataset> for MultiLabelDataset {
+    fn from(dataset: Dataset) -> Self {
+        let of_truth = |row: &Vec<bool>| row.iter().map(|&has| f64::from(u8::from(has))).collect();
+        Self {
+            texts: dataset.texts,
+            label_names: dataset.labels.into(),
+            fractions: dataset.fractions.unwrap_or_else(|| dataset.truth.iter().map(of_truth).collect()),
+            labels: dataset.truth,
+            rows: dataset.rows,
+            cut: dataset.threshold.unwrap_or(crate::prediction::DEFAULT_THRESHOLD),
+        }
+    }
+}
+
 impl MultiLabelOptions {
-    fn check(&self) -> Result<(), DataError> {
-        if !(0.0..=1.0).contains(&self.cut) {
-            return Err(DataError::FractionCut { cut: self.cut });
-        }
-        let names = match &self.labels {
-            LabelColumns::List { labels, .. } if labels.is_empty() => return Ok(()),
-            LabelColumns::Each(names) | LabelColumns::List { labels: names, .. } => names,
-        };
-        check_names(names)
+    fn dataset(&self) -> DatasetOptions {
+        let positive_at = Some(PositiveAt::Value(self.cut));
+        DatasetOptions { positive_at, strict: true, ..DatasetOptions::new(&self.text_column, self.labels.clone()) }
     }
-
-    fn columns(&self, read: &ReadOptions) -> ReadOptions {
-        let labels = match &self.labels {
-            LabelColumns::Each(columns) => columns.clone(),
-            LabelColumns::List { column, .. } => vec![column.clone()],
-        };
-        let columns = [self.text_column.clone()].into_iter().chain(labels).collect();
-        ReadOptions { columns: Some(columns), ..read.clone() }
-    }
-}
-
-fn check_names(names: &[String]) -> Result<(), DataError> {
-    let distinct: BTreeSet<&String> = names.iter().collect();
-    let empty = names.iter().any(|name| name.trim().is_empty());
-    if names.len() < 2 || distinct.len() < names.len() || empty {
-        return Err(DataError::LabelSet { labels: Names(names.to_vec()) });
-    }
-    Ok(())
-}
-
-fn fraction(place: &Place, column: &str, value: &Value) -> Result<f64, DataError> {
-    let (place, column) = (|| place.clone(), column.to_owned());
-    if matches!(value, Value::Missing) || matches!(value, Value::Text(text) if text.trim().is_empty()) {
-        return Err(DataError::MissingLabel { place: place(), column });
-    }
-    let found = number(value).filter(|number| (0.0..=1.0).contains(number));
-    found.ok_or_else(|| DataError::NotAFraction { place: place(), column, found: excerpt(&value.to_string()) })
-}
-
-type NamesAndFractions = (Vec<String>, Vec<Vec<f64>>);
-
-/// Labels and the rows' fractions, 0 or 1, of a column of lists.
-fn lists(
-    input: &str,
-    cells: &[(Place, Vec<Value>)],
-    column: &str,
-    (separator, labels): (char, &[String]),
-) -> Result<NamesAndFractions, DataError> {
-    let named = |values: &[Value]| -> Vec<String> {
-        let cell = values[1].to_string();
-        cell.split(separator).map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-    };
-    let labels = match labels {
-        [] => {
-            let found: BTreeSet<String> = cells.iter().flat_map(|(_, values)| named(values)).collect();
-            if found.len() > MAX_INFERRED_LABELS {
-                let (input, column) = (input.to_owned(), column.to_owned());
-                return Err(DataError::TooManyLabels { input, column, limit: MAX_INFERRED_LABELS });
-            }
-            found.into_iter().collect()
-        }
-        labels => labels.to_vec(),
-    };
-    check_names(&labels)?;
-    let row = |(place, values): &(Place, Vec<Value>)| {
-        let mut fractions = vec![0.0; labels.len()];
-        for name in named(values) {
-            let position = labels.iter().position(|label| *label == name).ok_or_else(|| DataError::UnknownLabel {
-                place: place.clone(),
-                column: column.to_owned(),
-                found: excerpt(&name),
-                labels: Names(labels.clone()),
-            })?;
-            fractions[position] = 1.0;
-        }
-        Ok(fractions)
-    };
-    let fractions = cells.iter().map(row).collect::<Result<_, _>>()?;
-    Ok((labels, fractions))
 }

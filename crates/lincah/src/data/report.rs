@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::dataset::LabelledDataset;
+use super::labelled::LabelledRows;
+use crate::label::similar;
 
 /// A data set's size, classes, lengths and duplicates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,8 +20,10 @@ pub struct DataReport {
     pub exact_duplicates: Duplicates,
     /// Rows whose texts are the same but for case and white space; the exact ones among them.
     pub normalized_duplicates: Duplicates,
-    /// Groups of normalized duplicates that do not all have the same label, as row numbers.
+    /// Groups of normalized duplicates that do not all have the same labels, as row numbers.
     pub conflicting_labels: Vec<Vec<u64>>,
+    /// Labels that differ only by case or white space, such as `Bug` and `bug`, in groups.
+    pub similar_labels: Vec<Vec<String>>,
 }
 
 /// How many rows have a label.
@@ -69,24 +72,23 @@ pub struct SplitOverlap {
 
 impl DataReport {
     /// Looks through a data set.
-    pub fn of(dataset: &LabelledDataset) -> Self {
-        let classes = (dataset.label_names.iter().enumerate())
-            .map(|(index, label)| ClassCount {
-                label: label.clone(),
-                rows: dataset.labels.iter().filter(|&&label| label == index).count(),
-            })
-            .collect();
-        let groups = normalized_groups(&dataset.texts);
-        let conflicts = |group: &&Vec<usize>| group.iter().any(|&index| dataset.labels[index] != dataset.labels[group[0]]);
-        let as_rows = |group: &Vec<usize>| group.iter().map(|&index| dataset.rows[index]).collect::<Vec<u64>>();
-        let duplicates = |groups: &[Vec<usize>]| Duplicates::of(groups, &dataset.rows);
+    pub fn of(data: &impl LabelledRows) -> Self {
+        let (texts, numbers) = (data.texts(), data.rows());
+        let rows_of = |label: usize| (0..texts.len()).filter(|&row| data.has(row, label)).count();
+        let count = |(label, name): (usize, &String)| ClassCount { label: name.clone(), rows: rows_of(label) };
+        let differ =
+            |row: usize, other: usize| (0..data.names().len()).any(|label| data.has(row, label) != data.has(other, label));
+        let groups = normalized_groups(texts);
+        let conflicts = |group: &&Vec<usize>| group.iter().any(|&row| differ(row, group[0]));
+        let as_rows = |group: &Vec<usize>| group.iter().map(|&row| numbers[row]).collect::<Vec<u64>>();
         Self {
-            rows: dataset.len(),
-            classes,
-            characters: LengthQuantiles::of(dataset.texts.iter().map(|text| text.chars().count()).collect()),
-            exact_duplicates: duplicates(&duplicate_groups(&dataset.texts)),
-            normalized_duplicates: duplicates(&groups),
+            rows: texts.len(),
+            classes: data.names().iter().enumerate().map(count).collect(),
+            characters: LengthQuantiles::of(texts.iter().map(|text| text.chars().count()).collect()),
+            exact_duplicates: Duplicates::of(&duplicate_groups(texts), numbers),
+            normalized_duplicates: Duplicates::of(&groups, numbers),
             conflicting_labels: groups.iter().filter(conflicts).map(as_rows).collect(),
+            similar_labels: similar(data.names()),
         }
     }
 }
@@ -107,8 +109,8 @@ impl Duplicates {
 
 impl SplitOverlap {
     /// Looks for the texts of `test` in `train`.
-    pub fn between(train: &LabelledDataset, test: &LabelledDataset) -> Self {
-        Self::of((&train.texts, &train.rows), (&test.texts, &test.rows))
+    pub fn between(train: &impl LabelledRows, test: &impl LabelledRows) -> Self {
+        Self::of((train.texts(), train.rows()), (test.texts(), test.rows()))
     }
 
     /// The same for texts and their row numbers.

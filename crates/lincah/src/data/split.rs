@@ -69,6 +69,31 @@ pub fn holdout(n: usize, holdout: usize, seed: u32, train_size: Option<usize>) -
     }
 }
 
+/// Rows to train on and, if some are held out, those to test on, as indices in the order in which to use them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sides {
+    /// Rows to train on.
+    pub train: Vec<usize>,
+    /// Rows that are held out.
+    pub test: Option<Vec<usize>>,
+}
+
+/// The sides of `n` rows: [`holdout`] if some are held out, else the rows in their order, of which only the first `train_size` are trained
+/// on if it is given.
+///
+/// # Errors
+/// [`DataError::Holdout`] if a side is empty, [`DataError::TrainSize`] if `train_size` is 0 or more than there are.
+pub fn sides(n: usize, held_out: Option<usize>, seed: u32, train_size: Option<usize>) -> Result<Sides, DataError> {
+    if let Some(held_out) = held_out {
+        let Split { train, test } = holdout(n, held_out, seed, train_size)?;
+        return Ok(Sides { train, test: Some(test) });
+    }
+    match train_size {
+        Some(train_size) if train_size == 0 || train_size > n => Err(DataError::TrainSize { train_size, available: n }),
+        _ => Ok(Sides { train: (0..train_size.unwrap_or(n)).collect(), test: None }),
+    }
+}
+
 /// Splits rows so that each class has about `fraction` of its rows on the validation side (`test`).
 ///
 /// A class with m rows gives round(m · `fraction`), at least 1 and at most m - 1; which ones is drawn by [`numpy_permutation`].

@@ -1,4 +1,5 @@
-//! Writes rows as JSON Lines, CSV or Parquet, to standard output or to a file that appears only when it is whole.
+//! Writes rows as JSON Lines, CSV, TSV or Parquet, to standard output or to a file that appears only when it is whole. A file whose name ends
+//! in `.gz` is compressed with gzip.
 //!
 //! ```
 //! use lincah::data::records::{Value, ValueKind};
@@ -25,11 +26,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::write::GzEncoder;
 use serde_json::{Map, Value as Json};
 use tempfile::NamedTempFile;
 
-use super::error::{DataError, excerpt, shown};
-use super::records::{Value, ValueKind};
+use super::error::{DataError, shown};
+use super::place::excerpt;
+use super::records::{LIST_SEPARATOR, Value, ValueKind};
 use parquet::ParquetOutput;
 
 /// A column of the output.
@@ -39,8 +42,8 @@ pub struct OutputColumn {
     pub group: Option<String>,
     /// The name.
     pub name: String,
-    /// The type. Parquet holds to it (any value can become text, a whole number can become a number); JSON and CSV write
-    /// values as they are.
+    /// The type; any value may be missing. Parquet holds to the type (any value can become text, a whole number can become a number);
+    /// JSON and CSV write values as they are, CSV a list with [`LIST_SEPARATOR`] between its texts.
     pub kind: ValueKind,
 }
 
@@ -63,12 +66,41 @@ impl OutputColumn {
 /// The form of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputFormat {
-    /// An object a line. A number that is not finite, and a missing value, are `null`.
+    /// An object per line. A number that is not finite, and a missing value, are `null`.
     JsonLines,
-    /// Comma-separated, with a header. A missing value is an empty cell.
+    /// Comma-separated, with a header. A missing value and an empty list are empty cells.
     Csv,
+    /// The same with tabs.
+    Tsv,
     /// Apache Parquet, compressed with Snappy. Needs a file.
     Parquet,
+}
+
+impl OutputFormat {
+    /// The format that a file's name asks for: `.jsonl`, `.ndjson` or `.json`, `.csv`, `.tsv`, also with `.gz` behind it, and `.parquet`.
+    /// Nothing where it ends otherwise.
+    pub fn of_path(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        let plain = name.strip_suffix(".gz");
+        match plain.unwrap_or(&name).rsplit_once('.')?.1 {
+            "jsonl" | "ndjson" | "json" => Some(Self::JsonLines),
+            "csv" => Some(Self::Csv),
+            "tsv" => Some(Self::Tsv),
+            "parquet" if plain.is_none() => Some(Self::Parquet),
+            _ => None,
+        }
+    }
+
+    /// Refuses labels that could not be told apart in this format's lists.
+    ///
+    /// # Errors
+    /// [`DataError::SeparatorInList`] for one with [`LIST_SEPARATOR`] in it where lists are cells.
+    pub fn check_list(self, labels: &[String]) -> Result<(), DataError> {
+        match labels.iter().find(|label| label.contains(LIST_SEPARATOR)) {
+            Some(label) if matches!(self, Self::Csv | Self::Tsv) => Err(DataError::SeparatorInList { label: excerpt(label) }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where the output goes.
@@ -90,8 +122,8 @@ pub struct RecordWriter {
 }
 
 enum Form {
-    JsonLines(Target),
-    Csv(Box<csv::Writer<Target>>),
+    JsonLines(Sink),
+    Csv(Box<csv::Writer<Sink>>, OutputFormat),
     Parquet(Box<ParquetOutput>),
 }
 
@@ -99,7 +131,7 @@ impl RecordWriter {
     /// Opens the output.
     ///
     /// # Errors
-    /// [`DataError::DuplicateColumn`], [`DataError::ParquetToStdout`], a folder that is missing or cannot be written.
+    /// [`DataError::DuplicateColumn`], [`DataError::ParquetToStdout`], [`DataError::ParquetInGzip`], a folder that is missing or cannot be written.
     pub fn create(destination: Destination, format: OutputFormat, columns: Vec<OutputColumn>) -> Result<Self, DataError> {
         let output = match &destination {
             Destination::Stdout => "standard output".to_owned(),
@@ -108,8 +140,13 @@ impl RecordWriter {
         if format == OutputFormat::Parquet && destination == Destination::Stdout {
             return Err(DataError::ParquetToStdout);
         }
+        let gzip =
+            matches!(&destination, Destination::File(path) if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gz")));
+        if gzip && format == OutputFormat::Parquet {
+            return Err(DataError::ParquetInGzip { output });
+        }
         let target = Target::open(destination).map_err(|error| DataError::writing(&output, error))?;
-        Self::start(output, target, format, columns)
+        Self::start(output, (target, gzip), format, columns)
     }
 
     /// Writes to a stream that messages call `output`, row by row.
@@ -122,10 +159,15 @@ impl RecordWriter {
         format: OutputFormat,
         columns: Vec<OutputColumn>,
     ) -> Result<Self, DataError> {
-        Self::start(output.to_owned(), Target::Stream(BufWriter::new(stream)), format, columns)
+        Self::start(output.to_owned(), (Target::Stream(BufWriter::new(stream)), false), format, columns)
     }
 
-    fn start(output: String, target: Target, format: OutputFormat, columns: Vec<OutputColumn>) -> Result<Self, DataError> {
+    fn start(
+        output: String,
+        (target, gzip): (Target, bool),
+        format: OutputFormat,
+        columns: Vec<OutputColumn>,
+    ) -> Result<Self, DataError> {
         let groups: HashSet<&String> = columns.iter().filter_map(|column| column.group.as_ref()).collect();
         let mut seen = HashSet::new();
         for column in &columns {
@@ -135,29 +177,38 @@ impl RecordWriter {
             }
         }
         let form = match format {
-            OutputFormat::JsonLines => Form::JsonLines(target),
-            OutputFormat::Csv => {
-                let mut writer = csv::Writer::from_writer(target);
+            OutputFormat::JsonLines => Form::JsonLines(Sink::new(target, gzip)),
+            OutputFormat::Csv | OutputFormat::Tsv => {
+                let delimiter = if format == OutputFormat::Csv { b',' } else { b'\t' };
+                let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Sink::new(target, gzip));
                 let written = writer.write_record(columns.iter().map(OutputColumn::flat_name));
                 written.map_err(|error| DataError::writing(&output, csv_io_error(error)))?;
-                Form::Csv(Box::new(writer))
+                Form::Csv(Box::new(writer), format)
             }
             OutputFormat::Parquet => Form::Parquet(Box::new(ParquetOutput::start(&output, target, &columns)?)),
         };
         Ok(Self { output, columns, rows: 0, form })
     }
 
-    /// Writes a row: a value a column, in the columns' order (panics if there are more or fewer).
+    /// Writes a row: a value per column, in the columns' order (panics if there are more or fewer).
     ///
     /// # Errors
-    /// [`DataError::BrokenPipe`], [`DataError::DiskFull`], [`DataError::Write`]; in Parquet [`DataError::ColumnMismatch`].
+    /// [`DataError::BrokenPipe`], [`DataError::DiskFull`], [`DataError::Write`]; in Parquet [`DataError::ColumnMismatch`]; in CSV
+    /// [`DataError::SeparatorInList`].
     pub fn write(&mut self, values: Vec<Value>) -> Result<(), DataError> {
         assert_eq!(values.len(), self.columns.len(), "a row has a value for each column");
         self.rows += 1;
         let written = match &mut self.form {
             Form::JsonLines(target) => write_line(target, &self.columns, values),
-            Form::Csv(writer) => (writer.write_record(values.iter().map(Value::to_string)).map_err(csv_io_error))
-                .and_then(|()| if writer.get_ref().is_stream() { writer.flush() } else { Ok(()) }),
+            Form::Csv(writer, format) => {
+                for value in &values {
+                    if let Value::List(texts) = value {
+                        format.check_list(texts)?;
+                    }
+                }
+                (writer.write_record(values.iter().map(Value::to_string)).map_err(csv_io_error))
+                    .and_then(|()| if writer.get_ref().is_stream() { writer.flush() } else { Ok(()) })
+            }
             Form::Parquet(parquet) => return parquet.write(&self.output, self.rows, &self.columns, values),
         };
         written.map_err(|error| DataError::writing(&self.output, error))
@@ -170,15 +221,18 @@ impl RecordWriter {
     pub fn finish(self) -> Result<(), DataError> {
         let failed = |error| DataError::writing(&self.output, error);
         let target = match self.form {
-            Form::JsonLines(target) => target,
-            Form::Csv(writer) => writer.into_inner().map_err(|error| failed(error.into_error()))?,
+            Form::JsonLines(sink) => sink.finish().map_err(failed)?,
+            Form::Csv(writer, _) => {
+                let sink = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+                sink.finish().map_err(failed)?
+            }
             Form::Parquet(parquet) => parquet.finish(&self.output, &self.columns)?,
         };
         target.commit().map_err(failed)
     }
 }
 
-fn write_line(target: &mut Target, columns: &[OutputColumn], values: Vec<Value>) -> io::Result<()> {
+fn write_line(sink: &mut Sink, columns: &[OutputColumn], values: Vec<Value>) -> io::Result<()> {
     let mut object = Map::new();
     for (column, value) in columns.iter().zip(values) {
         let value = match value {
@@ -187,6 +241,7 @@ fn write_line(target: &mut Target, columns: &[OutputColumn], values: Vec<Value>)
             Value::Integer(value) => value.into(),
             Value::Number(value) => value.into(),
             Value::Text(value) => value.into(),
+            Value::List(values) => values.into(),
         };
         let place = match &column.group {
             None => &mut object,
@@ -199,14 +254,56 @@ fn write_line(target: &mut Target, columns: &[OutputColumn], values: Vec<Value>)
     }
     let mut line = serde_json::to_vec(&object)?;
     line.push(b'\n');
-    target.write_all(&line)?;
-    if target.is_stream() { target.flush() } else { Ok(()) }
+    sink.write_all(&line)?;
+    if sink.is_stream() { sink.flush() } else { Ok(()) }
 }
 
 fn csv_io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         kind => io::Error::other(format!("{kind:?}")),
+    }
+}
+
+/// A target, or gzip in front of it.
+enum Sink {
+    Plain(Target),
+    Gzip(Box<GzEncoder<Target>>),
+}
+
+impl Sink {
+    fn new(target: Target, gzip: bool) -> Self {
+        if gzip { Self::Gzip(Box::new(GzEncoder::new(target, flate2::Compression::default()))) } else { Self::Plain(target) }
+    }
+
+    fn is_stream(&self) -> bool {
+        match self {
+            Self::Plain(target) => target.is_stream(),
+            Self::Gzip(encoder) => encoder.get_ref().is_stream(),
+        }
+    }
+
+    fn finish(self) -> io::Result<Target> {
+        match self {
+            Self::Plain(target) => Ok(target),
+            Self::Gzip(encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(target) => target.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(target) => target.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl DelimitedRows {
             .collect::<Result<Vec<_>, _>>()?;
         distinct(input, &columns)?;
         let hint = || (columns.len() == 1).then(|| delimiter_in(&columns[0])).flatten();
-        let selected = select(input, &columns, options.columns.as_deref(), hint)?;
+        let selected = select(input, &columns, options, hint)?;
         let rows = Self { reader, record: ByteRecord::new(), delimiter, width: columns.len(), selected };
         let columns: Vec<String> = rows.selected.iter().map(|&index| columns[index].clone()).collect();
         Ok(Opened { kinds: vec![ValueKind::Text; columns.len()], columns, rows: Rows::Delimited(rows) })

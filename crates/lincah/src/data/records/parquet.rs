@@ -1,4 +1,4 @@
-//! Parquet files with flat columns, a batch of rows at a time.
+//! Parquet files whose columns are flat or lists of texts, a batch of rows at a time.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,7 +10,7 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
-use super::{DataError, NextRow, Opened, Place, Rows, Value, ValueKind, distinct, select};
+use super::{DataError, NextRow, Opened, Place, ReadOptions, Rows, Value, ValueKind, distinct, select};
 
 /// Rows decoded at a time.
 const BATCH_ROWS: usize = 1024;
@@ -32,18 +32,21 @@ struct Selected {
     leaf: usize,
     kind: ValueKind,
     unsigned: bool,
-    nullable: bool,
+    /// The highest definition level: at it there is a value.
+    present: i16,
+    /// Of a list: the definition level from which on it is a list at all.
+    list: i16,
 }
 
 impl ParquetRows {
-    pub(super) fn open(input: &str, file: File, wanted: Option<&[String]>) -> Result<Opened, DataError> {
+    pub(super) fn open(input: &str, file: File, options: &ReadOptions) -> Result<Opened, DataError> {
         let length = file.metadata().map_err(|error| DataError::reading(input, error))?.len();
         let file = guarded(|| SerializedFileReader::new(file)).map_err(|error| failed(input, error))?;
         check_extents(&file, length).map_err(|error| failed(input, error))?;
         let schema = file.metadata().file_metadata().schema_descr();
         let available: Vec<String> = schema.root_schema().get_fields().iter().map(|field| field.name().to_owned()).collect();
         distinct(input, &available)?;
-        let selected = select(input, &available, wanted, || None)?;
+        let selected = select(input, &available, options, || None)?;
         let columns: Vec<String> = selected.iter().map(|&index| available[index].clone()).collect();
         let selected = columns.iter().map(|name| leaf(input, schema, name)).collect::<Result<Vec<_>, _>>()?;
         let kinds = selected.iter().map(|column| column.kind).collect();
@@ -87,10 +90,16 @@ impl ParquetRows {
         for ((column, reader), name) in self.selected.iter().zip(&mut self.readers).zip(columns) {
             let values = guarded(|| column.read(reader, rows)).map_err(|error| match error {
                 BatchError::Parquet(error) => broken(error),
-                BatchError::InvalidUtf8 { index } => DataError::InvalidUtf8 {
-                    place: Place { row: place.row + index, ..place.clone() },
-                    part: format!("column `{name}`"),
-                },
+                BatchError::InvalidUtf8 { index } => {
+                    DataError::InvalidUtf8 { place: place.after(index), part: format!("column `{name}`") }
+                }
+                BatchError::TooLarge { index, value } => {
+                    DataError::IntegerTooLarge { place: place.after(index), column: name.clone(), found: value.to_string() }
+                }
+                BatchError::MissingElement { index } => {
+                    let found = "a list with a missing text".to_owned();
+                    DataError::UnsupportedType { input: place.after(index).to_string(), column: name.clone(), found }
+                }
             })?;
             if values.len() < rows {
                 return Err(broken(ParquetError::EOF(format!("column {name} has fewer rows than its row group"))));
@@ -130,10 +139,13 @@ fn failed(input: &str, source: ParquetError) -> DataError {
 /// The leaf of a top-level column, if it is one whose values can be read.
 fn leaf(input: &str, schema: &SchemaDescriptor, name: &str) -> Result<Selected, DataError> {
     let unsupported = |found: String| DataError::UnsupportedType { input: input.to_owned(), column: name.to_owned(), found };
-    let is_flat = |column: &ColumnDescriptor| column.path().parts().len() == 1 && column.max_rep_level() == 0;
-    let (leaf, column) = (schema.columns().iter().enumerate())
-        .find(|(_, column)| is_flat(column) && column.name() == name)
-        .ok_or_else(|| unsupported("nested or repeated values".to_owned()))?;
+    let nested = || unsupported("nested or repeated values".to_owned());
+    let of_column = |(_, column): &(usize, &std::sync::Arc<ColumnDescriptor>)| column.path().parts()[0] == name;
+    let mut leaves = schema.columns().iter().enumerate().filter(of_column);
+    let (Some((leaf, column)), None) = (leaves.next(), leaves.next()) else { return Err(nested()) };
+    if !is_flat(column) && !is_list(column) {
+        return Err(nested());
+    }
     let logical = column.logical_type_ref();
     let kind = match (column.physical_type(), logical, column.converted_type()) {
         (PhysicalType::BOOLEAN, ..) => ValueKind::Boolean,
@@ -152,7 +164,22 @@ fn leaf(input: &str, schema: &SchemaDescriptor, name: &str) -> Result<Selected, 
             column.converted_type(),
             ConvertedType::UINT_8 | ConvertedType::UINT_16 | ConvertedType::UINT_32 | ConvertedType::UINT_64
         );
-    Ok(Selected { leaf, kind, unsigned, nullable: column.max_def_level() > 0 })
+    let kind = match kind {
+        ValueKind::Text if is_list(column) => ValueKind::List,
+        _ if is_list(column) => return Err(nested()),
+        kind => kind,
+    };
+    let is_optional = schema.root_schema().get_fields().iter().any(|field| field.name() == name && field.is_optional());
+    Ok(Selected { leaf, kind, unsigned, present: column.max_def_level(), list: i16::from(is_optional) })
+}
+
+fn is_flat(column: &ColumnDescriptor) -> bool {
+    column.path().parts().len() == 1 && column.max_rep_level() == 0
+}
+
+/// A list in the three levels of the Parquet format: the column, its repeated group, an element that is no group.
+fn is_list(column: &ColumnDescriptor) -> bool {
+    column.path().parts().len() == 3 && column.max_rep_level() == 1
 }
 
 fn is_integer(converted: ConvertedType) -> bool {
@@ -169,45 +196,84 @@ impl From<ParquetError> for BatchError {
 enum BatchError {
     Parquet(ParquetError),
     InvalidUtf8 { index: u64 },
+    TooLarge { index: u64, value: u64 },
+    MissingElement { index: u64 },
+}
+
+/// Why a stored value is none.
+enum Unreadable {
+    InvalidUtf8,
+    TooLarge(u64),
+}
+
+impl Unreadable {
+    fn at(self, row: usize) -> BatchError {
+        let index = row as u64;
+        match self {
+            Unreadable::InvalidUtf8 => BatchError::InvalidUtf8 { index },
+            Unreadable::TooLarge(value) => BatchError::TooLarge { index, value },
+        }
+    }
 }
 
 impl Selected {
     fn read(self, reader: &mut ColumnReader, rows: usize) -> Result<Vec<Value>, BatchError> {
         let integer32 =
             |value: i32| if self.unsigned { Value::Integer(i64::from(value as u32)) } else { Value::Integer(value.into()) };
-        let integer64 =
-            |value: i64| if self.unsigned && value < 0 { Value::Number(value as u64 as f64) } else { Value::Integer(value) };
+        let integer64 = |value: i64| match value {
+            ..0 if self.unsigned => Err(Unreadable::TooLarge(value as u64)),
+            value => Ok(Value::Integer(value)),
+        };
+        let text = |value: parquet::data_type::ByteArray| {
+            value.as_utf8().map(|text| Value::Text(text.to_owned())).map_err(|_| Unreadable::InvalidUtf8)
+        };
         match reader {
-            ColumnReader::BoolColumnReader(reader) => self.values(reader, rows, |value| Some(Value::Boolean(value))),
-            ColumnReader::Int32ColumnReader(reader) => self.values(reader, rows, |value| Some(integer32(value))),
-            ColumnReader::Int64ColumnReader(reader) => self.values(reader, rows, |value| Some(integer64(value))),
-            ColumnReader::FloatColumnReader(reader) => self.values(reader, rows, |value| Some(Value::Number(value.into()))),
-            ColumnReader::DoubleColumnReader(reader) => self.values(reader, rows, |value| Some(Value::Number(value))),
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                self.values(reader, rows, |value| value.as_utf8().ok().map(|text| Value::Text(text.to_owned())))
-            }
+            ColumnReader::BoolColumnReader(reader) => self.values(reader, rows, |value| Ok(Value::Boolean(value))),
+            ColumnReader::Int32ColumnReader(reader) => self.values(reader, rows, |value| Ok(integer32(value))),
+            ColumnReader::Int64ColumnReader(reader) => self.values(reader, rows, integer64),
+            ColumnReader::FloatColumnReader(reader) => self.values(reader, rows, |value| Ok(Value::Number(value.into()))),
+            ColumnReader::DoubleColumnReader(reader) => self.values(reader, rows, |value| Ok(Value::Number(value))),
+            ColumnReader::ByteArrayColumnReader(reader) => self.values(reader, rows, text),
             ColumnReader::Int96ColumnReader(_) | ColumnReader::FixedLenByteArrayColumnReader(_) => {
                 Err(BatchError::Parquet(ParquetError::NYI("values of this type".to_owned())))
             }
         }
     }
 
-    /// At most `rows` values; `convert` gives `None` for text that is not UTF-8.
+    /// At most `rows` values.
     fn values<T: DataType>(
         self,
         reader: &mut ColumnReaderImpl<T>,
         rows: usize,
-        convert: impl Fn(T::T) -> Option<Value>,
+        convert: impl Fn(T::T) -> Result<Value, Unreadable>,
     ) -> Result<Vec<Value>, BatchError> {
-        let (mut levels, mut stored) = (Vec::new(), Vec::new());
-        let definition_levels = self.nullable.then_some(&mut levels);
-        let (rows, ..) = reader.read_records(rows, definition_levels, None, &mut stored).map_err(BatchError::Parquet)?;
+        let is_list = self.kind == ValueKind::List;
+        let (mut defined, mut repeated, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+        let (defined_levels, repeated_levels) = ((self.present > 0).then_some(&mut defined), is_list.then_some(&mut repeated));
+        let (rows, ..) = reader.read_records(rows, defined_levels, repeated_levels, &mut stored).map_err(BatchError::Parquet)?;
         let mut stored = stored.into_iter();
-        let mut values = Vec::with_capacity(rows);
-        for row in 0..rows {
-            let present = !self.nullable || levels.get(row) == Some(&1);
-            let value = if present { stored.next().map_or(Some(Value::Missing), &convert) } else { Some(Value::Missing) };
-            values.push(value.ok_or(BatchError::InvalidUtf8 { index: row as u64 })?);
+        let mut next =
+            |row: usize| stored.next().map_or(Ok(Value::Missing), |value| convert(value).map_err(|error| error.at(row)));
+        let mut values: Vec<Value> = Vec::with_capacity(rows);
+        if !is_list {
+            for row in 0..rows {
+                let present = self.present == 0 || defined.get(row) == Some(&self.present);
+                values.push(if present { next(row)? } else { Value::Missing });
+            }
+            return Ok(values);
+        }
+        for (&level, &again) in defined.iter().zip(&repeated) {
+            if again == 0 {
+                values.push(if level < self.list { Value::Missing } else { Value::List(Vec::new()) });
+            }
+            let row = values.len().saturating_sub(1);
+            // The repeated group adds one level, the element another if it may be missing.
+            let has_element = level > self.list;
+            match (values.last_mut(), level == self.present) {
+                (Some(Value::List(texts)), true) => texts.push(next(row)?.to_string()),
+                _ if has_element => return Err(BatchError::MissingElement { index: row as u64 }),
+                _ => {}
+            }
         }
         Ok(values)
     }

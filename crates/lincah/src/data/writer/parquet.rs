@@ -12,7 +12,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use super::{DataError, OutputColumn, Target, Value, ValueKind};
-use crate::data::error::excerpt;
+use crate::data::place::excerpt;
 
 /// Rows, and bytes of text, that a row group holds at most: what is kept in memory.
 const GROUP_ROWS: usize = 8192;
@@ -54,7 +54,11 @@ impl ParquetOutput {
             })
             .collect::<Result<_, _>>()?;
         for (column, value) in self.group.iter_mut().zip(fitted) {
-            self.text_bytes += if let Value::Text(text) = &value { text.len() } else { 0 };
+            self.text_bytes += match &value {
+                Value::Text(text) => text.len(),
+                Value::List(texts) => texts.iter().map(String::len).sum(),
+                _ => 0,
+            };
             column.push(value);
         }
         let rows = self.group.first().map_or(0, Vec::len);
@@ -75,7 +79,11 @@ impl ParquetOutput {
             let Some(mut writer) = group.next_column().map_err(failed)? else {
                 return Err(failed(ParquetError::General(format!("no place for column {}", column.name))));
             };
-            write_column(writer.untyped(), std::mem::take(values)).map_err(failed)?;
+            let values = std::mem::take(values);
+            match column.kind {
+                ValueKind::List => write_lists(writer.untyped(), values).map_err(failed)?,
+                _ => write_column(writer.untyped(), values).map_err(failed)?,
+            }
             writer.close().map_err(failed)?;
         }
         self.text_bytes = 0;
@@ -84,17 +92,36 @@ impl ParquetOutput {
 }
 
 fn field(column: &OutputColumn) -> Result<Arc<Type>, ParquetError> {
+    let name = column.flat_name();
     let (physical, logical) = match column.kind {
+        ValueKind::List => return list_field(&name),
         ValueKind::Boolean => (PhysicalType::BOOLEAN, None),
         ValueKind::Integer => (PhysicalType::INT64, None),
         ValueKind::Number => (PhysicalType::DOUBLE, None),
         ValueKind::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
     };
-    let builder = Type::primitive_type_builder(&column.flat_name(), physical)
-        .with_logical_type(logical)
+    primitive(&name, (physical, logical), Repetition::OPTIONAL)
+}
+
+fn primitive(
+    name: &str,
+    (physical, logical): (PhysicalType, Option<LogicalType>),
+    repetition: Repetition,
+) -> Result<Arc<Type>, ParquetError> {
+    let builder = Type::primitive_type_builder(name, physical).with_logical_type(logical).with_repetition(repetition);
+    Ok(Arc::new(builder.build()?))
+}
+
+/// A list of texts, or null, in the three levels that the Parquet format has for lists.
+fn list_field(name: &str) -> Result<Arc<Type>, ParquetError> {
+    let element = primitive("element", (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)), Repetition::REQUIRED)?;
+    let repeated = Type::group_type_builder("list").with_repetition(Repetition::REPEATED).with_fields(vec![element]).build()?;
+    let list = Type::group_type_builder(name)
+        .with_logical_type(Some(LogicalType::List))
         .with_repetition(Repetition::OPTIONAL)
+        .with_fields(vec![Arc::new(repeated)])
         .build()?;
-    Ok(Arc::new(builder))
+    Ok(Arc::new(list))
 }
 
 /// The value as the column's type, or the value back if it has none.
@@ -106,6 +133,7 @@ fn fit(value: Value, kind: ValueKind) -> Result<Value, Value> {
         (value @ Value::Number(_), ValueKind::Number) => Ok(value),
         (Value::Integer(value), ValueKind::Number) => Ok(Value::Number(value as f64)),
         (Value::Text(value), ValueKind::Text) => Ok(Value::Text(value)),
+        (value @ Value::List(_), ValueKind::List) => Ok(value),
         (value, ValueKind::Text) => Ok(Value::Text(value.to_string())),
         (value, _) => Err(value),
     }
@@ -117,6 +145,7 @@ fn kind_name(kind: ValueKind) -> &'static str {
         ValueKind::Integer => "integer",
         ValueKind::Number => "number",
         ValueKind::Text => "text",
+        ValueKind::List => "list",
     }
 }
 
@@ -154,6 +183,31 @@ fn write_column(writer: &mut ColumnWriter<'_>, values: Vec<Value>) -> Result<(),
         _ => return Err(ParquetError::NYI("a column of this type".to_owned())),
     }
     Ok(())
+}
+
+/// Writes a column of lists: definition level 0 is null, 1 an empty list, 2 a text; repetition level 1 goes on with a list.
+fn write_lists(writer: &mut ColumnWriter<'_>, values: Vec<Value>) -> Result<(), ParquetError> {
+    let ColumnWriter::ByteArrayColumnWriter(writer) = writer else {
+        return Err(ParquetError::NYI("a list of this type".to_owned()));
+    };
+    let (mut stored, mut defined, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+    for value in values {
+        let Value::List(texts) = value else {
+            defined.push(0);
+            repeated.push(0);
+            continue;
+        };
+        if texts.is_empty() {
+            defined.push(1);
+            repeated.push(0);
+        }
+        for (index, text) in texts.into_iter().enumerate() {
+            defined.push(2);
+            repeated.push(i16::from(index > 0));
+            stored.push(ByteArray::from(text.into_bytes()));
+        }
+    }
+    writer.write_batch(&stored, Some(&defined), Some(&repeated)).map(|_| ())
 }
 
 /// The values that are there, as Parquet stores them.
