@@ -1,66 +1,58 @@
 //! `lincah evaluate`.
 
 use crate::args::Evaluate;
-use crate::classifier_args::Classifier;
-use crate::commands::multi_label;
-use crate::data_args::DataArguments;
-use crate::printer::{print_evaluation, print_rounding, print_tfidf};
+use crate::print::{json_line, note, print_evaluation, print_rounding, print_tfidf};
+use anyhow::bail;
 use lincah::baseline::TfidfBaseline;
-use lincah::data::DataError;
-use lincah::data::dataset::{LabelledDataset, PositiveAt};
-use lincah::{ClassifierRecord, Compute, Error, Evaluation, Precision, Task};
-use std::time::Instant;
+use lincah::{AgileClassifier, ClassifierRecord, ComputeOptions, Dataset, Precision, Task, TrainingRows};
 
-pub(crate) fn run(arguments: &Evaluate, compute: Compute) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Result<()> {
     let folder = arguments.classifier.as_deref();
-    arguments.zero_shot.check(folder)?;
-    if let Some(folder) = folder
-        && Task::of(folder)? == Task::MultiLabel
+    arguments.who.check(folder)?;
+    let record = folder.map(ClassifierRecord::read).transpose()?;
+    let data = match &record {
+        Some(record) => arguments.data.read_for(record)?,
+        None => zero_shot_rows(arguments)?,
+    };
+    let (data, others) = arguments.holdout.to_score(data)?;
+    if let Some(record) = &record
+        && record.training_rows(&data, others.as_ref()) == TrainingRows::Scored
     {
-        return multi_label::evaluate(arguments, folder, compute);
+        note!("warning: these are the very rows that the classifier was trained on: the figures say nothing about other rows");
     }
-    arguments.columns.refuse()?;
-    let data = match folder {
-        Some(folder) => read(&arguments.data, &ClassifierRecord::read(folder)?)?,
-        None => arguments.data.read(&arguments.zero_shot.labels, arguments.data.positive_at)?,
-    };
-    let (others, data) = match arguments.holdout.split(data.len(), None)? {
-        Some(split) => (Some(data.subset(&split.train)), data.subset(&split.test)),
-        None => (None, data),
-    };
-    let classifier = arguments.zero_shot.load(folder, compute)?;
-    let begun = Instant::now();
-    let predictions = classifier.predict(&data.texts)?;
-    let evaluation = Evaluation::of(&predictions, &data.labels, classifier.labels(), begun.elapsed().as_secs_f64())?;
+    let classifier = arguments.who.load(folder, compute)?;
+    let scored = classifier.evaluate(&data)?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&evaluation)?);
-        return Ok(());
+        return json_line(&scored.evaluation);
     }
-    print_evaluation(&evaluation);
+    print_evaluation(&scored.evaluation);
     if compute.precision == Some(Precision::Int8) {
-        let exact =
-            arguments.zero_shot.load(folder, Compute { precision: Some(Precision::F32), ..compute })?.predict(&data.texts)?;
-        let exact_evaluation = Evaluation::of(&exact, &data.labels, classifier.labels(), 0.0)?;
-        print_rounding((&predictions, &evaluation), (&exact, &exact_evaluation));
+        let exact = arguments.who.load(folder, ComputeOptions { precision: Some(Precision::F32), ..compute })?;
+        let exact = exact.evaluate(&data)?;
+        print_rounding((&scored.predictions, &scored.evaluation), (&exact.predictions, &exact.evaluation));
     }
-    if let (Classifier::ZeroShot(_), Some(others)) = (&classifier, &others) {
+    if let (None, Some(others)) = (&record, &others) {
         // What the other rows' labels are worth, where the model has seen none.
-        print_tfidf(&TfidfBaseline::evaluate(others, &data)?.1);
+        print_tfidf(&TfidfBaseline::evaluate(others, &data)?.evaluation);
     }
-    if evaluation.cut_texts > 0 {
-        eprintln!("note: {} texts were cut to fit {} tokens", evaluation.cut_texts, classifier.max_tokens());
-    }
+    tell_truncated(&classifier, scored.evaluation.truncated_texts);
     Ok(())
 }
 
-/// The rows, numbers cut as in training unless the command says otherwise.
-pub(crate) fn read(arguments: &DataArguments, record: &ClassifierRecord) -> Result<LabelledDataset, Error> {
-    let labels = record.prompt.labels().names();
-    let cut = record.data.cut.map(PositiveAt::Value);
-    match arguments.read(labels, arguments.positive_at) {
-        Err(DataError::NeedsPositiveAt { .. }) if arguments.positive_at.is_none() && cut.is_some() => {
-            Ok(arguments.read(labels, cut)?)
-        }
-        read => Ok(read?),
+fn tell_truncated(classifier: &AgileClassifier, texts: usize) {
+    if texts > 0 {
+        note!("note: {texts} texts were truncated to {} tokens; --long-texts scores them to their end", classifier.max_tokens());
+    }
+}
+
+/// The rows for a model that is asked as it is, about the labels of `--labels`.
+fn zero_shot_rows(arguments: &Evaluate) -> anyhow::Result<Dataset> {
+    let (who, data) = (&arguments.who, &arguments.data);
+    let labels = if data.multi_label.is_empty() { who.labels.as_slice() } else { &[] };
+    let data = data.read(labels, None)?;
+    match (data.task, who.independent) {
+        (Task::MultiLabel, false) => bail!("labels that may hold together are asked about with --independent"),
+        (Task::SingleLabel, true) => bail!("--independent goes with --multi-label or --label-separator"),
+        _ => Ok(Dataset { labels: lincah::LabelSet::new(who.labels.clone()).map_err(lincah::Error::from)?, ..data }),
     }
 }

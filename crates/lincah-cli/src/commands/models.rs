@@ -1,20 +1,21 @@
 //! `lincah models`.
 
 use crate::args::Models;
+use crate::print::{note, result_line};
 use lincah::hub::{CatalogueEntry, cached_model, catalogue};
 use serde_json::json;
 
 pub(crate) fn run(arguments: &Models) -> anyhow::Result<()> {
     if arguments.json {
         let entries: Vec<_> = catalogue().iter().map(entry_json).collect();
-        println!("{}", serde_json::to_string_pretty(&entries)?);
+        result_line!("{}", serde_json::to_string_pretty(&entries)?);
         return Ok(());
     }
-    println!("{:<24} {:>10} {:>9}  {:<11}  {:<28} cached", "name", "parameters", "size", "format", "licence");
+    result_line!("{:<24} {:>10} {:>9}  {:<11}  {:<28} cached", "name", "parameters", "size", "format", "licence");
     for entry in catalogue() {
         let licence = if entry.gated { format!("{} (to be accepted)", entry.licence) } else { entry.licence.to_string() };
         let cached = cached_model(entry.name).map_or(String::from("no"), |model| model.origin);
-        println!(
+        result_line!(
             "{:<24} {:>8} M {:>6} MB  {:<11}  {licence:<28} {cached}",
             entry.name,
             entry.parameters / 1_000_000,
@@ -22,7 +23,7 @@ pub(crate) fn run(arguments: &Models) -> anyhow::Result<()> {
             entry.format()
         );
     }
-    println!("\nFetch one with `lincah pull NAME`; the default is {}.", lincah::hub::DEFAULT_MODEL);
+    note!("\nFetch one with `lincah pull NAME`; the default is {}.", lincah::hub::DEFAULT_MODEL);
     Ok(())
 }
 

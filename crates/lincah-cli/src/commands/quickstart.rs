@@ -2,15 +2,13 @@
 
 use crate::args::Quickstart;
 use crate::commands::pull::pull;
-use crate::printer::{print_data_report, print_evaluation, print_tfidf};
-use crate::training_run::Run;
-use lincah::baseline::TfidfBaseline;
-use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions};
-use lincah::data::records::ReadOptions;
+use crate::interrupt::asked_to_stop;
+use crate::print::{
+    TrainingProgress, data_report, next_steps, note, print_device, print_evaluation, print_tfidf, result_line,
+};
 use lincah::data::split::holdout;
 use lincah::hub::{self, DEFAULT_MODEL};
-use lincah::{Compute, Error, LabelSet, Prompt, Recipe};
-use std::time::Duration;
+use lincah::{BaseModel, ComputeOptions, Dataset, DatasetOptions, Error, LabelColumns, Prompt, Recipe, Trainer};
 
 const SAMPLE: &[u8] = include_bytes!("../../../../samples/comments.csv");
 const HOLDOUT: usize = 96;
@@ -20,44 +18,47 @@ const TEXTS: [&str; 2] = [
     "Did you even read the article, or do you just enjoy showing everyone how little you understand?",
 ];
 
-pub(crate) fn run(arguments: &Quickstart, compute: Compute) -> anyhow::Result<()> {
-    let run =
-        Run { out: &arguments.out, resume: false, model: DEFAULT_MODEL, checkpoint_interval: Duration::from_secs(20), compute };
-    run.check_folder()?;
+pub(crate) fn run(arguments: &Quickstart, compute: ComputeOptions) -> anyhow::Result<()> {
+    Trainer::check_folder(&arguments.out, arguments.resume)?;
     if hub::cached(DEFAULT_MODEL).is_none() {
         pull(DEFAULT_MODEL, None)?;
     }
-    let mut file = tempfile::Builder::new().suffix(".csv").tempfile()?;
-    std::io::Write::write_all(&mut file, SAMPLE)?;
-    let labels = LabelSet::new(["civil", "uncivil"]).map_err(Error::from)?;
-    let options = LabelledDatasetOptions {
-        text_column: String::from("comment"),
-        label_column: String::from("label"),
-        labels: labels.names().to_vec(),
-        positive_at: None,
-    };
-    let data = LabelledDataset::read(file.path(), &ReadOptions::default(), &options).map_err(Error::from)?;
+    let options = DatasetOptions::new("comment", LabelColumns::one("label", ["civil", "uncivil"]));
+    let data = Dataset::from_reader("the sample", Box::new(SAMPLE), &Default::default(), &options).map_err(Error::from)?;
     let split = holdout(data.len(), HOLDOUT, SPLIT_SEED, None).map_err(Error::from)?;
     let (train, test) = (data.subset(&split.train), data.subset(&split.test));
-    eprintln!("The sample that ships: {} short comments, civil and uncivil, of which {HOLDOUT} are held out.", data.len());
-    print_data_report(&train, Some(&test));
-    let prompt = Prompt::new(labels).map_err(Error::from)?;
-    let classifier = run.train(&train, Some(&test), prompt, Recipe::default())?;
-    if let Some(evaluation) = &classifier.record().metrics {
-        print_evaluation(evaluation);
-        print_tfidf(&TfidfBaseline::evaluate(&train, &test)?.1);
+    note!("The sample that ships: {} short comments, civil and uncivil, of which {HOLDOUT} are held out.", data.len());
+    data_report(&train, Some(&test));
+    note!("Training reads each of the {} comments four times; two cores take three to four minutes.", train.len());
+    let base = BaseModel::open(DEFAULT_MODEL, compute)?;
+    print_device(compute, &base);
+    let prompt = Prompt::new(data.task, data.labels.clone()).map_err(Error::from)?;
+    let recipe = Recipe::default();
+    let mut progress = TrainingProgress::of(&recipe);
+    let trainer = Trainer::new(&base, prompt, recipe)?.in_folder(&arguments.out, arguments.resume);
+    let outcome = trainer.fit_and_evaluate(&train, Some(&test), &mut |event| {
+        progress.show(event);
+        asked_to_stop()
+    })?;
+    if let (Some(scored), Some(tfidf)) = (&outcome.scored, &outcome.tfidf) {
+        print_evaluation(&scored.evaluation);
+        print_tfidf(&tfidf.evaluation);
     }
-    println!();
-    for (text, prediction) in TEXTS.iter().zip(classifier.predict(&TEXTS)?) {
-        println!(
-            "  {:<8} {:.3}  {text}",
-            classifier.labels()[prediction.most_probable()],
-            prediction.probabilities[prediction.most_probable()]
-        );
+    result_line!();
+    let labels = outcome.classifier.labels().names();
+    for (text, prediction) in TEXTS.iter().zip(outcome.classifier.predict(&TEXTS)?) {
+        let label = prediction.most_probable();
+        result_line!("  {:<8} {:.3}  {text}", labels[label], prediction.probabilities[label]);
     }
     let out = arguments.out.display();
-    println!("\nThe classifier is in {out}. Next:");
-    println!("  lincah predict {out} --input \"any text\"");
-    println!("  lincah train YOUR.csv --text COLUMN --label COLUMN --out DIR --holdout 100");
+    result_line!();
+    result_line!("The classifier is in {out}.");
+    let data = "samples/comments.csv --text comment --label label --holdout 96";
+    next_steps(&[
+        format!("lincah predict {out} --input \"any text\""),
+        format!("lincah evaluate {out} {data}"),
+        format!("lincah report {out} {data} --out report.html"),
+        String::from("lincah train YOUR.csv --text COLUMN --label COLUMN --out DIR --holdout 100"),
+    ]);
     Ok(())
 }

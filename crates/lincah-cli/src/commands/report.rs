@@ -1,43 +1,55 @@
 //! `lincah report`.
 
-use crate::commands::evaluate::read;
-use crate::printer::print_device;
-use crate::report_args::Report as Arguments;
-use crate::{machine, png};
+use crate::args::Report as Arguments;
+use crate::print::{json_line, note, print_device};
+use crate::{machine, outputs, png};
 use anyhow::{Context, bail};
 use lincah::baseline::TfidfBaseline;
 use lincah::cross_validation::FinishedCrossValidation;
-use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
-use lincah::report::{Baseline, CODELAB, Origin, Report, ScoredReport, SweepReport};
-use lincah::sweep::finished_runs;
-use lincah::{AgileClassifier, ClassifierRecord, Compute, Error, Evaluation, FolderKind, Prediction, write_atomically};
+use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport};
+use lincah::sweep::{finished_runs, recipe_settings};
+use lincah::{
+    AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Evaluation, FolderKind, ScoredDataset, TrainingRows,
+    write_atomically,
+};
+use serde_json::json;
 use std::path::Path;
 
-pub(crate) fn run(arguments: &Arguments, compute: Compute) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<()> {
     let kind = FolderKind::of(&arguments.folder)?;
     let for_classifier = arguments.holdout.holdout.is_some() || arguments.model.is_some();
     match kind {
         FolderKind::Classifier => {}
         _ if for_classifier => bail!("--holdout and --model are for a classifier's report; these rows are scored already"),
-        FolderKind::Sweep if arguments.file.is_some() => {
-            bail!("a sweep's report needs no data; leave DATA, --text and --label away")
+        FolderKind::Sweep if arguments.data.file.is_some() => {
+            bail!("a sweep's report needs no data; leave DATA, --text and --label out")
         }
         _ => {}
     }
     if arguments.codelab_points && kind != FolderKind::Sweep {
         bail!("--codelab-points are for a sweep's report");
     }
+    outputs::check(&arguments.out, &arguments.data.file.as_deref().into_iter().collect::<Vec<_>>())?;
     let report = match kind {
         FolderKind::Classifier => classifier(arguments, compute)?,
         FolderKind::CrossValidation => cross_validation(arguments)?,
         FolderKind::Sweep => sweep(arguments)?,
     };
-    write_atomically(&arguments.out, report.html.as_bytes())?;
+    let written = |path: &Path, bytes: &[u8]| write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()));
+    written(&arguments.out, report.html.as_bytes())?;
     if let Some(folder) = &arguments.plots {
-        write_plots(folder, &report)?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        for plot in &report.plots {
+            written(&folder.join(&plot.name).with_extension("svg"), plot.svg.as_bytes())?;
+            written(&folder.join(&plot.name).with_extension("png"), &png::from_svg(&plot.svg)?)?;
+        }
     }
-    eprintln!("written: {}", arguments.out.display());
+    if arguments.json {
+        let plots: Vec<&String> = report.plots.iter().map(|plot| &plot.name).collect();
+        json_line(&json!({"report": arguments.out, "plots": arguments.plots.as_ref().map(|folder| json!({"folder": folder, "names": plots}))}))?;
+    }
+    note!("written: {}; open it in a browser", arguments.out.display());
     Ok(())
 }
 
@@ -47,42 +59,33 @@ fn origin(arguments: &Arguments, machine: Option<String>) -> Origin {
     Origin { subject, date: time::OffsetDateTime::now_utc().date().to_string(), command: machine::command(), machine }
 }
 
-/// The rows that a classifier is scored on, and those of the file that it is not.
-struct Rows {
-    scored: LabelledDataset,
-    others: Option<LabelledDataset>,
-}
-
-fn classifier(arguments: &Arguments, compute: Compute) -> anyhow::Result<Report> {
+fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<Report> {
     let record = ClassifierRecord::read(&arguments.folder)?;
-    let Some(data_arguments) = arguments.data() else {
-        bail!("a classifier's report needs rows to score: give DATA, --text and --label");
-    };
-    let data = read(&data_arguments, &record)?;
-    let rows = match arguments.holdout.split(data.len(), None)? {
-        Some(split) => Rows { scored: data.subset(&split.test), others: Some(data.subset(&split.train)) },
-        None => Rows { scored: data, others: None },
-    };
-    let classifier = AgileClassifier::load(&arguments.folder, arguments.model.as_deref(), compute)?;
-    print_device(compute, classifier.base());
-    eprintln!("scoring {} rows", rows.scored.len());
-    let (predictions, evaluation) = classifier.evaluate(&rows.scored)?;
+    if arguments.data.file.is_none() {
+        bail!("a classifier's report needs rows to score: give DATA, --text and the labels");
+    }
+    let (scored, others) = arguments.holdout.to_score(arguments.data.read_for(&record)?)?;
+    let base = BaseModel::open(arguments.model.as_deref().unwrap_or(&record.base_model.name), compute)?;
+    let classifier = AgileClassifier::load_on(&arguments.folder, &base)?;
+    print_device(compute, &base);
+    note!("scoring {} rows", scored.len());
+    let ScoredDataset { predictions, evaluation } = classifier.evaluate(&scored)?;
     let mut notices = Vec::new();
-    let baseline = baseline(&rows, &record, &mut notices)?;
-    data_notices(&rows.scored, &evaluation, &mut notices);
+    let baseline = baseline(&record, &scored, others.as_ref(), &mut notices)?;
+    data_notices(&scored, &evaluation, &mut notices);
     let report = ScoredReport {
         kind: "Classifier",
         predictions: &predictions,
-        truth: &rows.scored.labels,
-        rows: &rows.scored.rows,
+        truth: &scored.truth,
+        rows: &scored.rows,
         evaluation: &evaluation,
-        texts: (!arguments.without_texts).then_some(&rows.scored.texts),
-        data: Some(DataReport::of(&rows.scored)),
-        baseline: baseline.as_ref().map(|(predictions, evaluation)| Baseline { predictions, evaluation }),
+        texts: (!arguments.without_texts).then_some(&scored.texts),
+        data: Some(DataReport::of(&scored)),
+        baseline: baseline.as_ref().map(|tfidf| Baseline { predictions: &tfidf.predictions, evaluation: &tfidf.evaluation }),
         folds: &[],
         base_model: Some(&record.base_model),
         training: Some(&record.data),
-        recipe: Some((&record.prompt, &record.recipe)),
+        settings: recipe_settings(&record.prompt, &record.recipe),
         notices,
     };
     Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
@@ -90,81 +93,80 @@ fn classifier(arguments: &Arguments, compute: Compute) -> anyhow::Result<Report>
 
 /// TF-IDF on the classifier's own training rows, if the file has them beside the scored ones.
 fn baseline(
-    rows: &Rows,
     record: &ClassifierRecord,
+    scored: &Dataset,
+    others: Option<&Dataset>,
     notices: &mut Vec<String>,
-) -> Result<Option<(Vec<Prediction>, Evaluation)>, Error> {
-    if record.was_trained_on(&rows.scored) {
-        notices.push(String::from(
-            "These are the very rows that the classifier was trained on: the figures say nothing about other rows.",
-        ));
-        return Ok(None);
-    }
-    let Some(others) = &rows.others else {
-        notices.push(String::from(
-            "No TF-IDF baseline stands beside the scores, and whether the classifier was trained on some of these rows was not looked at: \
-             both need the training rows in the same file, and --holdout.",
-        ));
-        return Ok(None);
+) -> Result<Option<ScoredDataset>, Error> {
+    let train = match record.training_rows(scored, others) {
+        TrainingRows::Others(train) => train,
+        unknown => {
+            notices.push(String::from(match unknown {
+                TrainingRows::Scored => {
+                    "These are the very rows that the classifier was trained on: the figures say nothing about other rows."
+                }
+                TrainingRows::NotAmongOthers => {
+                    "The rows that --holdout leaves are not those that the classifier was trained on: no TF-IDF baseline stands beside the \
+                     scores, and some of the scored rows may have been trained on."
+                }
+                _ => {
+                    "No TF-IDF baseline stands beside the scores, and whether the classifier was trained on some of these rows was not \
+                     looked at: both need the training rows in the same file, and --holdout."
+                }
+            }));
+            return Ok(None);
+        }
     };
-    // `train --train-size` takes the first rows.
-    let trained_on = record.data.rows + record.data.validation_rows;
-    let train = others.subset(&(0..trained_on.min(others.len())).collect::<Vec<_>>());
-    if !record.was_trained_on(&train) {
-        notices.push(String::from(
-            "The rows that --holdout leaves are not those that the classifier was trained on: no TF-IDF baseline stands beside the scores, and \
-             some of the scored rows may have been trained on.",
-        ));
-        return Ok(None);
-    }
-    let overlap = SplitOverlap::between(&train, &rows.scored);
+    let overlap = SplitOverlap::between(&train, scored);
     if let Some((train_row, row)) = overlap.pairs.first() {
         notices.push(format!(
             "{} scored texts were trained on too, the first in row {row} (as row {train_row}): the figures are better than they should be.",
             overlap.rows
         ));
     }
-    Ok(Some(TfidfBaseline::evaluate(&train, &rows.scored)?))
+    TfidfBaseline::evaluate(&train, scored).map(Some)
 }
 
-fn data_notices(data: &LabelledDataset, evaluation: &Evaluation, notices: &mut Vec<String>) {
+fn data_notices(data: &Dataset, evaluation: &Evaluation, notices: &mut Vec<String>) {
     let report = DataReport::of(data);
     if let Some(group) = report.conflicting_labels.first() {
         notices.push(format!(
-            "{} texts have several labels, the first in rows {group:?}; no classifier can answer them all.",
+            "{} texts are labelled in more than one way, the first in rows {group:?}; no classifier can answer them all.",
             report.conflicting_labels.len()
         ));
     }
-    if evaluation.cut_texts > 0 {
-        notices.push(format!("{} texts were cut to fit the prompt; their ends were not seen.", evaluation.cut_texts));
+    if evaluation.truncated_texts > 0 {
+        notices.push(format!("{} texts were truncated to fit the prompt; their ends were not seen.", evaluation.truncated_texts));
     }
 }
 
 fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
     let found = FinishedCrossValidation::read(&arguments.folder)?;
-    let evaluation = &found.pooled.evaluation;
-    let data = match arguments.data() {
-        Some(data) => Some(found.texts(&data.read(&evaluation.labels, data.positive_at)?)?),
+    let evaluation = &found.scored.evaluation;
+    let training = found.pooled.training.as_ref();
+    let data = match &arguments.data.file {
+        Some(_) => Some(found.texts(&arguments.data.read(evaluation.labels.names(), None)?)?),
         None => None,
     };
     let mut notices = Vec::new();
     if let Some(data) = &data {
         data_notices(data, evaluation, &mut notices);
     }
-    let training = found.pooled.training.as_ref();
+    let folds: Vec<EvaluationPair> =
+        found.folds.iter().map(|fold| EvaluationPair { classifier: &fold.evaluation, tfidf: &fold.tfidf }).collect();
     let report = ScoredReport {
         kind: "Cross-validation",
-        predictions: &found.predictions,
+        predictions: &found.scored.predictions,
         truth: &found.truth,
         rows: &found.rows,
         evaluation,
         texts: data.as_ref().filter(|_| !arguments.without_texts).map(|data| data.texts.as_slice()),
         data: data.as_ref().map(DataReport::of),
-        baseline: Some(Baseline { predictions: &found.tfidf_predictions, evaluation: &found.pooled.tfidf }),
-        folds: &found.folds,
+        baseline: Some(Baseline { predictions: &found.tfidf.predictions, evaluation: &found.tfidf.evaluation }),
+        folds: &folds,
         base_model: training.map(|training| &training.base_model),
         training: None,
-        recipe: training.map(|training| (&training.prompt, &training.recipe)),
+        settings: training.map(|training| recipe_settings(&training.prompt, &training.recipe)).unwrap_or_default(),
         notices,
     };
     Ok(report.render(&origin(arguments, None))?)
@@ -172,15 +174,16 @@ fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
 
 fn sweep(arguments: &Arguments) -> anyhow::Result<Report> {
     let results = finished_runs(&arguments.folder)?;
+    let runs: Vec<Run> = results
+        .iter()
+        .map(|result| Run {
+            settings: result.settings(),
+            base_model: &result.base_model,
+            evaluation: result.evaluation.as_ref(),
+            tfidf: &result.tfidf,
+            seconds: result.seconds,
+        })
+        .collect();
     let published: &[_] = if arguments.codelab_points { &CODELAB } else { &[] };
-    Ok(SweepReport { results: &results, published }.render(&origin(arguments, None)))
-}
-
-fn write_plots(folder: &Path, report: &Report) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    for plot in &report.plots {
-        write_atomically(&folder.join(&plot.name).with_extension("svg"), plot.svg.as_bytes())?;
-        write_atomically(&folder.join(&plot.name).with_extension("png"), &png::from_svg(&plot.svg)?)?;
-    }
-    Ok(())
+    Ok(SweepReport { results: &runs, published }.render(&origin(arguments, None)))
 }

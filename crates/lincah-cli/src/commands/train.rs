@@ -1,42 +1,57 @@
 //! `lincah train`.
 
 use crate::args::Train;
-use crate::commands::multi_label;
-use crate::printer::{print_data_report, print_evaluation, print_members, print_tfidf};
-use crate::training_run::Run;
-use lincah::baseline::TfidfBaseline;
-use lincah::{BaseModel, Compute, Error, LabelSet};
-use std::time::Duration;
+use crate::interrupt::asked_to_stop;
+use crate::print::{
+    TrainingProgress, data_report, json_line, next_steps, note, print_device, print_evaluation, print_members, print_operation_times,
+    print_tfidf,
+};
+use lincah::{BaseModel, ComputeOptions, Error, Trainer};
+use std::time::{Duration, Instant};
 
-pub(crate) fn run(arguments: &Train, compute: Compute) -> anyhow::Result<()> {
-    let training = &arguments.training;
-    let run = Run {
-        out: &arguments.out,
-        resume: arguments.resume,
-        model: &training.model,
-        checkpoint_interval: Duration::try_from_secs_f64(arguments.checkpoint_seconds)?,
-        compute: Compute { profile: arguments.profile, ..compute },
-    };
-    if let Some(data) = training.columns.read(&training.data, &training.labels)? {
-        return multi_label::train(training, &run, &data);
-    }
-    training.descriptions.refuse()?;
-    let data = training.data.read(&training.labels, training.data.positive_at)?;
-    let (train, holdout) = training.holdout.sides(data.len(), training.train_size)?;
-    let (train, holdout) = (data.subset(&train), holdout.map(|rows| data.subset(&rows)));
-    let recipe = training.recipe.recipe(train.len(), BaseModel::sizes_of(&training.model)?);
+pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<()> {
+    let (training, out) = (&arguments.training, &arguments.out);
+    let compute = ComputeOptions { profile: arguments.profile, ..compute };
+    let data = training.data.read(&training.labels, training.positive.as_deref())?;
+    let sides = training.holdout.divide(&data, training.train_size)?;
+    sides.train.check_trainable().map_err(Error::from)?;
+    let recipe = training.recipe.recipe().recipe(&sides.train, BaseModel::sizes_of(&training.model)?);
     recipe.check()?;
-    let prompt = training.recipe.prompt(LabelSet::new(data.label_names.clone()).map_err(Error::from)?).map_err(Error::from)?;
-    run.check_folder()?;
-    print_data_report(&train, holdout.as_ref());
+    let prompt = training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?;
+    Trainer::check_folder(out, arguments.resume)?;
+    data_report(&sides.train, sides.holdout.as_ref());
     print_members(&recipe);
-    let classifier = run.train(&train, holdout.as_ref(), prompt, recipe)?;
-    if let Some(evaluation) = &classifier.record().metrics {
-        print_evaluation(evaluation);
+    let base = BaseModel::open(&training.model, compute)?;
+    print_device(compute, &base);
+    let mut progress = TrainingProgress::of(&recipe);
+    let columns = training.data.options(&[], None)?.text_columns;
+    let trainer = Trainer::new(&base, prompt, recipe)?
+        .in_folder(out, arguments.resume)
+        .checkpoint_interval(Duration::try_from_secs_f64(arguments.checkpoint_seconds)?)
+        .text_columns(&columns);
+    let begun = Instant::now();
+    let outcome = trainer.fit_and_evaluate(&sides.train, sides.holdout.as_ref(), &mut |event| {
+        progress.show(event);
+        asked_to_stop()
+    })?;
+    if arguments.profile {
+        print_operation_times(&base, begun.elapsed());
     }
-    if let Some(holdout) = &holdout {
-        print_tfidf(&TfidfBaseline::evaluate(&train, holdout)?.1);
+    if let (Some(scored), Some(tfidf)) = (&outcome.scored, &outcome.tfidf) {
+        if arguments.json {
+            json_line(&scored.evaluation)?;
+        } else {
+            print_evaluation(&scored.evaluation);
+            print_tfidf(&tfidf.evaluation);
+        }
     }
-    eprintln!("saved in {}", arguments.out.display());
+    let out = out.display();
+    note!("saved in {out}");
+    let data = training.data.path().display();
+    let mut next = vec![format!("lincah predict {out} --input \"any text\"")];
+    if let Some(rows) = training.holdout.holdout {
+        next.push(format!("lincah report {out} {data} --holdout {rows} … --out report.html  (with the same columns)"));
+    }
+    next_steps(&next);
     Ok(())
 }

@@ -1,72 +1,17 @@
-//! What can be typed.
+//! Options of the verbs that train, score or ask once.
 
-use crate::classifier_args::ZeroShotArguments;
-use crate::data_args::{DataArguments, HoldoutArguments};
-use crate::experiment_args::{Compare, CrossValidate, Sweep};
-use crate::multi_label_args::MultiLabelColumns;
-use crate::report_args::Report;
-use crate::training_args::TrainingArguments;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use lincah::{Compute, Device, Precision};
+use super::{ClassifierArguments, DataArguments, HoldoutArguments, RecipeArguments};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-
-/// Agile text classifiers: a small language model, tuned with LoRA on a few hundred labelled texts, on this machine.
-#[derive(Debug, Parser)]
-#[command(name = "lincah", version, max_term_width = 110)]
-pub(crate) struct Arguments {
-    /// Threads to compute with [default: all cores]
-    #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024))]
-    pub(crate) threads: Option<usize>,
-    /// Where to compute: cpu, cuda, cuda:N or auto
-    #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Device::Auto)]
-    device: Device,
-    /// Precision of weights and products: f32, bf16 (GPUs), int8 (processors, to score) [default: bf16 on a GPU, else f32]
-    #[arg(long, global = true, display_order = 1002, value_name = "KIND")]
-    precision: Option<Precision>,
-    /// In training, compute a layer's inside again rather than keep it: less memory, a third more time, the same results
-    #[arg(long, global = true, display_order = 1003)]
-    recompute: bool,
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-impl Arguments {
-    pub(crate) fn compute(&self) -> Compute {
-        Compute { device: self.device, precision: self.precision, recompute: self.recompute, profile: false }
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Pull the default model, train on the sample that ships, evaluate, classify two texts
-    Quickstart(Quickstart),
-    /// Fetch models of the catalogue
-    Pull(Pull),
-    /// List the catalogue and what is cached
-    Models(Models),
-    /// Train a classifier from labelled texts
-    Train(Box<Train>),
-    /// Compare a classifier with labelled texts
-    Evaluate(Evaluate),
-    /// Classify texts
-    Predict(Predict),
-    /// Let a model go on from a text, token by token
-    Generate(Generate),
-    /// Train and score on stratified folds, so that every row is scored by a classifier that has not seen it
-    CrossValidate(Box<CrossValidate>),
-    /// Train with every combination of the given settings
-    Sweep(Box<Sweep>),
-    /// Test whether one classifier is really better than another
-    Compare(Compare),
-    /// Write a page about a classifier, a cross-validation or a sweep: metrics, curves, thresholds, errors
-    Report(Report),
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct Quickstart {
-    /// Folder of the classifier; must be empty or absent
+    /// Folder of the classifier; must be empty or absent unless --resume is given
     #[arg(long, value_name = "DIR", default_value = "lincah-quickstart")]
     pub(crate) out: PathBuf,
+    /// Resume an interrupted training in --out
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 /// Where models may come from.
@@ -89,6 +34,9 @@ pub(crate) struct Pull {
     /// Where to fetch from
     #[arg(long, value_enum, default_value_t = PullSource::Auto)]
     pub(crate) source: PullSource,
+    /// Print one JSON object per model
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -100,27 +48,73 @@ pub(crate) struct Models {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  lincah train comments.csv --text comment --label label --labels civil,uncivil --out civility --holdout 96\n\n\
+    override_usage = "lincah prompt [OPTIONS] <DIR> --input <TEXT>\n       lincah prompt [OPTIONS] --labels <A,B> --input <TEXT>",
+    after_help = "Example:\n  lincah prompt --labels civil,uncivil --input \"Thanks, that helped a lot.\""
+)]
+pub(crate) struct PromptPreview {
+    /// Classifier folder; left out with --labels
+    #[arg(value_name = "DIR")]
+    pub(crate) classifier: Option<PathBuf>,
+    /// The text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) input: String,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) who: ClassifierArguments,
+}
+
+/// On what is trained, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Training {
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) labels: Vec<String>,
+    /// Which of two labels is the positive class of the metrics [default: the last]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) positive: Option<String>,
+    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file
+    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
+    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) holdout: HoldoutArguments,
+    /// Use the first N of the training rows only
+    #[arg(long, value_name = "N")]
+    pub(crate) train_size: Option<usize>,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  lincah train samples/comments.csv --text comment --label label --labels civil,uncivil --out civility --holdout 96\n\n\
 A column of 0 and 1, or of numbers with --positive-at, maps to --labels in order; the last label is the positive class of the metrics.\n\
 Labels that may hold together are columns of their own (--multi-label rude,off-topic) or lists (--label tags --label-separator ';').\n\
-Stopped by Ctrl-C or killed, a training goes on with the same command and --resume, and ends with the same classifier, bit for bit.",
-    mut_arg("label", |label| label.required(false).required_unless_present("multi_label"))
+Stopped by Ctrl-C or killed, a training resumes with the same command and --resume, and ends with the same classifier, bit for bit.",
+    mut_arg("file", |file| file.required(true)),
+    mut_arg("text", |text| text.required(true))
 )]
 pub(crate) struct Train {
-    /// Folder of the classifier; must be empty or absent
+    /// Folder of the classifier; must be empty or absent unless --resume is given
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Go on with an interrupted training in --out
+    /// Resume an interrupted training in --out
     #[arg(long)]
     pub(crate) resume: bool,
     /// Print what each operation of the steps took (on the processor)
     #[arg(long)]
     pub(crate) profile: bool,
+    /// Print the holdout's metrics as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
     /// Seconds between checkpoints
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, hide = true)]
     pub(crate) checkpoint_seconds: f64,
     #[command(flatten)]
-    pub(crate) training: TrainingArguments,
+    pub(crate) training: Training,
 }
 
 #[derive(Debug, Args)]
@@ -128,10 +122,11 @@ pub(crate) struct Train {
     allow_missing_positional = true,
     override_usage = "lincah evaluate [OPTIONS] --text <COLUMN> [--label <COLUMN>] <DIR> <DATA>\n       \
 lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> --labels <A,B> <DATA>",
-    after_help = "Examples:\n  lincah evaluate civility comments.csv --text comment --label label --holdout 96\n  \
-lincah evaluate --labels civil,uncivil comments.csv --text comment --label label\n\n\
+    after_help = "Examples:\n  lincah evaluate civility samples/comments.csv --text comment --label label --holdout 96\n  \
+lincah evaluate --labels civil,uncivil samples/comments.csv --text comment --label label\n\n\
 Without --label, the labels of a multi-label classifier are columns named as in training.",
-    mut_arg("label", |label| label.required(false))
+    mut_arg("file", |file| file.required(true)),
+    mut_arg("text", |text| text.required(true))
 )]
 pub(crate) struct Evaluate {
     /// Classifier folder; left out with --labels
@@ -140,23 +135,23 @@ pub(crate) struct Evaluate {
     #[command(flatten)]
     pub(crate) data: DataArguments,
     #[command(flatten)]
-    pub(crate) columns: MultiLabelColumns,
-    #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) zero_shot: ZeroShotArguments,
+    pub(crate) who: ClassifierArguments,
 }
 
 /// Form of the predictions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PredictionFormat {
-    /// An object a line.
+    /// One object per line.
     Jsonl,
     /// With a header.
     Csv,
+    /// The same with tabs.
+    Tsv,
     /// Needs --out.
     Parquet,
 }
@@ -165,37 +160,42 @@ pub(crate) enum PredictionFormat {
 #[command(
     override_usage = "lincah predict [OPTIONS] <DIR> [FILE]\n       lincah predict [OPTIONS] --labels <A,B> [FILE]",
     after_help = "Examples:\n  lincah predict civility --input \"Thanks, that helped a lot.\"\n  \
-lincah predict civility comments.csv --text comment --keep comment --out scored.jsonl\n  \
+lincah predict civility samples/comments.csv --text comment --keep comment --out scored.jsonl\n  \
 lincah predict --labels civil,uncivil --input \"Thanks, that helped a lot.\"\n  \
-lincah predict --labels civil,uncivil --model gemma-3-270m comments.csv --text comment"
+lincah predict --labels civil,uncivil --model gemma-3-270m samples/comments.csv --text comment\n\n\
+A row without text gets no prediction, and the reason beside it."
 )]
 pub(crate) struct Predict {
     /// Classifier folder; left out with --labels
     #[arg(value_name = "DIR")]
     pub(crate) first: Option<PathBuf>,
-    /// CSV, TSV, JSONL or Parquet file, or - for standard input
+    /// CSV, TSV, JSONL, plain text (one text per line), each also as .gz, or Parquet; or - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) second: Option<PathBuf>,
     /// One text to classify
     #[arg(long, value_name = "TEXT")]
     pub(crate) input: Option<String>,
-    /// Column with the texts
-    #[arg(long, value_name = "COLUMN", required_unless_present = "input")]
-    pub(crate) text: Option<String>,
+    /// Column with the texts; several, as title,body, are joined by a line break [default: those of the training if they were several;
+    /// `text` of plain text]
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub(crate) text: Vec<String>,
     /// Input columns to write before the label, or `all`; one with a name of the output's, such as `label`, becomes `input_label`
     #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
     pub(crate) keep: Vec<String>,
-    /// Form of the output
-    #[arg(long, value_enum, default_value_t = PredictionFormat::Jsonl)]
-    pub(crate) format: PredictionFormat,
+    /// Form of the output [default: what --out ends in, else jsonl]
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<PredictionFormat>,
     /// File to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Refuse rows without text
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Delimiter of a CSV file [default: found]
     #[arg(long, value_name = "CHARACTER")]
     pub(crate) delimiter: Option<char>,
     #[command(flatten)]
-    pub(crate) zero_shot: ZeroShotArguments,
+    pub(crate) who: ClassifierArguments,
 }
 
 #[derive(Debug, Args)]
@@ -215,4 +215,23 @@ pub(crate) struct Generate {
     /// Put the text as a chat's question, in the turn markers of the model
     #[arg(long)]
     pub(crate) chat: bool,
+    /// Print one JSON object at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lincah completions bash > ~/.local/share/bash-completion/completions/lincah")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lincah man ~/.local/share/man/man1")]
+pub(crate) struct Man {
+    /// Folder to write lincah.1 and a page per verb into
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
 }

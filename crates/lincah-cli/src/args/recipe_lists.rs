@@ -1,13 +1,13 @@
 //! The recipe's options, each with several values, and all their combinations.
 
-use crate::recipe_args::RecipeArguments;
+use super::RecipeArguments;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser};
 
 /// Options whose values may have commas in them: they become lists by being given again.
-const WITH_COMMAS: [&str; 4] = ["targets", "layers", "instruction", "separator"];
+const WITH_COMMAS: [&str; 5] = ["targets", "layers", "instruction", "separator", "label_description"];
 
-/// What was typed, an entry an option: its values, each as `--option=value`, or the option alone where it takes none.
+/// What was typed, per option its values, each as `--option=value`, or the option alone where it takes none.
 #[derive(Debug, Clone)]
 pub(crate) struct RecipeLists {
     options: Vec<Vec<String>>,

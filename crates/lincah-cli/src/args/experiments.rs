@@ -1,18 +1,18 @@
-//! What can be typed to the verbs that train or compare many times.
+//! Options of the verbs that train or compare many times, or report on it.
 
-use crate::data_args::{DataArguments, HoldoutArguments};
-use crate::multi_label_args::MultiLabelColumns;
-use crate::recipe_lists::RecipeLists;
-use crate::training_args::TrainingArguments;
+use super::recipe_lists::RecipeLists;
+use super::{DataArguments, HoldoutArguments, Training};
 use clap::Args;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  lincah cross-validate comments.csv --text comment --label label --labels civil,uncivil --holdout 96 --out folds\n\n\
+    after_help = "Example:\n  lincah cross-validate samples/comments.csv --text comment --label label --labels civil,uncivil --holdout 96 \
+--out folds\n\n\
 With --holdout only the training rows are used, so that recipes can be chosen without a look at the others. The same command goes on with \
 what is in --out: a fold that is finished there is not run again.",
-    mut_arg("label", |label| label.required(false).required_unless_present("multi_label"))
+    mut_arg("file", |file| file.required(true)),
+    mut_arg("text", |text| text.required(true))
 )]
 pub(crate) struct CrossValidate {
     /// Folder of predictions.jsonl and results.jsonl
@@ -25,20 +25,25 @@ pub(crate) struct CrossValidate {
     /// iterative stratification, ties drawn by NumPy's RandomState(SEED)
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) fold_seed: u32,
+    /// Print the folds' and the pooled metrics, one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) training: TrainingArguments,
+    pub(crate) training: Training,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  lincah sweep comments.csv --text comment --label label --labels civil,uncivil --holdout 96 --validation 0.2 \
---train-size 100,200 --epochs 2,4,8 --seed 1,2,3 --learning-rate 5e-4,1e-3 --out grid\n\n\
+    after_help = "Example:\n  lincah sweep samples/comments.csv --text comment --label label --labels civil,uncivil --holdout 96 \
+--validation 0.2 --train-size 100,200 --epochs 2,4,8 --seed 1,2,3 --learning-rate 5e-4,1e-3 --out grid\n\n\
 Every option of --model, --split-seed, --train-size and the recipe takes a list, by commas or by giving it again (--targets, --layers, \
 --instruction and --separator: by giving it again only); every combination is run. Where the learning rate is constant and without \
 warm-up, one training serves all its --epochs. --validation F scores on that share of the training rows (drawn by --split-seed, the same \
 for all runs) and leaves the holdout alone; without it the holdout is scored. No setting is chosen for you: a setting picked on the \
 holdout looks better than it is.\n\
-The same command, or one with longer lists, goes on with what is in --out: a finished run is not run again."
+The same command, or one with longer lists, goes on with what is in --out: a finished run is not run again.",
+    mut_arg("file", |file| file.required(true)),
+    mut_arg("text", |text| text.required(true))
 )]
 pub(crate) struct Sweep {
     #[command(flatten)]
@@ -46,6 +51,9 @@ pub(crate) struct Sweep {
     /// Labels, in the order of the prompt; the last is the positive class [default: the label column's values, sorted]
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) labels: Vec<String>,
+    /// Which of two labels is the positive class of the metrics [default: the last]
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) positive: Option<String>,
     /// Folder of results.jsonl and results.csv
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
@@ -61,18 +69,22 @@ pub(crate) struct Sweep {
     /// Train on the first N of the training rows only
     #[arg(long, value_delimiter = ',', value_name = "N,N")]
     pub(crate) train_size: Vec<usize>,
-    /// Trainings at once; each holds its own copy of the base model's weights
+    /// Trainings at once, all on one copy of the base model's weights
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
     pub(crate) jobs: usize,
+    /// Print the runs' results, one JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) recipes: RecipeLists,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  lincah compare civility civility-2 comments.csv --text comment --label label --holdout 96\n\n\
+    after_help = "Example:\n  lincah compare civility civility-2 samples/comments.csv --text comment --label label --holdout 96\n\n\
 Without --label, the labels of multi-label classifiers are columns named as in training.",
-    mut_arg("label", |label| label.required(false))
+    mut_arg("file", |file| file.required(true)),
+    mut_arg("text", |text| text.required(true))
 )]
 pub(crate) struct Compare {
     /// Folder of the first classifier
@@ -84,8 +96,6 @@ pub(crate) struct Compare {
     #[command(flatten)]
     pub(crate) data: DataArguments,
     #[command(flatten)]
-    pub(crate) columns: MultiLabelColumns,
-    #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
     /// Print the texts of the rows whose decision flips, too
     #[arg(long)]
@@ -93,4 +103,42 @@ pub(crate) struct Compare {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lincah report civility samples/comments.csv --text comment --label label --holdout 96 --out report.html\n  \
+lincah report folds --out report.html\n  lincah report grid --out report.html --plots plots\n\n\
+A classifier's rows are scored as by `evaluate`, so it needs DATA, --text and the labels. A cross-validation's report is of its \
+out-of-fold probabilities; with DATA it has the texts too. A sweep's needs no data. The page is one file without scripts that asks the \
+network for nothing. Texts stand in it behind a click; --without-texts keeps them out.",
+    mut_arg("file", |file| file.requires("text")),
+    mut_arg("text", |text| text.requires("file"))
+)]
+pub(crate) struct Report {
+    /// Folder of a classifier, a cross-validation or a sweep
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// The page to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Write each plot as SVG and PNG into this folder, too
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) plots: Option<PathBuf>,
+    /// Leave the texts out and name rows by their numbers only
+    #[arg(long)]
+    pub(crate) without_texts: bool,
+    /// Set the codelab's published figures beside a sweep
+    #[arg(long)]
+    pub(crate) codelab_points: bool,
+    /// Print one JSON object that names what was written
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) holdout: HoldoutArguments,
+    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
 }

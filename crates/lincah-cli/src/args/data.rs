@@ -1,0 +1,149 @@
+//! Options that name data: file, columns, labels, holdout.
+
+use anyhow::bail;
+use clap::Args;
+use lincah::data::dataset::PositiveAt;
+use lincah::data::label_map::{LabelMap, LabelRename};
+use lincah::data::records::ReadOptions;
+use lincah::data::split::{Sides, sides};
+use lincah::data::text_columns::TextColumns;
+use lincah::{ClassifierRecord, Dataset, DatasetOptions, Error, LabelColumns};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(crate) struct DataArguments {
+    /// Labelled texts as CSV, TSV, JSONL (each also as .gz) or Parquet, or - for standard input
+    #[arg(value_name = "DATA")]
+    pub(crate) file: Option<PathBuf>,
+    /// Column with the texts; several, as title,body, are joined by a line break
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN")]
+    pub(crate) text: Vec<String>,
+    /// Column with the labels: strings, 0 and 1, booleans, or numbers with --positive-at
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) label: Option<String>,
+    /// Columns of labels that may hold together, in place of --label: 0 and 1, booleans, or fractions that hold from --positive-at on
+    /// (0.5 if not given)
+    #[arg(long, value_delimiter = ',', value_name = "A,B", conflicts_with = "label")]
+    pub(crate) multi_label: Vec<String>,
+    /// The --label column holds lists of labels that may hold together, with this between them
+    #[arg(long, value_name = "CHARACTER", conflicts_with = "multi_label")]
+    pub(crate) label_separator: Option<char>,
+    /// A numeric label at or above this is the last label: a number, or `median` (of all rows, before any split)
+    #[arg(long, value_name = "X|median")]
+    pub(crate) positive_at: Option<PositiveAt>,
+    /// Other names of labels in the data, and the labels that they stand for
+    #[arg(long, value_delimiter = ',', value_name = "NAME=LABEL", value_parser = rename)]
+    label_map: Vec<LabelRename>,
+    /// Refuse rows without text or label, rather than leave them out
+    #[arg(long)]
+    strict: bool,
+    /// Delimiter of a CSV file [default: found]
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<char>,
+}
+
+fn rename(text: &str) -> Result<LabelRename, String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => Ok(LabelRename { from: from.to_owned(), to: to.to_owned() }),
+        _ => Err(String::from("give NAME=LABEL, for example hateful=Negative")),
+    }
+}
+
+impl DataArguments {
+    /// The file; every verb but `report` requires it.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new("-"))
+    }
+
+    /// The columns and labels; `labels` may be empty where the data name them.
+    pub(crate) fn options(&self, labels: &[String], positive: Option<&str>) -> anyhow::Result<DatasetOptions> {
+        let labels = labels.to_vec();
+        let columns = match (&self.label, self.label_separator, self.multi_label.as_slice()) {
+            (Some(column), Some(separator), _) => LabelColumns::List { column: column.clone(), separator, labels },
+            (None, Some(_), _) => bail!("--label-separator needs --label, the column of lists"),
+            (Some(column), None, _) => LabelColumns::One { column: column.clone(), labels },
+            (None, None, columns) if !columns.is_empty() && !labels.is_empty() => {
+                bail!("--multi-label names the labels itself: leave --labels out")
+            }
+            (None, None, columns) => LabelColumns::Each(columns.to_vec()),
+        };
+        Ok(DatasetOptions {
+            text_columns: TextColumns::new(self.text.clone()),
+            labels: columns,
+            positive_at: self.positive_at,
+            positive: positive.map(str::to_owned),
+            label_map: LabelMap::new(self.label_map.clone())?,
+            strict: self.strict,
+        })
+    }
+
+    /// Reads the rows; `labels` may be empty where the label column holds strings.
+    pub(crate) fn read(&self, labels: &[String], positive: Option<&str>) -> anyhow::Result<Dataset> {
+        if self.label.is_none() && self.multi_label.is_empty() {
+            bail!("no labels are named: give --label COLUMN, or --multi-label A,B for labels that may hold together");
+        }
+        let data = Dataset::read_from(self.path(), &self.read_options(), &self.options(labels, positive)?)?;
+        crate::print::skipped(&data);
+        Ok(data)
+    }
+
+    /// Reads rows for a trained classifier.
+    pub(crate) fn read_for(&self, record: &ClassifierRecord) -> anyhow::Result<Dataset> {
+        use lincah::Task;
+        match (record.task, &self.label, self.label_separator) {
+            (Task::SingleLabel, None, _) => bail!("give --label COLUMN: the classifier gives each text one of its labels"),
+            (Task::SingleLabel, _, Some(_)) => bail!("the classifier gives each text one of its labels: leave --label-separator out"),
+            (Task::MultiLabel, Some(column), None) => {
+                bail!("the classifier has several labels: `{column}` holds lists if --label-separator is given")
+            }
+            _ => {}
+        }
+        let mut options = self.options(&[], None)?;
+        if let (Some(columns), [_]) = (&record.data.text_columns, options.text_columns.columns.as_slice()) {
+            anyhow::ensure!(columns.columns.len() == 1, "the classifier's texts are made of several columns: give --text {}", columns.columns.join(","));
+        }
+        if let Some(columns) = &record.data.text_columns {
+            options.text_columns.separator.clone_from(&columns.separator);
+        }
+        let data = record.read_rows(self.path(), &self.read_options(), &options)?;
+        crate::print::skipped(&data);
+        Ok(data)
+    }
+
+    pub(crate) fn read_options(&self) -> ReadOptions {
+        ReadOptions { delimiter: self.delimiter, ..ReadOptions::default() }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HoldoutArguments {
+    /// Keep N rows from the training; `train` uses the others, `evaluate` these
+    #[arg(long, value_name = "N")]
+    pub(crate) holdout: Option<usize>,
+    /// Which rows: the last N of NumPy's RandomState(SEED).permutation, the order of pandas' sample(frac=1, random_state=SEED)
+    #[arg(long, value_name = "SEED", default_value_t = 32)]
+    pub(crate) split_seed: u32,
+}
+
+/// Rows to train on, and the holdout's, if there is one.
+pub(crate) struct DataSides {
+    pub(crate) train: Dataset,
+    pub(crate) holdout: Option<Dataset>,
+}
+
+impl HoldoutArguments {
+    /// Rows to train on, the first `train_size` of them, and those held out.
+    pub(crate) fn divide(&self, data: &Dataset, train_size: Option<usize>) -> Result<DataSides, Error> {
+        let Sides { train, holdout } = sides(data.len(), self.holdout, self.split_seed, train_size)?;
+        Ok(DataSides { train: data.subset(&train), holdout: holdout.map(|rows| data.subset(&rows)) })
+    }
+
+    /// The rows to score, and the others: the holdout if there is one, else all.
+    pub(crate) fn to_score(&self, data: Dataset) -> Result<(Dataset, Option<Dataset>), Error> {
+        if self.holdout.is_none() {
+            return Ok((data, None));
+        }
+        let DataSides { train, holdout } = self.divide(&data, None)?;
+        Ok((holdout.unwrap_or(data), Some(train)))
+    }
+}

@@ -1,0 +1,92 @@
+//! What can be typed.
+
+mod data;
+mod experiments;
+mod prompt;
+mod recipe;
+mod recipe_lists;
+mod verbs;
+mod who;
+
+use crate::print::{Color, PrintOptions};
+use clap::{Parser, Subcommand};
+use lincah::{ComputeOptions, Device, Precision};
+
+pub(crate) use data::{DataArguments, HoldoutArguments};
+pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
+pub(crate) use recipe::RecipeArguments;
+pub(crate) use verbs::{
+    Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource, Quickstart, Train, Training,
+};
+pub(crate) use who::ClassifierArguments;
+
+/// Agile text classifiers: a small language model, tuned with LoRA on a few hundred labelled texts, on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "lincah", version, max_term_width = 110)]
+pub(crate) struct Arguments {
+    /// Threads to compute with [default: all cores]
+    #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024), help_heading = GLOBAL)]
+    pub(crate) threads: Option<usize>,
+    /// Where to compute: cpu, cuda, cuda:N or auto
+    #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Device::Auto, help_heading = GLOBAL)]
+    device: Device,
+    /// Precision of weights and products: f32, bf16 (GPUs), int8 (processors, to score) [default: bf16 on a GPU, else f32]
+    #[arg(long, global = true, display_order = 1002, value_name = "KIND", help_heading = GLOBAL)]
+    precision: Option<Precision>,
+    /// In training, compute a layer's inside again rather than keep it: less memory, a third more time, the same results
+    #[arg(long, global = true, display_order = 1003, help_heading = GLOBAL)]
+    recompute: bool,
+    /// Print results and errors only, no progress and no advice
+    #[arg(long, global = true, display_order = 1004, help_heading = GLOBAL)]
+    quiet: bool,
+    /// Colours: auto (on a terminal, unless NO_COLOR is set), always or never
+    #[arg(long, global = true, display_order = 1005, value_name = "WHEN", value_enum, default_value_t = Color::Auto, help_heading = GLOBAL)]
+    color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const GLOBAL: &str = "For every verb";
+
+impl Arguments {
+    pub(crate) fn compute(&self) -> ComputeOptions {
+        ComputeOptions { device: self.device, precision: self.precision, recompute: self.recompute, profile: false }
+    }
+
+    pub(crate) fn print_options(&self) -> PrintOptions {
+        PrintOptions { quiet: self.quiet, color: self.color }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Pull the default model, train on the sample that ships, evaluate, classify two texts
+    Quickstart(Quickstart),
+    /// Fetch models of the catalogue
+    Pull(Pull),
+    /// List the catalogue and what is cached
+    Models(Models),
+    /// Show the exact prompt that a text becomes, and its tokens
+    Prompt(PromptPreview),
+    /// Train a classifier from labelled texts
+    Train(Box<Train>),
+    /// Compare a classifier with labelled texts
+    #[command(visible_alias = "eval")]
+    Evaluate(Box<Evaluate>),
+    /// Classify texts
+    Predict(Box<Predict>),
+    /// Let a model go on from a text, token by token
+    Generate(Generate),
+    /// Train and score on stratified folds, so that every row is scored by a classifier that has not seen it
+    CrossValidate(Box<CrossValidate>),
+    /// Train with every combination of the given settings
+    Sweep(Box<Sweep>),
+    /// Test whether one classifier is really better than another
+    Compare(Box<Compare>),
+    /// Write a page about a classifier, a cross-validation or a sweep: metrics, curves, thresholds, errors
+    Report(Box<Report>),
+    /// Print a script that completes the command's options in a shell
+    Completions(Completions),
+    /// Write the manual pages
+    Man(Man),
+}

@@ -1,0 +1,62 @@
+//! The command `lincah` as a library, so that whatever carries it, a program or a Python package, calls one function.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod interrupt;
+mod machine;
+mod outputs;
+mod png;
+mod print;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Runs the command with these arguments, the first of which is its own name.
+///
+/// The exit code is 0 where all went well, 1 for what the user can mend (an interruption too), and 2 where the arguments make no sense.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let parsed = match Arguments::try_parse_from(&arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Help and version go to standard output, which may be closed.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
+        }
+    };
+    print::configure(parsed.print_options());
+    machine::remember_command(&arguments);
+    let result = start_threads(parsed.threads).and_then(|()| dispatch(parsed));
+    print::finish(result)
+}
+
+fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    // The pool of a process that runs several commands is there already.
+    if let Some(threads) = threads {
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
+    interrupt::remove_temporary_files_when_stopped()
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
+    let compute = arguments.compute();
+    match arguments.command {
+        Command::Quickstart(arguments) => commands::quickstart::run(&arguments, compute),
+        Command::Pull(arguments) => commands::pull::run(&arguments),
+        Command::Models(arguments) => commands::models::run(&arguments),
+        Command::Prompt(arguments) => commands::prompt::run(&arguments),
+        Command::Train(arguments) => commands::train::run(&arguments, compute),
+        Command::Evaluate(arguments) => commands::evaluate::run(&arguments, compute),
+        Command::Predict(arguments) => commands::predict::run(&arguments, compute),
+        Command::Generate(arguments) => commands::generate::run(&arguments, compute),
+        Command::CrossValidate(arguments) => commands::cross_validate::run(&arguments, compute),
+        Command::Sweep(arguments) => commands::sweep::run(&arguments, compute),
+        Command::Compare(arguments) => commands::compare::run(&arguments, compute),
+        Command::Report(arguments) => commands::report::run(&arguments, compute),
+        Command::Completions(arguments) => commands::completions::run(&arguments),
+        Command::Man(arguments) => commands::man::run(&arguments),
+    }
+}

@@ -1,0 +1,54 @@
+//! What should be known about rows before believing a metric.
+
+use super::note;
+use lincah::data::label_columns::looks_negated;
+use lincah::data::report::{DataReport, SplitOverlap};
+use lincah::{Dataset, Task};
+
+/// How many rows were left out, and why.
+pub(crate) fn skipped(data: &Dataset) {
+    if let Some(summary) = data.skipped_summary() {
+        note!("note: {summary}; --strict refuses such data");
+    }
+}
+
+/// The rows' labels, duplicates and contradictions, and what the holdout shares with them.
+pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
+    let report = DataReport::of(train);
+    let counts: Vec<String> = report.classes.iter().map(|class| format!("{} {}", class.rows, class.label)).collect();
+    let counts = counts.join(", ");
+    let positive = train.labels.positive();
+    match (train.task, train.labels.len(), train.threshold) {
+        (Task::SingleLabel, 2, threshold) => {
+            note!("{} training rows ({counts}); positive class: {positive}", report.rows);
+            if let Some(threshold) = threshold {
+                note!("rows at or above {threshold} are {positive}");
+            }
+            if let Some(other) = looks_negated(train.labels.names()) {
+                note!("note: {positive} looks like the absence of {other}; --positive {other} makes that the positive class");
+            }
+        }
+        (Task::SingleLabel, ..) => note!("{} training rows ({counts})", report.rows),
+        (Task::MultiLabel, _, threshold) => {
+            let without = train.truth.iter().filter(|row| !row.contains(&true)).count();
+            note!("{} training rows ({counts}; {without} without any label)", report.rows);
+            if let Some(threshold) = threshold {
+                note!("labels at or above {threshold} hold");
+            }
+        }
+    }
+    for labels in &report.similar_labels {
+        note!("warning: the labels {} differ in case or spaces only", labels.join(", "));
+    }
+    if report.normalized_duplicates.extra_rows > 0 {
+        note!("note: {} training rows repeat another's text", report.normalized_duplicates.extra_rows);
+    }
+    if let Some(group) = report.conflicting_labels.first() {
+        note!("warning: {} texts are labelled in more than one way, the first in rows {group:?}", report.conflicting_labels.len());
+    }
+    let Some(holdout) = holdout else { return };
+    let overlap = SplitOverlap::between(train, holdout);
+    if let Some((train_row, row)) = overlap.pairs.first() {
+        note!("warning: {} held-out texts are in the training too, the first in row {row} (as row {train_row})", overlap.rows);
+    }
+}

@@ -1,0 +1,107 @@
+//! Metrics on standard output.
+
+use super::{bracketed, number, result_line};
+use lincah::evaluation::{Evaluation, Score};
+use lincah::metrics::Metric;
+use lincah::{Prediction, Task};
+
+/// Metrics, each label's below, and the confusion matrix.
+pub(crate) fn print_evaluation(evaluation: &Evaluation) {
+    result_line!("{} rows, in brackets 95 % bootstrap intervals over these rows", evaluation.n);
+    let width = evaluation.scores.iter().map(|score| score.metric.name().len()).max().unwrap_or(0).max(10);
+    for score in &evaluation.scores {
+        result_line!("{}", line(evaluation, score, width));
+    }
+    if evaluation.abstained > 0 {
+        result_line!("  {:<width$} {} rows", "undecided", evaluation.abstained);
+    }
+    if evaluation.resamples_without_areas > 0 {
+        let (all, without) = (lincah::statistics::RESAMPLES, evaluation.resamples_without_areas);
+        result_line!("  ({without} of the {all} resamples had one class only: the areas' intervals are of the others)");
+    }
+    result_line!("  {:<width$} {:.3}", "log loss", evaluation.log_loss);
+    result_line!("  {:<width$} {:.1} texts/s", "speed", evaluation.texts_per_second);
+    print_labels(evaluation);
+    print_confusion_matrix(evaluation);
+}
+
+fn line(evaluation: &Evaluation, score: &Score, width: usize) -> String {
+    let interval = match evaluation.exact_interval(score.metric) {
+        // Every resample is the same, which is no certainty.
+        Some(exact) => format!("   {} exact", bracketed(Some(exact))),
+        None if score.interval.is_some() => format!("   {}", bracketed(score.interval)),
+        None => String::new(),
+    };
+    let is_headline = evaluation.headline().contains(&score.metric);
+    let constant = score.constant_answer.filter(|_| is_headline || evaluation.task == Task::MultiLabel);
+    let constant = constant.map_or(String::new(), |value| format!("   (always the same answer: {value:.3})"));
+    format!("  {:<width$} {}{interval}{constant}", score.metric.name(), number(score.value))
+}
+
+fn print_labels(evaluation: &Evaluation) {
+    if evaluation.per_label.is_empty() {
+        return;
+    }
+    let width = evaluation.per_label.iter().map(|of| of.label.chars().count()).max().unwrap_or(0).max(5);
+    let metrics: Vec<Metric> = evaluation.per_label[0].scores.iter().map(|score| score.metric).collect();
+    let cell = |score: &Score| match score.metric {
+        Metric::F1 | Metric::RocAuc => format!("{} {}", number(score.value), bracketed(score.interval)),
+        _ => number(score.value),
+    };
+    let widths: Vec<usize> = (0..metrics.len())
+        .map(|place| {
+            let cells = evaluation.per_label.iter().map(|of| cell(&of.scores[place]).len());
+            cells.max().unwrap_or(0).max(metrics[place].name().len())
+        })
+        .collect();
+    let title = metrics.iter().zip(&widths).map(|(metric, &width)| format!("{:<width$}", metric.name()));
+    result_line!();
+    result_line!("{}", format!("  {:<width$}  {:>5}  {}", "label", "rows", title.collect::<Vec<_>>().join("  ")).trim_end());
+    for of in &evaluation.per_label {
+        let cells = of.scores.iter().zip(&widths).map(|(score, &width)| format!("{:<width$}", cell(score)));
+        result_line!("{}", format!("  {:<width$}  {:>5}  {}", of.label, of.rows, cells.collect::<Vec<_>>().join("  ")).trim_end());
+    }
+}
+
+fn print_confusion_matrix(evaluation: &Evaluation) {
+    if evaluation.confusion_matrix.is_empty() {
+        return;
+    }
+    let labels = evaluation.labels.names();
+    let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0).max(9);
+    let cells = |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>width$}")).collect::<Vec<_>>().join("  ");
+    result_line!();
+    result_line!("  {:<width$}  {}", "predicted", cells(labels.to_vec()));
+    for (label, counts) in labels.iter().zip(&evaluation.confusion_matrix) {
+        result_line!("  {label:<width$}  {}", cells(counts.iter().map(ToString::to_string).collect()));
+    }
+}
+
+/// The two metrics that stand for all others, in words.
+pub(super) fn headline(evaluation: &Evaluation) -> String {
+    let named = |metric: Metric| format!("{} {}", metric.name(), number(evaluation.value(metric)));
+    evaluation.headline().map(named).join(", ")
+}
+
+/// What TF-IDF with logistic regression reaches on the same rows.
+pub(crate) fn print_tfidf(evaluation: &Evaluation) {
+    result_line!();
+    result_line!("  TF-IDF + logistic regression, same rows: {}", headline(evaluation));
+}
+
+/// What rounded weights cost, beside the same texts scored exactly.
+pub(crate) fn print_rounding(rounded: (&[Prediction], &Evaluation), exact: (&[Prediction], &Evaluation)) {
+    let pairs = || rounded.0.iter().zip(exact.0);
+    let change = |(a, b): (&Prediction, &Prediction)| {
+        a.probabilities.iter().zip(&b.probabilities).fold(0.0f64, |most, (a, b)| most.max((a - b).abs()))
+    };
+    let most = pairs().map(change).fold(0.0, f64::max);
+    let other = pairs().filter(|(a, b)| a.decision != b.decision).count();
+    let of = |metric: Metric| {
+        let four = |value: Option<f64>| value.map_or(String::from("none"), |value| format!("{value:.4}"));
+        format!("{} {} ({})", metric.name(), four(rounded.1.value(metric)), four(exact.1.value(metric)))
+    };
+    let metrics = rounded.1.headline().map(of).join(", ");
+    result_line!();
+    result_line!("int8 beside f32: {metrics}; {other} of {} decisions differ, a probability by at most {most:.4}", exact.0.len());
+}

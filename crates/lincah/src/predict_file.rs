@@ -1,0 +1,267 @@
+//! Whole files of texts: read, scored and written chunk by chunk, the next one being read while one is scored.
+
+use crate::classifier::AgileClassifier;
+use crate::data::DataError;
+use crate::data::records::{ReadOptions, Record, RecordReader, Value, ValueKind};
+use crate::data::skipped::SkipReason;
+use crate::data::text_columns::TextColumns;
+use crate::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
+use crate::error::Error;
+use crate::prediction::{Decision, Prediction};
+use crate::task::Task;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+
+/// Texts that are scored at a time.
+const CHUNK: usize = 512;
+
+/// Columns of the input that are written before the predictions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// These.
+    Columns(Vec<String>),
+    /// All.
+    All,
+}
+
+/// How a file of texts is read.
+#[derive(Debug, Clone)]
+pub struct PredictFileOptions {
+    /// The column or columns that make a text.
+    pub text_columns: TextColumns,
+    /// What is written before the predictions; a column with a name of theirs becomes `input_…`.
+    pub keep: Keep,
+    /// How the file is read; its columns are ignored.
+    pub read: ReadOptions,
+    /// Refuses a row without text, which otherwise gets no prediction but the reason.
+    pub strict: bool,
+}
+
+/// Where predictions go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PredictionOutput {
+    /// The place.
+    pub destination: Destination,
+    /// The form.
+    pub format: OutputFormat,
+}
+
+/// What was predicted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PredictedFile {
+    /// Rows of the input.
+    pub rows: u64,
+    /// Those without a prediction.
+    pub without_text: u64,
+    /// Texts whose end was not read.
+    pub truncated_texts: u64,
+}
+
+/// A row to be scored, or why it cannot be, and the values to keep.
+struct Row {
+    text: Result<String, SkipReason>,
+    kept: Vec<Value>,
+}
+
+impl AgileClassifier {
+    /// Writes the prediction of one text.
+    ///
+    /// # Errors
+    /// As [`AgileClassifier::predict`]; an output that cannot be written.
+    pub fn predict_text(&self, text: &str, output: PredictionOutput) -> Result<(), Error> {
+        let mut writer = PredictionWriter::new(self, output, Vec::new(), false)?;
+        writer.write(vec![Row { text: Ok(text.to_owned()), kept: Vec::new() }])?;
+        Ok(writer.writer.finish()?)
+    }
+
+    /// Writes the prediction of every row of a file, in order; `-` is standard input.
+    ///
+    /// Memory does not grow with the rows. A file at the destination is replaced when all are written.
+    ///
+    /// # Errors
+    /// As [`AgileClassifier::predict`]; a file that cannot be read, with its row, or written.
+    pub fn predict_file(
+        &self,
+        input: &Path,
+        options: &PredictFileOptions,
+        output: PredictionOutput,
+    ) -> Result<PredictedFile, Error> {
+        let columns = match &options.keep {
+            Keep::All => options.text_columns.columns.clone(),
+            Keep::Columns(kept) => [options.text_columns.columns.as_slice(), kept].concat(),
+        };
+        let read = ReadOptions { columns: Some(columns), and_all: options.keep == Keep::All, ..options.read.clone() };
+        let reader = RecordReader::open_path(input, &read)?;
+        let texts = options.text_columns.columns.len();
+        let kept = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(texts).collect();
+        let mut writer = PredictionWriter::new(self, output, kept, !options.strict)?;
+        let (send, chunks) = sync_channel(1);
+        let (text_columns, strict) = (options.text_columns.clone(), options.strict);
+        let reading = std::thread::spawn(move || read_chunks(reader, &text_columns, strict, &send));
+        // An error ends this without waiting for the reader, which may be waiting for a pipe.
+        for chunk in chunks {
+            writer.write(chunk?)?;
+        }
+        // Rows that end in a panic are not all rows.
+        if let Err(panic) = reading.join() {
+            std::panic::resume_unwind(panic);
+        }
+        writer.writer.finish()?;
+        Ok(writer.written)
+    }
+}
+
+/// Sends the rows in chunks until they end, fail, or nobody wants more.
+fn read_chunks(mut reader: RecordReader, columns: &TextColumns, strict: bool, send: &SyncSender<Result<Vec<Row>, DataError>>) {
+    let row = |record: Result<Record, DataError>| -> Result<Row, DataError> {
+        let mut record = record?;
+        let text = match columns.of(&record) {
+            Ok(text) => Ok(text),
+            Err(error) => Err(error.skip_reason().filter(|_| !strict).ok_or(error)?),
+        };
+        Ok(Row { text, kept: record.values.split_off(columns.columns.len()) })
+    };
+    loop {
+        let chunk: Result<Vec<Row>, DataError> = reader.by_ref().take(CHUNK).map(row).collect();
+        let last = chunk.as_ref().map_or(true, |rows| rows.len() < CHUNK);
+        if send.send(chunk).is_err() || last {
+            return;
+        }
+    }
+}
+
+struct PredictionWriter<'a> {
+    classifier: &'a AgileClassifier,
+    writer: RecordWriter,
+    /// Whether there is a column for the reason why a row has no prediction.
+    with_reason: bool,
+    written: PredictedFile,
+}
+
+impl<'a> PredictionWriter<'a> {
+    fn new(
+        classifier: &'a AgileClassifier,
+        output: PredictionOutput,
+        kept: Vec<(String, ValueKind)>,
+        with_reason: bool,
+    ) -> Result<Self, DataError> {
+        let labels = classifier.labels().names();
+        let (named, of_sets) = match classifier.task() {
+            Task::SingleLabel => ("label", ValueKind::Text),
+            Task::MultiLabel => {
+                output.format.check_list(labels)?;
+                ("labels", ValueKind::List)
+            }
+        };
+        let mut columns = vec![OutputColumn::new(named, of_sets)];
+        columns.extend(labels.iter().map(|label| OutputColumn::in_group("scores", label, ValueKind::Number)));
+        columns.push(OutputColumn::new("decision", of_sets));
+        columns.push(OutputColumn::new("review", ValueKind::Boolean));
+        columns.push(OutputColumn::new("truncated_characters", ValueKind::Integer));
+        if with_reason {
+            columns.push(OutputColumn::new("reason", ValueKind::Text));
+        }
+        let own: Vec<String> = columns.iter().filter(|column| column.group.is_none()).map(|column| column.name.clone()).collect();
+        let taken = |name: &String| own.contains(name) || name == "scores" || name.starts_with("scores_");
+        let kept = kept.into_iter().map(|(name, kind)| match taken(&name) {
+            true => OutputColumn::new(&format!("input_{name}"), kind),
+            false => OutputColumn::new(&name, kind),
+        });
+        let columns = kept.chain(columns).collect();
+        let writer = RecordWriter::create(output.destination, output.format, columns)?;
+        Ok(Self { classifier, writer, with_reason, written: PredictedFile::default() })
+    }
+
+    /// Scores the rows that have a text, and writes all in order.
+    fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
+        let texts: Vec<&String> = rows.iter().filter_map(|row| row.text.as_ref().ok()).collect();
+        let mut predictions = self.classifier.predict(&texts)?.into_iter();
+        let labels = self.classifier.labels().names();
+        for Row { text, kept: mut values } in rows {
+            self.written.rows += 1;
+            let reason = match text {
+                Ok(_) => {
+                    let prediction = predictions.next().expect("every text has a prediction");
+                    self.written.truncated_texts += u64::from(prediction.truncated_characters > 0);
+                    values.extend(cells(&prediction, self.classifier.task(), labels));
+                    Value::Missing
+                }
+                Err(reason) => {
+                    self.written.without_text += 1;
+                    values.extend(std::iter::repeat_n(Value::Missing, labels.len() + 4));
+                    Value::Text(reason.to_string())
+                }
+            };
+            if self.with_reason {
+                values.push(reason);
+            }
+            self.writer.write(values)?;
+        }
+        Ok(())
+    }
+}
+
+/// The most probable label or those that are likelier than not, the probabilities, and the decision.
+fn cells(prediction: &Prediction, task: Task, labels: &[String]) -> Vec<Value> {
+    let set = |given: &[bool]| {
+        let given = labels.iter().zip(given).filter(|(_, given)| **given);
+        Value::List(given.map(|(label, _)| label.clone()).collect())
+    };
+    let likely = match task {
+        Task::SingleLabel => Value::Text(labels[prediction.most_probable()].clone()),
+        Task::MultiLabel => set(&Prediction::new(task, prediction.probabilities.clone(), 0).given()),
+    };
+    let decision = match &prediction.decision {
+        Decision::Label(label) => Value::Text(labels[*label].clone()),
+        Decision::Labels(given) => set(given),
+        Decision::Abstain => Value::Missing,
+    };
+    let mut cells = vec![likely];
+    cells.extend(prediction.probabilities.iter().map(|&probability| Value::Number(probability)));
+    cells.push(decision);
+    cells.push(Value::Boolean(prediction.decision == Decision::Abstain));
+    cells.push(Value::Integer(prediction.truncated_characters as i64));
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of each chunk of a CSV, or `None` for an error.
+    fn chunks(csv: String) -> Vec<Option<usize>> {
+        let options = ReadOptions { columns: Some(vec!["text".into(), "id".into()]), ..ReadOptions::default() };
+        let reader = RecordReader::from_reader("rows.csv", Box::new(std::io::Cursor::new(csv)), &options).unwrap();
+        let (send, chunks) = sync_channel(1);
+        let reading = std::thread::spawn(move || read_chunks(reader, &TextColumns::new(["text"]), false, &send));
+        let mut next = 0;
+        let count = |chunk: Result<Vec<Row>, DataError>| {
+            let rows = chunk.ok()?;
+            for row in &rows {
+                assert_eq!((row.text.as_deref(), row.kept.len()), (Ok(format!("text {next}").as_str()), 1));
+                next += 1;
+            }
+            Some(rows.len())
+        };
+        let counted = chunks.into_iter().map(count).collect();
+        reading.join().unwrap();
+        counted
+    }
+
+    fn rows(count: usize) -> String {
+        let rows: String = (0..count).map(|row| format!("{row},text {row}\n")).collect();
+        format!("id,text\n{rows}")
+    }
+
+    #[test]
+    fn every_row_is_read_once_and_in_order() {
+        assert_eq!(chunks(rows(3)), [Some(3)]);
+        assert_eq!(chunks(rows(CHUNK)), [Some(CHUNK), Some(0)]);
+        assert_eq!(chunks(rows(2 * CHUNK + 1)), [Some(CHUNK), Some(CHUNK), Some(1)]);
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_read_comes_after_the_chunks_before_it_and_ends_them() {
+        assert_eq!(chunks(rows(CHUNK + 7) + "one,two,three,four\n" + &"9,more\n".repeat(CHUNK)), [Some(CHUNK), None]);
+    }
+}
