@@ -6,10 +6,11 @@ use lincah::data::records::{ReadOptions, RecordFormat, RecordReader};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, bytes)) = input.split_first() else { return };
-    let format = match choice % 4 {
+    let format = match choice % 5 {
         0 => Some(RecordFormat::Delimited),
         1 => Some(RecordFormat::Json),
         2 => Some(RecordFormat::Parquet),
+        3 => Some(RecordFormat::PlainText),
         _ => None,
     };
     let options = ReadOptions { format, ..ReadOptions::default() };

@@ -6,8 +6,12 @@ mod arbitrary_bytes;
 mod bad_input;
 #[path = "data/bad_labels.rs"]
 mod bad_labels;
+#[path = "data/both_tasks.rs"]
+mod both_tasks;
 #[path = "data/dataset.rs"]
 mod dataset;
+#[path = "data/journal.rs"]
+mod journal;
 #[path = "data/records.rs"]
 mod records;
 #[path = "data/report.rs"]

@@ -395,7 +395,7 @@ pub enum DataError {
         cut: f64,
     },
     /// A label that no row has, or every row.
-    #[error("{} of the {rows} rows has the label `{label}`, so that there is nothing to learn about it: leave it out", if *.all { "every one" } else { "none" })]
+    #[error("{} of the {rows} rows has the label `{label}`, so there is nothing to learn about it: leave it out", if *.all { "every one" } else { "none" })]
     OneAnswer {
         /// The label.
         label: String,

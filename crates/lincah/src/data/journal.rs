@@ -24,7 +24,7 @@ use time::{OffsetDateTime, UtcOffset};
 use super::dataset::Dataset;
 use super::error::{DataError, shown};
 use super::label_columns::distinct_names;
-use super::place::{Names, Place, excerpt};
+use super::place::{Names, Place, excerpt, one_line};
 use super::records::MAX_RECORD_BYTES;
 use crate::label::LabelSet;
 use crate::task::Task;
@@ -314,7 +314,7 @@ impl Journal {
 }
 
 fn parse(line: &[u8]) -> Result<JournalEntry, String> {
-    let entry: JournalEntry = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let entry: JournalEntry = serde_json::from_slice(line).map_err(|error| one_line(&error.to_string()))?;
     entry.fault().map_or(Ok(entry), Err)
 }
 

@@ -1,4 +1,4 @@
-//! Text data: reading records, labelled datasets, splits, reports, fingerprints and writing what was predicted.
+//! Text data: reading records, labelled data sets, the journal of labels, splits, reports, fingerprints and writing what was predicted.
 //!
 //! Nothing here knows a model, a prompt or a token.
 

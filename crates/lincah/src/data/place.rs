@@ -56,3 +56,10 @@ pub(crate) fn excerpt(text: &str) -> String {
     }
     shown
 }
+
+/// `text` on one line, its control characters escaped.
+pub(crate) fn one_line(text: &str) -> String {
+    let shown =
+        |character: char| if character.is_control() { character.escape_default().to_string() } else { character.to_string() };
+    text.chars().map(shown).collect()
+}

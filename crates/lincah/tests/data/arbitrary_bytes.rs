@@ -30,11 +30,15 @@ fn parquet_file() -> Vec<u8> {
         OutputColumn::new("count", ValueKind::Integer),
         OutputColumn::new("score", ValueKind::Number),
         OutputColumn::new("flag", ValueKind::Boolean),
+        OutputColumn::new("tags", ValueKind::List),
     ];
     let mut writer = RecordWriter::create(Destination::File(path.clone()), OutputFormat::Parquet, columns).unwrap();
+    let tags = |count: i64| Value::List((0..count).map(|tag| format!("tag {tag}")).collect());
     for index in 0..50 {
         let words = if index % 7 == 0 { Value::Missing } else { text(&format!("row {}", index % 9)) };
-        writer.write(vec![words, Value::Integer(index), Value::Number(0.5), Value::Boolean(index % 2 == 0)]).unwrap();
+        writer
+            .write(vec![words, Value::Integer(index), Value::Number(0.5), Value::Boolean(index % 2 == 0), tags(index % 4)])
+            .unwrap();
     }
     writer.finish().unwrap();
     std::fs::read(path).unwrap()
@@ -43,7 +47,8 @@ fn parquet_file() -> Vec<u8> {
 proptest! {
     #[test]
     fn bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        for format in [None, Some(RecordFormat::Delimited), Some(RecordFormat::Json), Some(RecordFormat::Parquet)] {
+        let formats = [RecordFormat::Delimited, RecordFormat::Json, RecordFormat::Parquet, RecordFormat::PlainText];
+        for format in [None].into_iter().chain(formats.map(Some)) {
             read_through(&bytes, format);
         }
     }

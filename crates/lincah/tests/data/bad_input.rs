@@ -127,7 +127,7 @@ fn invalid_utf8() {
     );
     assert_eq!(
         failure(b"text,caf\xe9\none,a\n", &ReadOptions::default()),
-        "data, row 0 (line 1): the name of column 2 is not UTF-8: save the file as UTF-8"
+        "data, header (line 1): the name of column 2 is not UTF-8: save the file as UTF-8"
     );
     assert_eq!(
         failure(b"{\"a\": 1}\n{\"a\": \"\xff\"}\n", &ReadOptions::default()),
@@ -140,7 +140,9 @@ fn not_text_at_all() {
     let csv = ReadOptions { format: Some(RecordFormat::Delimited), ..ReadOptions::default() };
     let expected = |found| format!("data is {found}: give UTF-8 text (CSV, TSV, JSON Lines) or Parquet");
     assert_eq!(failure(b"\xff\xfea\0,\0b\0\n\0", &ReadOptions::default()), expected("text in UTF-16"));
-    assert_eq!(failure(b"\x1f\x8b\x08\x00\x00", &ReadOptions::default()), expected("compressed with gzip"));
+    assert_eq!(failure(&b"text\none\ntwo\n".map(|byte| [byte, 0]).concat(), &csv), expected("text in UTF-16"));
+    assert_eq!(failure(&b"text\none\ntwo\n".map(|byte| [0, byte]).concat(), &csv), expected("text in UTF-16"));
+    assert_eq!(failure(b"\x28\xb5\x2f\xfd\x04\x00", &csv), expected("compressed with Zstandard"));
     assert_eq!(failure(b"PK\x03\x04\x14\x00", &csv), expected("a zip archive or an Excel workbook"));
     assert_eq!(failure(b"PAR1\x15\x04", &csv), expected("a Parquet file under another name"));
 }
@@ -161,7 +163,8 @@ fn bad_json() {
     );
     assert_eq!(
         failure(b"{\"a\": 1}\n{\"a\": [1]}\n", &ReadOptions::default()),
-        "data, row 2 (line 2), column `a` holds an array: text, numbers and booleans can be read"
+        "data, row 2 (line 2), column `a` holds an array of something else than texts: \
+         text, numbers, booleans and lists of texts can be read"
     );
     assert_eq!(
         failure(b"{\"a\": 1}\n{\"a\": 1, \"b\": 2}\n", &ReadOptions::default()),
@@ -172,6 +175,48 @@ fn bad_json() {
         failure(nested.as_bytes(), &ReadOptions::default()),
         "data, line 1 is not valid JSON: recursion limit exceeded at line 1 column 128"
     );
+}
+
+#[test]
+fn whole_numbers_that_would_lose_digits() {
+    let expected = |place: &str, found: &str| {
+        format!(
+            "data, {place}, column `id`: the whole number {found} is beyond 64 bits and would lose digits: write it as text, in quotes"
+        )
+    };
+    let fails = |json: &str| failure(format!("{{\"id\": 1}}\n{json}\n").as_bytes(), &columns(&["id"]));
+    assert_eq!(fails("{\"id\": 12345678901234567890}"), expected("row 2 (line 2)", "12345678901234567890"));
+    assert_eq!(fails("{\"id\": -12345678901234567890}"), expected("row 2 (line 2)", "-1.2345678901234567e+19"));
+    assert_eq!(fails("{\"id\": 123456789012345678901234567890}"), expected("row 2 (line 2)", "1.2345678901234568e+29"));
+    let array = failure(b"[{\"id\": 12345678901234567890}]", &columns(&["id"]));
+    assert_eq!(array, expected("row 1", "12345678901234567890"));
+    // Those that are not read, that stand in text, or that are no whole numbers, are no matter.
+    for fine in [
+        "{\"id\": 1, \"n\": 12345678901234567890}",
+        "{\"id\": 1e300, \"t\": \"12345678901234567890 \\\" 12345678901234567890\"}",
+        "{\"id\": 9223372036854775807}",
+        "{\"id\": -9223372036854775808}",
+        "{\"id\": 12345678901234567890.5}",
+    ] {
+        assert_eq!(read(format!("{fine}\n").as_bytes(), &columns(&["id"])).unwrap().len(), 1, "{fine}");
+    }
+}
+
+#[test]
+fn damaged_gzip() {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    writeln!(encoder, "a,b").unwrap();
+    (0..9000).for_each(|row| writeln!(encoder, "{row},{}", row * row % 977).unwrap());
+    let whole = encoder.finish().unwrap();
+    for damaged in [&whole[..whole.len() / 2], &whole[..whole.len() - 3], &whole[..5]] {
+        let found = failure(damaged, &ReadOptions::default());
+        assert!(found.starts_with("cannot read data: its gzip compression is damaged or cut short ("), "{found}");
+    }
+    let mut twice = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    twice.write_all(&whole).unwrap();
+    let twice = failure(&twice.finish().unwrap(), &ReadOptions::default());
+    assert_eq!(twice, "data is compressed with gzip twice: give UTF-8 text (CSV, TSV, JSON Lines) or Parquet");
 }
 
 #[test]
@@ -217,8 +262,9 @@ fn awkward_parquet() -> Vec<u8> {
 #[test]
 fn parquet_columns_that_cannot_be_read() {
     let file = awkward_parquet();
-    let unsupported =
-        |column: &str, found| format!("data, column `{column}` holds {found}: text, numbers and booleans can be read");
+    let unsupported = |column: &str, found| {
+        format!("data, column `{column}` holds {found}: text, numbers, booleans and lists of texts can be read")
+    };
     let price = failure(&file, &columns(&["price"]));
     assert!(price.starts_with("data, column `price` holds INT32 values of type Decimal"), "{price}");
     assert_eq!(failure(&file, &columns(&["raw"])), unsupported("raw", "BYTE_ARRAY values"));

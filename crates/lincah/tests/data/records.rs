@@ -1,6 +1,7 @@
 use lincah::data::records::{ReadOptions, RecordFormat, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
 use proptest::prelude::*;
+use std::io::Write;
 
 use crate::{columns, read, text, values};
 
@@ -89,6 +90,164 @@ fn the_extension_says_the_format() {
         let mut reader = RecordReader::open(&path, &columns(&["t"])).unwrap();
         assert_eq!(reader.next().unwrap().unwrap().values, vec![text("{x")], "{name}");
         assert!(reader.next().is_none());
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn plain_text_is_a_row_per_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.txt");
+    std::fs::write(&path, "\u{feff}one, \"two\"\r\n\n {\"three\": 3}\nfour").unwrap();
+    let reader = RecordReader::open(&path, &columns(&["text"])).unwrap();
+    assert_eq!(reader.columns(), ["text"]);
+    let records: Vec<_> = reader.map(Result::unwrap).collect();
+    let found: Vec<_> = records.iter().map(|record| (record.place.row, record.place.line, record.values[0].clone())).collect();
+    let expected = [text("one, \"two\""), Value::Missing, text(" {\"three\": 3}"), text("four")]
+        .into_iter()
+        .zip(1..)
+        .map(|(value, row)| (row, Some(row), value));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    let missing = crate::message(RecordReader::open(&path, &columns(&["comment"]))).replace(path.to_str().unwrap(), "a.txt");
+    assert_eq!(missing, "a.txt has no column `comment`; its columns are `text`");
+    std::fs::write(&path, "text:label\none:a\n").unwrap();
+    let with_delimiter = ReadOptions { delimiter: Some(':'), ..columns(&["label"]) };
+    assert_eq!(RecordReader::open(&path, &with_delimiter).unwrap().next().unwrap().unwrap().values, [text("a")]);
+}
+
+#[test]
+fn every_text_format_is_read_from_gzip() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("a.csv.gz", "t,u\n{x,y\n"),
+        ("a.tsv.gz", "t\tu\n{x\ty\n"),
+        ("a.jsonl.gz", "{\"t\":\"{x\"}"),
+        ("A.CSV.GZ", "t,u\n{x,y\n"),
+        ("a", "t\n{x"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, gzip(content.as_bytes())).unwrap();
+        let found: Vec<_> = RecordReader::open(&path, &columns(&["t"])).unwrap().map(|record| record.unwrap().values).collect();
+        assert_eq!(found, [[text("{x")]], "{name}");
+        assert_eq!(values(&gzip(content.as_bytes()), &columns(&["t"])), [[text("{x")]], "{name} as a stream");
+    }
+    let path = folder.path().join("a.txt.gz");
+    // Two members one after the other, as `cat` makes them.
+    std::fs::write(&path, [gzip(b"one\n"), gzip(b"two\n")].concat()).unwrap();
+    let found: Vec<_> = RecordReader::open(&path, &columns(&["text"])).unwrap().map(|record| record.unwrap().values).collect();
+    assert_eq!(found, [[text("one")], [text("two")]]);
+}
+
+#[test]
+fn a_gzip_bomb_is_read_row_by_row() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(b"t\n").unwrap();
+    let rows = b"a\n".repeat(1 << 20);
+    (0..32).for_each(|_| encoder.write_all(&rows).unwrap());
+    let reader = RecordReader::from_reader("data", Box::new(std::io::Cursor::new(encoder.finish().unwrap())), &columns(&["t"]));
+    assert_eq!(reader.unwrap().take(100_000).filter(Result::is_ok).count(), 100_000);
+    let line = [b"t\n".as_slice(), &vec![b'a'; (64 << 20) + 2]].concat();
+    let found = crate::message(read(&gzip(&line), &columns(&["t"])));
+    assert_eq!(found, "data, row 1 (line 2) is longer than 67108864 bytes: is a quote or a line left open?");
+}
+
+#[test]
+fn lists_of_texts_are_read() {
+    let json = b"{\"t\":[\"a\",\"b;c\"]}\n{\"t\":[]}\n{\"t\":null}\n";
+    let list = |texts: &[&str]| Value::List(texts.iter().map(ToString::to_string).collect());
+    assert_eq!(values(json, &ReadOptions::default()), [[list(&["a", "b;c"])], [list(&[])], [Value::Missing]]);
+    let reader = RecordReader::from_reader("data", Box::new(&json[..]), &ReadOptions::default()).unwrap();
+    assert_eq!(reader.kinds(), [ValueKind::List]);
+}
+
+#[test]
+fn all_columns_follow_those_that_were_named() {
+    let options = ReadOptions { and_all: true, ..columns(&["b"]) };
+    assert_eq!(values(b"a,b\n1,2\n", &options), [[text("2"), text("1"), text("2")]]);
+    let json = b"{\"a\":1,\"b\":[\"x\"]}\n{\"b\":[\"y\"],\"a\":0.5}\n";
+    let list = |name: &str| Value::List(vec![name.to_owned()]);
+    let expected = [[list("x"), Value::Integer(1), list("x")], [list("y"), Value::Number(0.5), list("y")]];
+    assert_eq!(values(json, &options), expected);
+    let new_key = crate::message(read(b"{\"b\":1}\n{\"b\":1,\"c\":2}\n", &options));
+    assert!(new_key.starts_with("data, row 2 (line 2) has the key `c`"), "{new_key}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_named_pipe_is_opened_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let parquet = folder.path().join("rows.parquet");
+    let column = vec![OutputColumn::new("t", ValueKind::Text)];
+    let mut writer = RecordWriter::create(Destination::File(parquet.clone()), OutputFormat::Parquet, column).unwrap();
+    writer.write(vec![text("x")]).unwrap();
+    writer.finish().unwrap();
+    for (name, content) in
+        [("a", b"t,u\nx,y\n".to_vec()), ("a.csv", b"t,u\nx,y\n".to_vec()), ("b", std::fs::read(&parquet).unwrap())]
+    {
+        let pipe = folder.path().join(format!("pipe-{name}"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let path = pipe.clone();
+        let writing = std::thread::spawn(move || std::fs::write(path, content).unwrap());
+        let options = ReadOptions { and_all: true, ..columns(&["t"]) };
+        let records: Vec<_> = RecordReader::open(&pipe, &options).unwrap().map(Result::unwrap).collect();
+        assert_eq!((records.len(), &records[0].values[..2]), (1, &[text("x"), text("x")][..]), "{name}");
+        writing.join().unwrap();
+    }
+}
+
+/// Ten thousand doubles of every size.
+fn doubles() -> Vec<f64> {
+    let mut bits: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut next = || {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        bits
+    };
+    let small = [0.030_715_352_765_850_846, 0.1, 1e-320, f64::MAX, f64::MIN_POSITIVE, -0.0, 1e22, 9e15];
+    let random = std::iter::repeat_with(|| f64::from_bits(next())).filter(|value| value.is_finite());
+    let fractions = (1..5000).map(|index| f64::from(index) / 7919.0);
+    small.into_iter().chain(fractions).chain(random).take(10_000).collect()
+}
+
+#[test]
+fn ten_thousand_doubles_come_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, name) in
+        [(OutputFormat::JsonLines, "a.jsonl"), (OutputFormat::Parquet, "a.parquet"), (OutputFormat::Csv, "a.csv")]
+    {
+        let path = folder.path().join(name);
+        let column = vec![OutputColumn::new("n", ValueKind::Number)];
+        let mut writer = RecordWriter::create(Destination::File(path.clone()), format, column).unwrap();
+        doubles().into_iter().for_each(|value| writer.write(vec![Value::Number(value)]).unwrap());
+        writer.finish().unwrap();
+        let bits = |value: &Value| match value {
+            Value::Number(value) => value.to_bits(),
+            value => value.to_string().parse::<f64>().unwrap().to_bits(),
+        };
+        let found: Vec<u64> =
+            RecordReader::open(&path, &ReadOptions::default()).unwrap().map(|record| bits(&record.unwrap().values[0])).collect();
+        assert_eq!(found, doubles().iter().map(|value| value.to_bits()).collect::<Vec<_>>(), "{name}");
+    }
+}
+
+#[test]
+fn cells_of_csv_stay_what_they_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let cells = ["007", "12345678901234567890", "0.030715352765850846", "1e5", " x ", "TRUE"];
+    let rows = values(format!("id,t\n{}\n", cells.map(|cell| format!("{cell},t")).join("\n")).as_bytes(), &columns(&["id"]));
+    for (format, name) in [(OutputFormat::JsonLines, "a.jsonl"), (OutputFormat::Csv, "a.csv"), (OutputFormat::Tsv, "a.tsv.gz")] {
+        let path = folder.path().join(name);
+        let column = vec![OutputColumn::new("id", ValueKind::Text)];
+        let mut writer = RecordWriter::create(Destination::File(path.clone()), format, column).unwrap();
+        rows.iter().for_each(|row| writer.write(row.clone()).unwrap());
+        writer.finish().unwrap();
+        let found: Vec<_> =
+            RecordReader::open(&path, &ReadOptions::default()).unwrap().map(|record| record.unwrap().values[0].clone()).collect();
+        assert_eq!(found, cells.map(text), "{name}");
     }
 }
 

@@ -32,6 +32,7 @@ fn sizes_duplicates_and_conflicts() {
             exact_duplicates: Duplicates { extra_rows: 2, groups: vec![vec![1, 6], vec![2, 4]] },
             normalized_duplicates: Duplicates { extra_rows: 3, groups: vec![vec![1, 3, 6], vec![2, 4]] },
             conflicting_labels: vec![vec![1, 3, 6]],
+            similar_labels: Vec::new(),
         }
     );
 }

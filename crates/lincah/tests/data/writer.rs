@@ -2,7 +2,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use lincah::data::DataError;
-use lincah::data::records::{Value, ValueKind};
+use lincah::data::records::{ReadOptions, RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
 
 use crate::{message, text};
@@ -42,6 +42,109 @@ fn json_lines_nest_groups() {
 #[test]
 fn csv_is_quoted_where_needed() {
     assert_eq!(written(OutputFormat::Csv), "text,label,scores_no,scores_yes,cut\n\"a, \"\"b\"\"\nc\",,0.25,NaN,true\n");
+}
+
+/// The columns of predictions of independent labels.
+fn prediction_columns() -> Vec<OutputColumn> {
+    vec![
+        OutputColumn::new("labels", ValueKind::List),
+        OutputColumn::in_group("scores", "rude", ValueKind::Number),
+        OutputColumn::in_group("scores", "a;b", ValueKind::Number),
+        OutputColumn::new("decision", ValueKind::List),
+        OutputColumn::new("review", ValueKind::Boolean),
+        OutputColumn::new("truncated_characters", ValueKind::Integer),
+        OutputColumn::new("reason", ValueKind::Text),
+    ]
+}
+
+fn prediction_rows() -> Vec<Vec<Value>> {
+    let list = |labels: &[&str]| Value::List(labels.iter().map(ToString::to_string).collect());
+    let row = |labels, rude, other, decision, review| {
+        vec![
+            labels,
+            Value::Number(rude),
+            Value::Number(other),
+            decision,
+            Value::Boolean(review),
+            Value::Integer(0),
+            Value::Missing,
+        ]
+    };
+    let mut unusable = vec![Value::Missing; 6];
+    unusable.push(text("the text is empty"));
+    vec![
+        row(list(&["rude", "off-topic"]), 0.75, 0.5, list(&["rude"]), false),
+        row(list(&[]), 0.25, 0.125, Value::Missing, true),
+        unusable,
+    ]
+}
+
+fn write_predictions(path: &std::path::Path) {
+    let format = OutputFormat::of_path(path).unwrap();
+    let mut writer = RecordWriter::create(Destination::File(path.to_owned()), format, prediction_columns()).unwrap();
+    prediction_rows().into_iter().for_each(|row| writer.write(row).unwrap());
+    writer.finish().unwrap();
+}
+
+#[test]
+fn predictions_and_rows_without_one_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("p.jsonl");
+    write_predictions(&json);
+    let expected = "{\"labels\":[\"rude\",\"off-topic\"],\"scores\":{\"rude\":0.75,\"a;b\":0.5},\"decision\":[\"rude\"],\"review\":false,\"truncated_characters\":0,\"reason\":null}\n\
+        {\"labels\":[],\"scores\":{\"rude\":0.25,\"a;b\":0.125},\"decision\":null,\"review\":true,\"truncated_characters\":0,\"reason\":null}\n\
+        {\"labels\":null,\"scores\":{\"rude\":null,\"a;b\":null},\"decision\":null,\"review\":null,\"truncated_characters\":null,\"reason\":\"the text is empty\"}\n";
+    assert_eq!(std::fs::read_to_string(json).unwrap(), expected);
+    let csv = folder.path().join("p.csv");
+    write_predictions(&csv);
+    let expected = "labels,scores_rude,scores_a;b,decision,review,truncated_characters,reason\n\
+        rude;off-topic,0.75,0.5,rude,false,0,\n,0.25,0.125,,true,0,\n,,,,,,the text is empty\n";
+    assert_eq!(std::fs::read_to_string(csv).unwrap(), expected);
+    let parquet = folder.path().join("p.parquet");
+    write_predictions(&parquet);
+    let reader = RecordReader::open(&parquet, &ReadOptions::default()).unwrap();
+    assert_eq!(reader.kinds()[..2], [ValueKind::List, ValueKind::Number]);
+    assert_eq!(reader.map(|record| record.unwrap().values).collect::<Vec<_>>(), prediction_rows());
+}
+
+#[test]
+fn a_separator_in_a_label_is_refused_where_lists_are_cells() {
+    let expected = "the label `a;b` contains `;`, which stands between labels in CSV: write JSON Lines or Parquet, or rename it";
+    for format in [OutputFormat::Csv, OutputFormat::Tsv, OutputFormat::JsonLines] {
+        let columns = vec![OutputColumn::new("labels", ValueKind::List)];
+        let mut writer = RecordWriter::to_stream("out", Box::new(io::sink()), format, columns).unwrap();
+        let written = writer.write(vec![Value::List(vec!["c".to_owned(), "a;b".to_owned()])]);
+        let checked = format.check_list(&["c".to_owned(), "a;b".to_owned()]);
+        if format == OutputFormat::JsonLines {
+            assert!(written.is_ok() && checked.is_ok());
+        } else {
+            assert_eq!((message(written), message(checked)), (expected.to_owned(), expected.to_owned()));
+        }
+    }
+}
+
+#[test]
+fn the_name_says_format_and_compression() {
+    let of = |name: &str| OutputFormat::of_path(name.as_ref());
+    for name in ["a.jsonl", "a.ndjson", "a.JSON", "x/a.jsonl.gz"] {
+        assert_eq!(of(name), Some(OutputFormat::JsonLines), "{name}");
+    }
+    assert_eq!(
+        (of("a.csv"), of("a.csv.GZ"), of("a.tsv")),
+        (Some(OutputFormat::Csv), Some(OutputFormat::Csv), Some(OutputFormat::Tsv))
+    );
+    assert_eq!((of("a.b.parquet"), of("a.parquet.gz"), of("a.txt"), of("csv")), (Some(OutputFormat::Parquet), None, None, None));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.jsonl.gz");
+    write_predictions(&path);
+    assert_eq!(std::fs::read(&path).unwrap()[..2], [0x1f, 0x8b]);
+    let labels: Vec<Value> = RecordReader::open(&path, &crate::columns(&["labels"]))
+        .unwrap()
+        .map(|record| record.unwrap().values[0].clone())
+        .collect();
+    assert_eq!(labels, prediction_rows().into_iter().map(|row| row[0].clone()).collect::<Vec<_>>());
+    let refused = message(RecordWriter::create(Destination::File("a.gz".into()), OutputFormat::Parquet, columns()));
+    assert_eq!(refused, "a.gz cannot be Parquet inside gzip: leave .gz out of its name");
 }
 
 #[test]

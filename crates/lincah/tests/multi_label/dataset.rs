@@ -88,7 +88,7 @@ fn a_label_with_one_answer_is_refused_for_training() {
     };
     assert_eq!(check(b"text,a,b\nx,0,1\ny,1,0\n"), Ok(()));
     let none = check(b"text,a,b\nx,1,0\ny,0,0.4\n").unwrap_err();
-    assert_eq!(none, "none of the 2 rows has the label `b`, so that there is nothing to learn about it: leave it out");
+    assert_eq!(none, "none of the 2 rows has the label `b`, so there is nothing to learn about it: leave it out");
     let all = check(b"text,a,b\nx,1,0\ny,1,1\n").unwrap_err();
     assert!(all.starts_with("every one of the 2 rows has the label `a`"), "{all}");
 }
