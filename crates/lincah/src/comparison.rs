@@ -5,7 +5,7 @@ use crate::data::dataset::LabelledDataset;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::prediction::Prediction;
-use crate::statistics::{Difference, McNemar, ScoredRows, mcnemar, paired_differences};
+use crate::statistics::{Difference, McNemar, SingleLabelRows, mcnemar, paired_single_label_differences};
 use serde::{Deserialize, Serialize};
 
 /// A row that the two classifiers decide differently.
@@ -59,7 +59,7 @@ impl Comparison {
             predictions.iter().zip(&data.labels).map(|(prediction, &label)| prediction.most_probable() == label).collect()
         };
         let mcnemar = mcnemar(&right(first), &right(second));
-        let (f1_difference, roc_auc_difference) = paired_differences(&scored(first, data)?, &scored(second, data)?);
+        let (f1_difference, roc_auc_difference) = paired_single_label_differences(&scored(first, data)?, &scored(second, data)?);
         let tests = [
             ("decisions", side_of_decisions(&mcnemar)),
             ("F1", side_of_metric(&f1_difference)),
@@ -87,11 +87,11 @@ impl Comparison {
     }
 }
 
-fn scored(predictions: &[Prediction], data: &LabelledDataset) -> Result<ScoredRows, Error> {
+fn scored(predictions: &[Prediction], data: &LabelledDataset) -> Result<SingleLabelRows, Error> {
     let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.most_probable()).collect();
     let positive = data.label_names.len() - 1;
     let scores: Vec<f64> = predictions.iter().map(|prediction| prediction.probabilities[positive]).collect();
-    Ok(ScoredRows::new(&data.labels, &predicted, &scores, data.label_names.len())?)
+    Ok(SingleLabelRows::new(&data.labels, &predicted, &scores, data.label_names.len())?)
 }
 
 /// Which side a test of the decisions speaks for, at 5 %: the second's (true), the first's, or neither.

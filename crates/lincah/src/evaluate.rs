@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::metrics;
-use crate::prediction::Prediction;
-use crate::statistics::{Intervals, ScoredRows};
+use crate::prediction::{Decision, Prediction};
+use crate::statistics::{Intervals, SingleLabelRows};
 use serde::{Deserialize, Serialize};
 
 /// Metrics of one label among more than two, against all others.
@@ -79,7 +79,11 @@ impl Evaluation {
     /// # Errors
     /// No rows.
     pub fn of(predictions: &[Prediction], truth: &[usize], labels: &[String], seconds: f64) -> Result<Self, Error> {
-        let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.most_probable()).collect();
+        let decided = |prediction: &Prediction| match prediction.decision {
+            Decision::Label(label) => label,
+            _ => prediction.most_probable(),
+        };
+        let predicted: Vec<usize> = predictions.iter().map(decided).collect();
         let matrix = metrics::confusion_matrix(truth, &predicted, labels.len())?;
         let probabilities: Vec<&[f64]> = predictions.iter().map(|prediction| prediction.probabilities.as_slice()).collect();
         let positive = labels.len() - 1;
@@ -112,10 +116,19 @@ impl Evaluation {
             } else {
                 matrix.always(metrics::majority_class(truth)?).macro_average().f1
             },
-            intervals: Some(ScoredRows::new(truth, &predicted, &scores, labels.len())?.intervals()),
+            intervals: Some(SingleLabelRows::new(truth, &predicted, &scores, labels.len())?.intervals()),
             cut_texts: predictions.iter().filter(|prediction| prediction.truncated_characters > 0).count(),
             texts_per_second: truth.len() as f64 / seconds.max(1e-9),
         })
+    }
+}
+
+impl TryFrom<&Evaluation> for crate::evaluation::Evaluation {
+    type Error = serde_json::Error;
+
+    /// By way of the stored form, which is the same.
+    fn try_from(evaluation: &Evaluation) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(serde_json::to_value(evaluation)?)
     }
 }
 

@@ -28,11 +28,13 @@
 mod base_model;
 pub mod baseline;
 mod classifier;
+pub mod compare;
 pub mod comparison;
 pub mod cross_validation;
 pub mod data;
 mod error;
 mod evaluate;
+pub mod evaluation;
 mod generate;
 pub mod hub;
 pub mod label;

@@ -6,9 +6,13 @@
 mod bootstrap;
 mod multi_label;
 mod paired;
+mod rows;
+mod single_label;
 mod summary;
 
-pub use bootstrap::{Intervals, RESAMPLES, ResampledMetrics, ScoredRows, percentile_interval};
+pub use bootstrap::{RESAMPLES, percentile_interval};
 pub use multi_label::{MultiLabelRows, MultiLabelValues, paired_label_differences, paired_multi_label_differences};
-pub use paired::{Difference, McNemar, holm, mcnemar, paired_differences};
+pub use paired::{Difference, McNemar, holm, mcnemar};
+pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences, unanimous_interval};
+pub use single_label::{Intervals, ResampledMetrics, SingleLabelRows, paired_single_label_differences};
 pub use summary::{MeanDeviation, mean_deviation};

@@ -1,7 +1,7 @@
 //! Metrics of predicted sets of labels.
 
 use super::confusion::ratio;
-use super::{Averaged, ConfusionMatrix};
+use super::{Averaged, ConfusionMatrix, Metric};
 use serde::{Deserialize, Serialize};
 
 /// Scores of sets of labels, each a value or, with another `T`, what belongs to it, such as its interval.
@@ -51,6 +51,25 @@ impl<T: Copy> MultiLabelScores<T> {
             subset_accuracy: of(|scores| scores.subset_accuracy),
             hamming_loss: of(|scores| scores.hamming_loss),
         }
+    }
+}
+
+impl MultiLabelScores {
+    /// Each score with its metric.
+    pub fn by_metric(&self) -> [(Metric, f64); 11] {
+        [
+            (Metric::MicroF1, self.micro_f1),
+            (Metric::MicroPrecision, self.micro_precision),
+            (Metric::MicroRecall, self.micro_recall),
+            (Metric::MacroF1, self.macro_f1),
+            (Metric::MacroPrecision, self.macro_precision),
+            (Metric::MacroRecall, self.macro_recall),
+            (Metric::ExampleF1, self.example_f1),
+            (Metric::ExamplePrecision, self.example_precision),
+            (Metric::ExampleRecall, self.example_recall),
+            (Metric::SubsetAccuracy, self.subset_accuracy),
+            (Metric::HammingLoss, self.hamming_loss),
+        ]
     }
 }
 

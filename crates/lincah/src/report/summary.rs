@@ -7,7 +7,7 @@ use crate::cross_validation::FoldResult;
 use crate::error::Error;
 use crate::evaluate::Evaluation;
 use crate::metrics::ConfusionMatrix;
-use crate::statistics::{Difference, Intervals, ScoredRows, paired_differences};
+use crate::statistics::{Difference, Intervals, SingleLabelRows, paired_single_label_differences};
 use maud::{Markup, html};
 
 /// A metric of an evaluation and its interval.
@@ -137,9 +137,9 @@ fn against_baseline(report: &ScoredReport) -> Result<Markup, Error> {
     let rows = |predictions: &[crate::prediction::Prediction]| {
         let predicted: Vec<usize> = predictions.iter().map(|prediction| prediction.most_probable()).collect();
         let scores: Vec<f64> = predictions.iter().map(|prediction| prediction.probabilities[labels - 1]).collect();
-        ScoredRows::new(report.truth, &predicted, &scores, labels)
+        SingleLabelRows::new(report.truth, &predicted, &scores, labels)
     };
-    let (f1, area) = paired_differences(&rows(baseline.predictions)?, &rows(report.predictions)?);
+    let (f1, area) = paired_single_label_differences(&rows(baseline.predictions)?, &rows(report.predictions)?);
     let said = |name: &str, difference: &Difference| {
         let [low, high] = difference.interval;
         let worth = if difference.is_clear() { "more than chance explains" } else { "which chance can explain" };

@@ -1,7 +1,8 @@
 //! Intervals of multi-label metrics.
 
-use super::bootstrap::{ScoredRows, each_resample, percentile_interval};
-use super::paired::{Difference, paired_differences};
+use super::bootstrap::{each_resample, percentile_interval};
+use super::paired::Difference;
+use super::single_label::{SingleLabelRows, paired_single_label_differences};
 use crate::metrics::{MetricError, MultiLabelCounts, MultiLabelScores, check_lengths};
 
 /// The metrics of some rows: scores of the sets of labels, and the means of the areas over the labels.
@@ -20,7 +21,7 @@ pub struct MultiLabelValues<T = f64> {
 pub struct MultiLabelRows {
     truth: Vec<Vec<bool>>,
     predicted: Vec<Vec<bool>>,
-    labels: Vec<ScoredRows>,
+    labels: Vec<SingleLabelRows>,
 }
 
 impl MultiLabelRows {
@@ -40,7 +41,7 @@ impl MultiLabelRows {
         let of = |rows: &[Vec<bool>], label: usize| rows.iter().map(|labels| usize::from(labels[label])).collect::<Vec<_>>();
         let scored = |label: usize| {
             let scores: Vec<f64> = scores.iter().map(|scores| scores[label]).collect();
-            ScoredRows::new(&of(truth, label), &of(predicted, label), &scores, 2)
+            SingleLabelRows::new(&of(truth, label), &of(predicted, label), &scores, 2)
         };
         let labels = (0..label_count).map(scored).collect::<Result<_, _>>()?;
         Ok(Self { truth: truth.to_vec(), predicted: predicted.to_vec(), labels })
@@ -73,7 +74,7 @@ impl MultiLabelRows {
 }
 
 /// The differences of all scores, and of the mean areas where both are defined, by a paired bootstrap over the rows as in
-/// [`paired_differences`].
+/// [`paired_single_label_differences`].
 ///
 /// `first` and `second` are of the same rows and labels in the same order.
 pub fn paired_multi_label_differences(first: &MultiLabelRows, second: &MultiLabelRows) -> MultiLabelValues<Difference> {
@@ -105,7 +106,7 @@ pub fn paired_multi_label_differences(first: &MultiLabelRows, second: &MultiLabe
     }
 }
 
-/// [`paired_differences`] of each label: of its F1 and, where it is defined, of its area under the ROC curve.
+/// [`paired_single_label_differences`] of each label: of its F1 and, where it is defined, of its area under the ROC curve.
 pub fn paired_label_differences(first: &MultiLabelRows, second: &MultiLabelRows) -> Vec<(Difference, Option<Difference>)> {
-    first.labels.iter().zip(&second.labels).map(|(first, second)| paired_differences(first, second)).collect()
+    first.labels.iter().zip(&second.labels).map(|(first, second)| paired_single_label_differences(first, second)).collect()
 }
