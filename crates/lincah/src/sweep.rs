@@ -21,9 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-pub(crate) use table::recipe_settings;
-
-pub use table::varied_settings;
+pub use table::{recipe_settings, varied_settings};
 
 const TABLE_FILE: &str = "results.csv";
 const PREDICTIONS_FOLDER: &str = "predictions";

@@ -9,10 +9,14 @@ use lincah::baseline::TfidfBaseline;
 use lincah::cross_validation::FinishedCrossValidation;
 use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{DataReport, SplitOverlap};
-use lincah::report::{Baseline, CODELAB, Origin, Report, ScoredReport, SweepReport};
-use lincah::sweep::finished_runs;
-use lincah::{AgileClassifier, ClassifierRecord, Compute, Error, Evaluation, FolderKind, Prediction, write_atomically};
+use lincah::evaluation::{Evaluation, Truth};
+use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport};
+use lincah::sweep::{finished_runs, recipe_settings};
+use lincah::{
+    AgileClassifier, ClassifierRecord, Compute, DecisionRule, Error, FolderKind, LabelSet, Prediction, Task, write_atomically,
+};
 use std::path::Path;
+use std::time::Instant;
 
 pub(crate) fn run(arguments: &Arguments, compute: Compute) -> anyhow::Result<()> {
     let kind = FolderKind::of(&arguments.folder)?;
@@ -66,14 +70,16 @@ fn classifier(arguments: &Arguments, compute: Compute) -> anyhow::Result<Report>
     let classifier = AgileClassifier::load(&arguments.folder, arguments.model.as_deref(), compute)?;
     print_device(compute, classifier.base());
     eprintln!("scoring {} rows", rows.scored.len());
-    let (predictions, evaluation) = classifier.evaluate(&rows.scored)?;
+    let begun = Instant::now();
+    let predictions = classifier.predict(&rows.scored.texts)?;
+    let evaluation = evaluation(&predictions, &rows.scored, begun.elapsed().as_secs_f64())?;
     let mut notices = Vec::new();
     let baseline = baseline(&rows, &record, &mut notices)?;
     data_notices(&rows.scored, &evaluation, &mut notices);
     let report = ScoredReport {
         kind: "Classifier",
         predictions: &predictions,
-        truth: &rows.scored.labels,
+        truth: &truth(&rows.scored.labels, &evaluation.labels),
         rows: &rows.scored.rows,
         evaluation: &evaluation,
         texts: (!arguments.without_texts).then_some(&rows.scored.texts),
@@ -82,10 +88,23 @@ fn classifier(arguments: &Arguments, compute: Compute) -> anyhow::Result<Report>
         folds: &[],
         base_model: Some(&record.base_model),
         training: Some(&record.data),
-        recipe: Some((&record.prompt, &record.recipe)),
+        settings: recipe_settings(&record.prompt, &record.recipe),
         notices,
     };
     Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
+}
+
+/// The metrics of exclusive labels' predictions.
+fn evaluation(predictions: &[Prediction], data: &LabelledDataset, seconds: f64) -> Result<Evaluation, Error> {
+    let labels = LabelSet::new(data.label_names.clone())?;
+    let truth = truth(&data.labels, &labels);
+    let truth = Truth { task: Task::SingleLabel, labels: &labels, truth: &truth };
+    Evaluation::of(predictions, truth, &DecisionRule::default(), seconds)
+}
+
+/// Classes as sets of labels.
+fn truth(classes: &[usize], labels: &LabelSet) -> Vec<Vec<bool>> {
+    classes.iter().map(|class| (0..labels.len()).map(|label| label == *class).collect()).collect()
 }
 
 /// TF-IDF on the classifier's own training rows, if the file has them beside the scored ones.
@@ -124,7 +143,10 @@ fn baseline(
             overlap.rows
         ));
     }
-    Ok(Some(TfidfBaseline::evaluate(&train, &rows.scored)?))
+    let begun = Instant::now();
+    let (predictions, _) = TfidfBaseline::evaluate(&train, &rows.scored)?;
+    let evaluation = evaluation(&predictions, &rows.scored, begun.elapsed().as_secs_f64())?;
+    Ok(Some((predictions, evaluation)))
 }
 
 fn data_notices(data: &LabelledDataset, evaluation: &Evaluation, notices: &mut Vec<String>) {
@@ -135,36 +157,40 @@ fn data_notices(data: &LabelledDataset, evaluation: &Evaluation, notices: &mut V
             report.conflicting_labels.len()
         ));
     }
-    if evaluation.cut_texts > 0 {
-        notices.push(format!("{} texts were cut to fit the prompt; their ends were not seen.", evaluation.cut_texts));
+    if evaluation.truncated_texts > 0 {
+        notices.push(format!("{} texts were cut to fit the prompt; their ends were not seen.", evaluation.truncated_texts));
     }
 }
 
 fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
     let found = FinishedCrossValidation::read(&arguments.folder)?;
-    let evaluation = &found.pooled.evaluation;
+    let evaluation = Evaluation::try_from(&found.pooled.evaluation)?;
+    let tfidf = Evaluation::try_from(&found.pooled.tfidf)?;
+    let folds = found.folds.iter().map(|fold| Ok((Evaluation::try_from(&fold.evaluation)?, Evaluation::try_from(&fold.tfidf)?)));
+    let folds = folds.collect::<Result<Vec<_>, serde_json::Error>>()?;
+    let folds: Vec<EvaluationPair> = folds.iter().map(|(classifier, tfidf)| EvaluationPair { classifier, tfidf }).collect();
     let data = match arguments.data() {
-        Some(data) => Some(found.texts(&data.read(&evaluation.labels, data.positive_at)?)?),
+        Some(data) => Some(found.texts(&data.read(evaluation.labels.names(), data.positive_at)?)?),
         None => None,
     };
     let mut notices = Vec::new();
     if let Some(data) = &data {
-        data_notices(data, evaluation, &mut notices);
+        data_notices(data, &evaluation, &mut notices);
     }
     let training = found.pooled.training.as_ref();
     let report = ScoredReport {
         kind: "Cross-validation",
         predictions: &found.predictions,
-        truth: &found.truth,
+        truth: &truth(&found.truth, &evaluation.labels),
         rows: &found.rows,
-        evaluation,
+        evaluation: &evaluation,
         texts: data.as_ref().filter(|_| !arguments.without_texts).map(|data| data.texts.as_slice()),
         data: data.as_ref().map(DataReport::of),
-        baseline: Some(Baseline { predictions: &found.tfidf_predictions, evaluation: &found.pooled.tfidf }),
-        folds: &found.folds,
+        baseline: Some(Baseline { predictions: &found.tfidf_predictions, evaluation: &tfidf }),
+        folds: &folds,
         base_model: training.map(|training| &training.base_model),
         training: None,
-        recipe: training.map(|training| (&training.prompt, &training.recipe)),
+        settings: training.map(|training| recipe_settings(&training.prompt, &training.recipe)).unwrap_or_default(),
         notices,
     };
     Ok(report.render(&origin(arguments, None))?)
@@ -172,8 +198,20 @@ fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
 
 fn sweep(arguments: &Arguments) -> anyhow::Result<Report> {
     let results = finished_runs(&arguments.folder)?;
+    let evaluations = results
+        .iter()
+        .map(|run| Ok((run.evaluation.as_ref().map(Evaluation::try_from).transpose()?, Evaluation::try_from(&run.tfidf)?)));
+    let evaluations = evaluations.collect::<Result<Vec<_>, serde_json::Error>>()?;
+    let runs = results.iter().zip(&evaluations).map(|(run, (evaluation, tfidf))| Run {
+        settings: run.settings(),
+        base_model: &run.base_model,
+        evaluation: evaluation.as_ref(),
+        tfidf,
+        seconds: run.seconds,
+    });
+    let runs: Vec<Run> = runs.collect();
     let published: &[_] = if arguments.codelab_points { &CODELAB } else { &[] };
-    Ok(SweepReport { results: &results, published }.render(&origin(arguments, None)))
+    Ok(SweepReport { results: &runs, published }.render(&origin(arguments, None)))
 }
 
 fn write_plots(folder: &Path, report: &Report) -> anyhow::Result<()> {
