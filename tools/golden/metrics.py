@@ -164,6 +164,10 @@ def multi_class_case(name: str, truth: list[int], probabilities: list[list[float
         "average_precision": [number(average_precision) for _, average_precision in one_against_rest],
     }
     case["macro"]["roc_auc"] = number(numpy.mean([roc_auc for roc_auc, _ in one_against_rest]))
+    case["macro"]["average_precision"] = None
+    if case["macro"]["roc_auc"] is not None:
+        indicators = numpy.equal.outer(truth, list(classes)).astype(int)
+        case["macro"]["average_precision"] = number(metrics.average_precision_score(indicators, probabilities, average="macro"))
     if len(classes) > 2:
         assert numpy.isclose(case["macro"]["roc_auc"], metrics.roc_auc_score(truth, probabilities, multi_class="ovr"))
     return case

@@ -102,7 +102,7 @@ fn a_cross_validation_and_a_sweep_need_no_data() {
     assert!(page.contains(&format!("{:.3}", all[3]["evaluation"]["f1"].as_f64().unwrap())));
     bench.run(&format!("report folds {DATA} --out page.html")).ok();
     let page = read(&bench, "page.html");
-    assert!(page.contains("<details>") && page.contains("aaaa bbbb") && page.contains("characters a text"));
+    assert!(page.contains("<details>") && page.contains("aaaa bbbb") && page.contains("characters per text"));
     bench.write("other.csv", read(&bench, "data.csv").replace(",A\n", ",C\n").replace(",B\n", ",A\n").replace(",C\n", ",B\n"));
     let message = bench.run("report folds other.csv --text comment --label label --out page.html").refused();
     assert!(message.contains("was scored as") && message.contains("in the data it is"), "{message}");

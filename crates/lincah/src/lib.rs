@@ -35,6 +35,7 @@ pub mod hub;
 pub mod label;
 pub mod metrics;
 mod overrides;
+mod predict_file;
 mod prediction;
 pub mod prompt;
 mod random;
@@ -63,6 +64,7 @@ pub use lincah_model::{
     ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,
 };
 pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
+pub use predict_file::{Keep, PredictFileOptions, PredictionOutput, PredictedFile};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
 pub use prompt::{LongTexts, Prompt, Truncation};
 pub use recipe::{ClassWeights, Recipe, TrainingText};

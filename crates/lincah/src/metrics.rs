@@ -8,6 +8,7 @@
 
 mod calibration;
 mod confusion;
+mod metric;
 mod multi_label;
 mod probability;
 mod ranking;
@@ -15,7 +16,9 @@ mod threshold;
 
 pub use calibration::{CalibrationBin, calibration_bins, expected_calibration_error};
 pub use confusion::{Averaged, ConfusionMatrix, confusion_matrix, majority_class};
+pub use metric::Metric;
 pub use multi_label::{MultiLabelCounts, MultiLabelScores};
+pub(crate) use probability::check as check_probability;
 pub use probability::{brier, brier_multi_class, log_loss};
 pub use ranking::{PrecisionRecallCurve, RocCurve, average_precision, precision_recall_curve, roc_auc, roc_curve};
 pub use threshold::{ThresholdMetrics, at_threshold, threshold_for_precision};
@@ -60,6 +63,14 @@ pub enum MetricError {
         row: usize,
         /// The value.
         probability: f64,
+    },
+    /// A row with none or several of the exclusive labels.
+    #[error("row {row}: {found} of the exclusive labels are true; exactly one must be")]
+    TrueLabels {
+        /// The row's index, from 0.
+        row: usize,
+        /// How many are.
+        found: usize,
     },
     /// The metric compares two classes and the truth has one.
     #[error("every row has the same true class: this metric needs both classes")]

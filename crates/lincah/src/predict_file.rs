@@ -91,7 +91,7 @@ impl AgileClassifier {
             Keep::Columns(kept) => [options.text_columns.columns.as_slice(), kept].concat(),
         };
         let read = ReadOptions { columns: Some(columns), and_all: options.keep == Keep::All, ..options.read.clone() };
-        let reader = RecordReader::open_path(input, &read)?;
+        let reader = RecordReader::open(input, &read)?;
         let texts = options.text_columns.columns.len();
         let kept = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(texts).collect();
         let mut writer = PredictionWriter::new(self, output, kept, !options.strict)?;

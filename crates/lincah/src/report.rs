@@ -7,6 +7,7 @@ mod chart;
 mod codelab;
 mod confusion;
 mod curves;
+mod labels;
 mod learning;
 mod page;
 mod rows;
@@ -14,10 +15,12 @@ mod scored;
 mod style;
 mod summary;
 mod sweep;
+mod thresholds;
 
 pub use codelab::{CODELAB, PublishedPoint};
 pub use scored::{Baseline, ScoredReport};
-pub use sweep::SweepReport;
+pub use summary::EvaluationPair;
+pub use sweep::{Run, SweepReport};
 
 /// A finished report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +92,7 @@ fn percent(part: usize, whole: usize) -> String {
 }
 
 /// Mean and standard deviation, as `sweep` prints them.
-fn spread(values: &[f64]) -> String {
+fn mean_with_deviation(values: &[f64]) -> String {
     crate::statistics::mean_deviation(values).map_or(String::from("–"), |found| match found.deviation {
         Some(deviation) => format!("{:.3} ± {deviation:.3}", found.mean),
         None => decimals(found.mean),

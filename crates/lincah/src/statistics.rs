@@ -4,11 +4,13 @@
 //! nothing about training again with another seed or on other training rows; for that, train again (`sweep`, `cross-validate`).
 
 mod bootstrap;
-mod multi_label;
 mod paired;
+mod rows;
+mod single_label;
 mod summary;
 
-pub use bootstrap::{Intervals, RESAMPLES, ResampledMetrics, ScoredRows, percentile_interval};
-pub use multi_label::{MultiLabelRows, MultiLabelValues, paired_label_differences, paired_multi_label_differences};
-pub use paired::{Difference, McNemar, holm, mcnemar, paired_differences};
+pub use bootstrap::{RESAMPLES, percentile_interval};
+pub use paired::{Difference, McNemar, holm, mcnemar};
+pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences, unanimous_interval};
+pub use single_label::{Intervals, ResampledMetrics, SingleLabelRows, paired_single_label_differences};
 pub use summary::{MeanDeviation, mean_deviation};

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(crate) use table::recipe_settings;
+pub use table::recipe_settings;
 
 pub use plan::{SweepPlan, SweepRecipe};
 pub use table::varied_settings;

@@ -1,7 +1,8 @@
 //! Statistics against scipy's, scikit-learn's and NumPy's numbers.
 
-use lincah::Evaluation;
+use lincah::metrics::Metric;
 use lincah::statistics::*;
+use lincah::{Evaluation, Task};
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -16,10 +17,26 @@ fn indices(value: &Value) -> Vec<usize> {
     value.as_array().unwrap().iter().map(|number| number.as_u64().unwrap() as usize).collect()
 }
 
+/// Rows of two classes, positive above one half.
+fn scored(truth: &[usize], scores: &[f64]) -> ScoredRows {
+    let both = |positive: bool| vec![!positive, positive];
+    let truth: Vec<Vec<bool>> = truth.iter().map(|&class| both(class == 1)).collect();
+    let given: Vec<Vec<bool>> = scores.iter().map(|&score| both(score > 0.5)).collect();
+    let probabilities: Vec<[f64; 2]> = scores.iter().map(|&score| [1.0 - score, score]).collect();
+    ScoredRows::new(Task::SingleLabel, &truth, &given, &probabilities).unwrap()
+}
+
 fn rows(value: &Value) -> ScoredRows {
-    let scores = numbers(&value["scores"]);
-    let predicted: Vec<usize> = scores.iter().map(|&score| usize::from(score > 0.5)).collect();
-    ScoredRows::new(&indices(&value["truth"]), &predicted, &scores, 2).unwrap()
+    scored(&indices(&value["truth"]), &numbers(&value["scores"]))
+}
+
+/// The entry of a metric of two classes.
+fn of<T: Copy>(metric: Metric, values: &MetricValues<T>) -> Option<T> {
+    Metric::of(Task::SingleLabel, 2)
+        .iter()
+        .zip(&values.metrics)
+        .find(|(other, _)| **other == metric)
+        .and_then(|(_, value)| *value)
 }
 
 #[test]
@@ -28,17 +45,15 @@ fn a_resample_has_the_metrics_of_its_repeated_rows() {
     let rows = rows(&golden["resamples"]);
     for case in golden["resamples"]["cases"].as_array().unwrap() {
         let counts: Vec<u32> = indices(&case["counts"]).into_iter().map(|count| count as u32).collect();
-        let found = rows.resampled(&counts);
-        let areas = found.areas;
-        for (name, found) in [
-            ("f1", Some(found.f1)),
-            ("precision", Some(found.precision)),
-            ("recall", Some(found.recall)),
-            ("accuracy", Some(found.accuracy)),
-            ("macro_f1", Some(found.macro_f1)),
-            ("roc_auc", areas.map(|areas| areas.0)),
-            ("pr_auc", areas.map(|areas| areas.1)),
-        ] {
+        let found = rows.values(&counts);
+        let classes = indices(&golden["resamples"]["truth"]);
+        let lacks_one =
+            [0, 1].iter().any(|class| classes.iter().zip(&counts).all(|(other, &count)| other != class || count == 0));
+        for metric in Metric::of(Task::SingleLabel, 2) {
+            let (name, found) = (metric.key(), of(metric, &found));
+            if metric == Metric::MacroF1 && lacks_one {
+                continue;
+            }
             match (found, case[name].as_f64()) {
                 (Some(found), Some(expected)) => {
                     assert!((found - expected).abs() < 1e-12, "{name}: {found}, expected {expected}")
@@ -52,14 +67,15 @@ fn a_resample_has_the_metrics_of_its_repeated_rows() {
 #[test]
 fn intervals_are_scipys_but_for_the_draws() {
     let golden = golden();
-    let found = rows(&golden["intervals"]).intervals();
+    let MetricIntervals { intervals, without_areas, .. } = rows(&golden["intervals"]).intervals();
     let expected = &golden["intervals"]["intervals"];
-    for (name, interval) in [("f1", found.f1), ("accuracy", found.accuracy), ("roc_auc", found.roc_auc.unwrap())] {
+    for metric in [Metric::F1, Metric::Accuracy, Metric::RocAuc] {
+        let (name, interval) = (metric.key(), of(metric, &intervals).unwrap());
         for (found, expected) in interval.iter().zip(numbers(&expected[name])) {
             assert!((found - expected).abs() < 0.012, "{name}: {interval:?}, expected {}", expected);
         }
     }
-    assert_eq!((found.resamples, found.one_class_resamples), (2000, 0));
+    assert_eq!(without_areas, 0);
 }
 
 #[test]
@@ -107,25 +123,37 @@ fn several_p_values_are_adjusted_as_statsmodels_does() {
 
 #[test]
 fn intervals_do_not_depend_on_the_threads_and_count_resamples_of_one_class() {
-    let rows = ScoredRows::new(&[0, 0, 0, 1], &[0, 1, 0, 1], &[0.1, 0.7, 0.3, 0.6], 2).unwrap();
+    let rows = scored(&[0, 0, 0, 1], &[0.1, 0.7, 0.3, 0.6]);
     let one = rayon_pool(1).install(|| rows.intervals());
     assert_eq!(one, rayon_pool(3).install(|| rows.intervals()));
     // All of the three negatives, (3/4)⁴, or only the positive, (1/4)⁴: 32 %.
-    assert!((one.one_class_resamples as f64 / 2000.0 - 82.0 / 256.0).abs() < 0.04, "{}", one.one_class_resamples);
-    assert!(one.roc_auc.is_some_and(|[low, high]| low <= 2.0 / 3.0 && high >= 2.0 / 3.0));
+    assert!((one.without_areas as f64 / 2000.0 - 82.0 / 256.0).abs() < 0.04, "{}", one.without_areas);
+    assert!(of(Metric::RocAuc, &one.intervals).is_some_and(|[low, high]| low <= 2.0 / 3.0 && high >= 2.0 / 3.0));
 }
 
 fn rayon_pool(threads: usize) -> rayon::ThreadPool {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
 }
 
+/// Classes that some rows have or are given, but not these: the average of a resample is over the others. scikit-learn's own default, without
+/// `labels`, is over the classes that occur.
 #[test]
-fn more_than_two_classes_have_macro_averages_and_no_areas() {
-    let rows = ScoredRows::new(&[0, 1, 2, 1], &[0, 1, 1, 1], &[0.1, 0.2, 0.3, 0.1], 3).unwrap();
-    let intervals = rows.intervals();
-    assert_eq!((intervals.roc_auc, intervals.one_class_resamples), (None, 0));
-    assert_eq!(intervals.f1, intervals.macro_f1);
-    assert!(ScoredRows::new(&[0, 3], &[0, 1], &[0.1, 0.2], 3).is_err());
+fn macro_averages_of_a_resample_are_over_the_classes_that_occur_in_it() {
+    let class = |class: usize| (0..3).map(|other| other == class).collect::<Vec<bool>>();
+    let truth = [class(0), class(1), class(2), class(1)];
+    let given = [class(0), class(1), class(1), class(0)];
+    let rows = ScoredRows::new(Task::SingleLabel, &truth, &given, &[[0.4, 0.3, 0.3]; 4]).unwrap();
+    let macro_f1 = |counts: [u32; 4]| rows.values(&counts).metrics[0].unwrap();
+    // Each case: f1_score(truth, predicted, average="macro") of the repeated rows, scikit-learn 1.9.1.
+    assert!((macro_f1([1, 1, 1, 1]) - 7.0 / 18.0).abs() < 1e-15, "{}", macro_f1([1, 1, 1, 1]));
+    assert!((macro_f1([2, 2, 0, 0]) - 1.0).abs() < 1e-15);
+    assert!((macro_f1([2, 1, 0, 1]) - (4.0 / 5.0 + 2.0 / 3.0) / 2.0).abs() < 1e-15);
+    let never = ScoredRows::new(Task::SingleLabel, &truth[..2], &given[..2], &[[0.4, 0.3, 0.3]; 2]).unwrap();
+    assert!(
+        (never.values(&[1, 1]).metrics[0].unwrap() - 2.0 / 3.0).abs() < 1e-15,
+        "no row has the third: it is in the metric as 0"
+    );
+    assert!((never.values(&[2, 0]).metrics[0].unwrap() - 1.0 / 2.0).abs() < 1e-15, "and in every resample");
 }
 
 #[test]
@@ -133,15 +161,13 @@ fn a_paired_difference_is_clear_where_one_classifier_is_always_better() {
     let truth: Vec<usize> = (0..60).map(|row| row % 2).collect();
     let good: Vec<f64> = truth.iter().map(|&truth| 0.25 + 0.5 * truth as f64).collect();
     let bad: Vec<f64> = (0..60).map(|row| ((row * 37) % 60) as f64 / 60.0).collect();
-    let scored = |scores: &[f64]| {
-        let predicted: Vec<usize> = scores.iter().map(|&score| usize::from(score > 0.5)).collect();
-        ScoredRows::new(&truth, &predicted, scores, 2).unwrap()
-    };
-    let (f1, area) = paired_differences(&scored(&bad), &scored(&good));
-    assert!(f1.is_clear() && area.is_some_and(|area| area.is_clear() && area.value > 0.3));
-    let (f1, area) = paired_differences(&scored(&good), &scored(&good));
-    assert_eq!((f1.value, f1.interval, f1.is_clear()), (0.0, [0.0; 2], false));
-    assert_eq!(area.map(|area| area.value), Some(0.0));
+    let (good, bad) = (scored(&truth, &good), scored(&truth, &bad));
+    let found = paired_differences(&bad, &good).unwrap();
+    assert!(of(Metric::F1, &found).is_some_and(|f1| f1.is_clear()));
+    assert!(of(Metric::RocAuc, &found).is_some_and(|area| area.is_clear() && area.value > 0.3));
+    let found = paired_differences(&good, &good).unwrap();
+    assert!(found.metrics.iter().flatten().all(|same| (same.value, same.interval, same.is_clear()) == (0.0, [0.0; 2], false)));
+    assert!(paired_differences(&good, &scored(&truth[..2], &[0.2, 0.8])).is_err());
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The rows that a trained classifier is scored on, and whether it was trained on them.
 
 use super::folder::ClassifierRecord;
-use crate::data::DataError;
-use crate::data::dataset::{Dataset, DatasetOptions, LabelColumns, PositiveAt};
+use crate::data::{DataError, Names};
+use crate::data::dataset::{Dataset, DatasetOptions, LabelColumns};
 use crate::data::records::ReadOptions;
 use crate::label::LabelSet;
 use std::path::Path;
@@ -40,15 +40,8 @@ impl ClassifierRecord {
     /// As [`Dataset::read`]; another number of columns than labels.
     pub fn read_rows(&self, path: &Path, read: &ReadOptions, options: &DatasetOptions) -> Result<Dataset, DataError> {
         let labels = self.prompt.labels();
-        let mut options = DatasetOptions { labels: columns_for(&options.labels, labels)?, ..options.clone() };
-        let found = Dataset::read_from(path, read, &options);
-        let data = match (found, self.data.threshold) {
-            (Err(DataError::NeedsPositiveAt { .. }), Some(threshold)) if options.positive_at.is_none() => {
-                options.positive_at = Some(PositiveAt::Value(threshold));
-                Dataset::read_from(path, read, &options)?
-            }
-            (found, _) => found?,
-        };
+        let columns = columns_for(&options.labels, labels)?;
+        let data = Dataset::read(path, read, &DatasetOptions { labels: columns, known_threshold: self.data.threshold, ..options.clone() })?;
         Ok(Dataset { labels: labels.clone(), ..data })
     }
 }
@@ -60,7 +53,7 @@ fn columns_for(columns: &LabelColumns, labels: &LabelSet) -> Result<LabelColumns
         LabelColumns::List { column, separator, .. } => LabelColumns::List { column, separator, labels: names },
         LabelColumns::Each(columns) if columns.is_empty() => LabelColumns::Each(names),
         LabelColumns::Each(columns) if columns.len() != names.len() => {
-            return Err(DataError::ColumnCount { columns, labels: names });
+            return Err(DataError::ColumnCount { columns: Names(columns), labels: Names(names) });
         }
         columns @ LabelColumns::Each(_) => columns,
     })

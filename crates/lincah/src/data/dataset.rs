@@ -1,5 +1,6 @@
 //! Labelled texts of either task, read from records. How columns become labels is told in [`label_columns`](super::label_columns).
 
+use std::io::Read;
 use std::path::Path;
 
 use super::error::DataError;
@@ -15,7 +16,6 @@ use crate::label::LabelSet;
 use crate::task::Task;
 
 pub use super::label_columns::{LabelColumns, MAX_INFERRED_LABELS, PositiveAt};
-pub use super::labelled::{LabelledDataset, LabelledDatasetOptions};
 
 /// Which columns hold texts and labels, and how labels become those of the data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +26,8 @@ pub struct DatasetOptions {
     pub labels: LabelColumns,
     /// From which number on a row has the last of two exclusive labels, or an independent label.
     pub positive_at: Option<PositiveAt>,
+    /// Where `positive_at` is none: the threshold of a classifier that was trained on numbers, for data that are numbers too.
+    pub known_threshold: Option<f64>,
     /// Which of two exclusive labels is the positive class: it is put last. Where numbers or booleans are the classes, their order says
     /// which it is, and another one here is refused.
     pub positive: Option<String>,
@@ -39,11 +41,12 @@ impl DatasetOptions {
     /// Texts in one column, and labels; all else as it is by default.
     pub fn new(text_column: impl Into<String>, labels: LabelColumns) -> Self {
         let text_columns = TextColumns::new([text_column.into()]);
-        Self { text_columns, labels, positive_at: None, positive: None, label_map: LabelMap::default(), strict: false }
+        let label_map = LabelMap::default();
+        Self { text_columns, labels, positive_at: None, known_threshold: None, positive: None, label_map, strict: false }
     }
 
     fn rule(&self) -> LabelRule<'_> {
-        LabelRule { positive_at: self.positive_at, map: &self.label_map }
+        LabelRule { positive_at: self.positive_at, known_threshold: self.known_threshold, map: &self.label_map }
     }
 
     fn check(&self) -> Result<(), DataError> {
@@ -92,7 +95,7 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Reads a file, whose format and delimiter are found unless `read` gives them (its columns are ignored).
+    /// Reads a file, or standard input for the path `-`. Format and delimiter are found unless `read` gives them (its columns are ignored).
     ///
     /// # Errors
     /// Those of [`RecordReader`]; columns, labels or a threshold that do not fit together; a value that is no label, with its row; fewer
@@ -102,13 +105,18 @@ impl Dataset {
         Self::from_records(RecordReader::open(path, &options.columns(read))?, options)
     }
 
-    /// Reads standard input; otherwise as [`Dataset::read`].
+    /// Reads a stream that messages call `name`; otherwise as [`Dataset::read`].
     ///
     /// # Errors
     /// As [`Dataset::read`].
-    pub fn read_stdin(read: &ReadOptions, options: &DatasetOptions) -> Result<Self, DataError> {
+    pub fn from_reader(
+        name: &str,
+        reader: Box<dyn Read + Send>,
+        read: &ReadOptions,
+        options: &DatasetOptions,
+    ) -> Result<Self, DataError> {
         options.check()?;
-        Self::from_records(RecordReader::stdin(&options.columns(read))?, options)
+        Self::from_records(RecordReader::from_reader(name, reader, &options.columns(read))?, options)
     }
 
     fn from_records(reader: RecordReader, options: &DatasetOptions) -> Result<Self, DataError> {

@@ -89,6 +89,14 @@ pub enum DataError {
         /// The delimiter in use.
         delimiter: char,
     },
+    /// Another number of label columns than a classifier has labels.
+    #[error("{} label columns ({columns}) for {} labels ({labels}): name one per label, in the labels' order", columns.0.len(), labels.0.len())]
+    ColumnCount {
+        /// The columns.
+        columns: Names,
+        /// The labels.
+        labels: Names,
+    },
     /// A quoted field never ends.
     #[error("{place}: the quote opened on line {opened} is never closed: close it, or double each quote inside a quoted field")]
     OpenQuote {

@@ -2,8 +2,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::labelled::LabelledRows;
-use super::multi_label::MultiLabelDataset;
+use lincah_model::sha256::hexadecimal;
+
+use super::dataset::Dataset;
 use crate::task::Task;
 
 /// SHA-256, in lower-case hexadecimal, over the texts and their labels, in order.
@@ -12,34 +13,29 @@ use crate::task::Task;
 /// length. Of exclusive labels the part is the name of the row's label; of independent labels there are two parts for every label in order,
 /// its name and 1 or 0 (as f64, little-endian). So another order, another label or another set of rows is another fingerprint; the file's
 /// format, its other columns and the numbers behind a threshold do not matter.
-pub fn fingerprint(data: &impl LabelledRows) -> String {
+pub fn fingerprint(data: &Dataset) -> String {
     training_fingerprint(data, false)
 }
 
 /// [`fingerprint`], with `soft_labels` over the data's numbers as well (as f64, little-endian), for they decide a training then: of
 /// exclusive labels one more part, the number; of independent labels in place of 1 or 0. Without numbers it is the same.
-pub fn training_fingerprint(data: &impl LabelledRows, soft_labels: bool) -> String {
-    let number = |row: usize, label: usize| data.fraction(row, label).filter(|_| soft_labels);
+pub fn training_fingerprint(data: &Dataset, soft_labels: bool) -> String {
+    let number = |row: usize, label: usize| data.fractions.as_ref().filter(|_| soft_labels).map(|fractions| fractions[row][label]);
     let parts = |row: usize| -> Vec<Vec<u8>> {
-        let labels = data.names().iter().enumerate();
-        match data.task() {
+        let labels = data.labels.names().iter().enumerate();
+        match data.task {
             Task::SingleLabel => {
-                let class = labels.filter(|&(label, _)| data.has(row, label)).map(|(_, name)| name.as_bytes().to_vec());
-                let last = data.names().len().saturating_sub(1);
+                let class = labels.filter(|&(label, _)| data.truth[row][label]).map(|(_, name)| name.as_bytes().to_vec());
+                let last = data.labels.len() - 1;
                 class.take(1).chain(number(row, last).map(|number| number.to_le_bytes().to_vec())).collect()
             }
             Task::MultiLabel => {
-                let fraction = |label: usize| number(row, label).unwrap_or(f64::from(u8::from(data.has(row, label))));
+                let fraction = |label: usize| number(row, label).unwrap_or(f64::from(u8::from(data.truth[row][label])));
                 labels.flat_map(|(label, name)| [name.as_bytes().to_vec(), fraction(label).to_le_bytes().to_vec()]).collect()
             }
         }
     };
-    of_rows(data.texts(), (0..data.texts().len()).map(parts))
-}
-
-/// [`training_fingerprint`] of independent labels.
-pub fn multi_label_fingerprint(data: &MultiLabelDataset, soft_labels: bool) -> String {
-    training_fingerprint(data, soft_labels)
+    of_rows(&data.texts, (0..data.len()).map(parts))
 }
 
 /// SHA-256 over each text and the parts that belong to it, every one behind its length.
@@ -53,5 +49,5 @@ fn of_rows<P: AsRef<[u8]>>(texts: &[String], rows: impl Iterator<Item = impl Int
         put(text.as_bytes());
         parts.into_iter().for_each(|part| put(part.as_ref()));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&hash.finalize())
 }

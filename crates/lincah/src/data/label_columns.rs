@@ -76,6 +76,11 @@ pub enum LabelColumns {
 }
 
 impl LabelColumns {
+    /// Exclusive labels in one column; without `labels` they are the distinct values.
+    pub fn one<L: Into<String>>(column: impl Into<String>, labels: impl IntoIterator<Item = L>) -> Self {
+        Self::One { column: column.into(), labels: labels.into_iter().map(Into::into).collect() }
+    }
+
     /// Whether they are exclusive or independent.
     pub fn task(&self) -> Task {
         match self {
@@ -155,6 +160,7 @@ impl LabelColumns {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LabelRule<'a> {
     pub(super) positive_at: Option<PositiveAt>,
+    pub(super) known_threshold: Option<f64>,
     pub(super) map: &'a LabelMap,
 }
 
@@ -218,7 +224,7 @@ impl OneColumn<'_> {
         let is_name = |value: &Value| matches!(value, Value::Text(text) if labels.contains(text));
         let first_is_ordinal = self.cells.first().is_some_and(|(_, value)| number(value).is_some());
         if first_is_ordinal && !self.cells.iter().any(|(_, value)| is_name(value)) {
-            return self.ordinal(labels);
+            return self.ordinal(labels, rule.known_threshold);
         }
         let names = if labels.is_empty() { self.distinct_names()? } else { labels.to_vec() };
         let class = |(place, value): &(Place, Value)| {
@@ -236,7 +242,7 @@ impl OneColumn<'_> {
     }
 
     /// Booleans and whole numbers: the class's index.
-    fn ordinal(&self, names: &[String]) -> Result<Assigned, DataError> {
+    fn ordinal(&self, names: &[String], known_threshold: Option<f64>) -> Result<Assigned, DataError> {
         let Some(positive) = names.last() else {
             return Err(DataError::NeedsLabels { input: self.input.to_owned(), column: self.column.to_owned() });
         };
@@ -246,6 +252,9 @@ impl OneColumn<'_> {
             match (0..names.len()).find(|&index| index as f64 == number) {
                 Some(index) => classes.push(index),
                 None => {
+                    if let Some(threshold) = known_threshold {
+                        return self.above(PositiveAt::Value(threshold), names);
+                    }
                     return Err(DataError::NeedsPositiveAt {
                         place: place.clone(),
                         column: self.column.to_owned(),
@@ -306,7 +315,7 @@ fn unknown_label(place: &Place, column: &str, (found, labels): (&str, &[String])
 fn at_or_above(fractions: &[Vec<f64>], rule: &LabelRule) -> (f64, Vec<Vec<bool>>) {
     let threshold = match rule.positive_at {
         Some(PositiveAt::Value(value)) => value,
-        _ => DEFAULT_THRESHOLD,
+        _ => rule.known_threshold.unwrap_or(DEFAULT_THRESHOLD),
     };
     let row = |row: &Vec<f64>| row.iter().map(|&fraction| fraction >= threshold).collect();
     (threshold, fractions.iter().map(row).collect())

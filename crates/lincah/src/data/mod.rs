@@ -8,8 +8,6 @@ pub mod fingerprint;
 pub mod journal;
 pub mod label_columns;
 pub mod label_map;
-pub mod labelled;
-pub mod multi_label;
 mod place;
 pub mod records;
 pub mod report;

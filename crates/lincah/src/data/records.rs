@@ -189,11 +189,15 @@ struct Opened {
 }
 
 impl RecordReader {
-    /// Opens a file, which may be a named pipe: it is opened once and read once.
+    /// Opens a file, which may be a named pipe: it is opened once and read once. The path `-` is standard input; Parquet from there is
+    /// copied to an anonymous temporary file first, because it is read from its end.
     ///
     /// # Errors
     /// A missing, empty or unreadable file, a missing or duplicate column, a format that cannot be read.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, DataError> {
+        if path == Path::new("-") {
+            return Self::from_reader("standard input", Box::new(io::stdin()), options);
+        }
         let input = shown(path);
         let format = options.format.or_else(|| format_of_name(path, options.delimiter));
         let failed = |error| DataError::reading(&input, error);
@@ -201,14 +205,6 @@ impl RecordReader {
         let is_file = file.metadata().map_err(failed)?.is_file();
         let origin = if is_file { Origin::File(file) } else { Origin::Stream(Box::new(file)) };
         Self::start(&input, origin, &ReadOptions { format, ..options.clone() })
-    }
-
-    /// Reads standard input; Parquet is copied to an anonymous temporary file first, because it is read from its end.
-    ///
-    /// # Errors
-    /// As [`RecordReader::open`].
-    pub fn stdin(options: &ReadOptions) -> Result<Self, DataError> {
-        Self::from_reader("standard input", Box::new(io::stdin()), options)
     }
 
     /// Reads a stream that messages call `name`.

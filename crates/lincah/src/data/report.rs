@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::labelled::LabelledRows;
+use super::dataset::Dataset;
 use crate::label::similar;
 
 /// A data set's size, classes, lengths and duplicates.
@@ -72,23 +72,20 @@ pub struct SplitOverlap {
 
 impl DataReport {
     /// Looks through a data set.
-    pub fn of(data: &impl LabelledRows) -> Self {
-        let (texts, numbers) = (data.texts(), data.rows());
-        let rows_of = |label: usize| (0..texts.len()).filter(|&row| data.has(row, label)).count();
-        let count = |(label, name): (usize, &String)| ClassCount { label: name.clone(), rows: rows_of(label) };
-        let differ =
-            |row: usize, other: usize| (0..data.names().len()).any(|label| data.has(row, label) != data.has(other, label));
+    pub fn of(data: &Dataset) -> Self {
+        let (texts, numbers) = (&data.texts, &data.rows);
+        let count = |(label, name): (usize, &String)| ClassCount { label: name.clone(), rows: data.positives(label) };
         let groups = normalized_groups(texts);
-        let conflicts = |group: &&Vec<usize>| group.iter().any(|&row| differ(row, group[0]));
+        let conflicts = |group: &&Vec<usize>| group.iter().any(|&row| data.truth[row] != data.truth[group[0]]);
         let as_rows = |group: &Vec<usize>| group.iter().map(|&row| numbers[row]).collect::<Vec<u64>>();
         Self {
             rows: texts.len(),
-            classes: data.names().iter().enumerate().map(count).collect(),
+            classes: data.labels.names().iter().enumerate().map(count).collect(),
             characters: LengthQuantiles::of(texts.iter().map(|text| text.chars().count()).collect()),
             exact_duplicates: Duplicates::of(&duplicate_groups(texts), numbers),
             normalized_duplicates: Duplicates::of(&groups, numbers),
             conflicting_labels: groups.iter().filter(conflicts).map(as_rows).collect(),
-            similar_labels: similar(data.names()),
+            similar_labels: similar(data.labels.names()),
         }
     }
 }
@@ -109,8 +106,8 @@ impl Duplicates {
 
 impl SplitOverlap {
     /// Looks for the texts of `test` in `train`.
-    pub fn between(train: &impl LabelledRows, test: &impl LabelledRows) -> Self {
-        Self::of((train.texts(), train.rows()), (test.texts(), test.rows()))
+    pub fn between(train: &Dataset, test: &Dataset) -> Self {
+        Self::of((&train.texts, &train.rows), (&test.texts, &test.rows))
     }
 
     /// The same for texts and their row numbers.

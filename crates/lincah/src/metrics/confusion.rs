@@ -83,6 +83,11 @@ impl ConfusionMatrix {
         self.counts.iter().flatten().sum()
     }
 
+    /// Whether any row is of `class` or predicted as it.
+    pub(crate) fn occurs(&self, class: usize) -> bool {
+        self.support(class) + self.predicted(class) > 0
+    }
+
     fn predicted(&self, class: usize) -> u64 {
         self.counts.iter().map(|row| row[class]).sum()
     }

@@ -1,7 +1,7 @@
 //! Metrics of predicted sets of labels.
 
 use super::confusion::ratio;
-use super::{Averaged, ConfusionMatrix};
+use super::{Averaged, ConfusionMatrix, Metric};
 use serde::{Deserialize, Serialize};
 
 /// Scores of sets of labels, each a value or, with another `T`, what belongs to it, such as its interval.
@@ -34,23 +34,22 @@ pub struct MultiLabelScores<T = f64> {
     pub hamming_loss: T,
 }
 
-impl<T: Copy> MultiLabelScores<T> {
-    /// Scores made from those of several, field by field.
-    pub(crate) fn fold<U>(all: &[Self], of: impl Fn(Vec<T>) -> U) -> MultiLabelScores<U> {
-        let of = |field: fn(&Self) -> T| of(all.iter().map(field).collect());
-        MultiLabelScores {
-            micro_f1: of(|scores| scores.micro_f1),
-            micro_precision: of(|scores| scores.micro_precision),
-            micro_recall: of(|scores| scores.micro_recall),
-            macro_f1: of(|scores| scores.macro_f1),
-            macro_precision: of(|scores| scores.macro_precision),
-            macro_recall: of(|scores| scores.macro_recall),
-            example_f1: of(|scores| scores.example_f1),
-            example_precision: of(|scores| scores.example_precision),
-            example_recall: of(|scores| scores.example_recall),
-            subset_accuracy: of(|scores| scores.subset_accuracy),
-            hamming_loss: of(|scores| scores.hamming_loss),
-        }
+impl MultiLabelScores {
+    /// Each score with its metric.
+    pub fn by_metric(&self) -> [(Metric, f64); 11] {
+        [
+            (Metric::MicroF1, self.micro_f1),
+            (Metric::MicroPrecision, self.micro_precision),
+            (Metric::MicroRecall, self.micro_recall),
+            (Metric::MacroF1, self.macro_f1),
+            (Metric::MacroPrecision, self.macro_precision),
+            (Metric::MacroRecall, self.macro_recall),
+            (Metric::ExampleF1, self.example_f1),
+            (Metric::ExamplePrecision, self.example_precision),
+            (Metric::ExampleRecall, self.example_recall),
+            (Metric::SubsetAccuracy, self.subset_accuracy),
+            (Metric::HammingLoss, self.hamming_loss),
+        ]
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{MetricError, check_lengths};
 
-pub(super) fn check(row: usize, probability: f64) -> Result<f64, MetricError> {
+/// The probability, or an error if it is none.
+pub(crate) fn check(row: usize, probability: f64) -> Result<f64, MetricError> {
     if (0.0..=1.0).contains(&probability) { Ok(probability) } else { Err(MetricError::Probability { row, probability }) }
 }
 

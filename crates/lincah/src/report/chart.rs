@@ -4,8 +4,6 @@ use super::style::{self, SERIES};
 use super::{PlotFile, short};
 use maud::{Markup, html};
 
-const WIDTH: f64 = 440.0;
-const HEIGHT: f64 = 270.0;
 const LEFT: f64 = 54.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 10.0;
@@ -157,8 +155,29 @@ impl Key {
     }
 }
 
+/// How large a plot is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Size {
+    /// One that stands alone.
+    Full,
+    /// One of many alike, whose keys stand beside them.
+    Small,
+}
+
+impl Size {
+    fn width(self) -> f64 {
+        if self == Self::Full { 440.0 } else { 250.0 }
+    }
+
+    /// From axis to axis.
+    fn height(self) -> f64 {
+        if self == Self::Full { 270.0 } else { 150.0 }
+    }
+}
+
 /// A plot under construction.
 pub(super) struct Chart {
+    pub(super) size: Size,
     pub(super) x: Axis,
     pub(super) y: Axis,
     pub(super) keys: Vec<Key>,
@@ -169,13 +188,13 @@ impl Chart {
         TOP + KEY * self.keys.len() as f64 + 4.0
     }
 
-    fn size(&self) -> (f64, f64) {
-        (WIDTH, self.top() + HEIGHT + BOTTOM)
+    fn whole_size(&self) -> (f64, f64) {
+        (self.size.width(), self.top() + self.size.height() + BOTTOM)
     }
 
     /// From values to the drawing.
     pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
-        (LEFT + self.x.place(x) * (WIDTH - LEFT - RIGHT), self.top() + (1.0 - self.y.place(y)) * HEIGHT)
+        (LEFT + self.x.place(x) * (self.size.width() - LEFT - RIGHT), self.top() + (1.0 - self.y.place(y)) * self.size.height())
     }
 
     /// A line through points.
@@ -207,7 +226,7 @@ impl Chart {
     /// Frame, keys and marks together.
     pub(super) fn drawing(&self, name: impl Into<String>, (title, description): (&str, String), marks: Markup) -> Drawing {
         let body = html! { (self.legend()) (self.frame()) (marks) };
-        Drawing { name: name.into(), title: title.to_string(), description, size: self.size(), body }
+        Drawing { name: name.into(), title: title.to_string(), description, size: self.whole_size(), body }
     }
 
     fn legend(&self) -> Markup {
@@ -221,7 +240,7 @@ impl Chart {
     }
 
     fn frame(&self) -> Markup {
-        let (left, right, top, bottom) = (LEFT, WIDTH - RIGHT, self.top(), self.top() + HEIGHT);
+        let (left, right, top, bottom) = (LEFT, self.size.width() - RIGHT, self.top(), self.top() + self.size.height());
         html! {
             @for (tick, _) in &self.x.ticks {
                 @let x = pixels(self.at(*tick, self.y.low).0);

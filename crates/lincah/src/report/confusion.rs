@@ -2,8 +2,9 @@
 
 use super::chart::Drawing;
 use super::{decimals, percent, short};
-use crate::evaluate::Evaluation;
+use crate::evaluation::Evaluation;
 use crate::metrics::ConfusionMatrix;
+use crate::task::Task;
 use maud::{Markup, html};
 
 /// Labels up to which the matrix is drawn; larger ones are a table.
@@ -12,7 +13,7 @@ const DRAWN: usize = 8;
 /// The matrix as a plot, if it is small enough to read.
 pub(super) fn drawing(evaluation: &Evaluation) -> Option<Drawing> {
     let labels = evaluation.labels.len();
-    if labels > DRAWN {
+    if labels > DRAWN || evaluation.task == Task::MultiLabel {
         return None;
     }
     let cell = if labels <= 4 { (96.0, 64.0) } else { (58.0, 44.0) };
@@ -22,10 +23,10 @@ pub(super) fn drawing(evaluation: &Evaluation) -> Option<Drawing> {
     let body = html! {
         text class="name middle" x=(left + cell.0 * labels as f64 / 2.0) y="20" { "answered" }
         text class="name end" x=(left - 12.0) y=(top - 14.0) { "true" }
-        @for (column, label) in evaluation.labels.iter().enumerate() {
+        @for (column, label) in evaluation.labels.names().iter().enumerate() {
             text class="middle" x=(left + cell.0 * (column as f64 + 0.5)) y=(top - 14.0) { (short(label, name_length)) }
         }
-        @for (row, (label, counts)) in evaluation.labels.iter().zip(&evaluation.confusion_matrix).enumerate() {
+        @for (row, (label, counts)) in evaluation.labels.names().iter().zip(&evaluation.confusion_matrix).enumerate() {
             @let total = counts.iter().sum::<u64>() as usize;
             @let y = top + cell.1 * row as f64;
             text class="end" x=(left - 12.0) y=(y + cell.1 / 2.0 + 4.0) { (short(label, 15)) }
@@ -50,7 +51,7 @@ pub(super) fn drawing(evaluation: &Evaluation) -> Option<Drawing> {
 
 /// The matrix in words.
 fn described(evaluation: &Evaluation) -> String {
-    let labels = &evaluation.labels;
+    let labels = evaluation.labels.names();
     let row = |(truth, counts): (&String, &Vec<u64>)| {
         let cells = labels.iter().zip(counts).map(|(label, count)| format!("{count} answered {}", short(label, 40)));
         format!("truly {}: {}", short(truth, 40), cells.collect::<Vec<_>>().join(", "))
@@ -64,9 +65,9 @@ pub(super) fn table(evaluation: &Evaluation) -> Markup {
         div class="scroll" tabindex="0" {
             table class="wide" {
                 caption { "Rows: the true label; columns: the label answered." }
-                thead { tr { th scope="col" { "true label" } @for label in &evaluation.labels { th scope="col" class="n" { (short(label, 24)) } } } }
+                thead { tr { th scope="col" { "true label" } @for label in evaluation.labels.names() { th scope="col" class="n" { (short(label, 24)) } } } }
                 tbody {
-                    @for (label, counts) in evaluation.labels.iter().zip(&evaluation.confusion_matrix) {
+                    @for (label, counts) in evaluation.labels.names().iter().zip(&evaluation.confusion_matrix) {
                         tr { th scope="row" { (short(label, 40)) } @for count in counts { td class="n" { (count) } } }
                     }
                 }
@@ -75,8 +76,8 @@ pub(super) fn table(evaluation: &Evaluation) -> Markup {
     }
 }
 
-/// Precision, recall and F1 of each label.
-pub(super) fn per_label(evaluation: &Evaluation) -> Markup {
+/// Precision, recall and F1 of two exclusive labels; of others [`labels::table`](super::labels::table) has more.
+pub(super) fn per_class(evaluation: &Evaluation) -> Markup {
     let matrix = ConfusionMatrix::from_counts(evaluation.confusion_matrix.clone());
     html! {
         div class="scroll" tabindex="0" {
@@ -87,7 +88,7 @@ pub(super) fn per_label(evaluation: &Evaluation) -> Markup {
                     @for name in ["precision", "recall", "F1", "rows"] { th scope="col" class="n" { (name) } }
                 } }
                 tbody {
-                    @for (class, label) in evaluation.labels.iter().enumerate() {
+                    @for (class, label) in evaluation.labels.names().iter().enumerate() {
                         tr {
                             th scope="row" { (short(label, 60)) }
                             td class="n" { (decimals(matrix.precision(class))) }

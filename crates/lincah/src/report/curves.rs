@@ -1,11 +1,9 @@
-//! The plots of two-label scores: ROC, precision and recall, the scores by class, calibration.
+//! The plots of one label's probabilities: ROC, precision and recall, the scores by class, calibration.
 
-use super::chart::{Axis, Chart, Drawing, Key, Sign};
+use super::chart::{Axis, Chart, Drawing, Key, Sign, Size};
 use super::{decimals, short};
 use crate::error::Error;
-use crate::metrics::{
-    CalibrationBin, average_precision, calibration_bins, precision_recall_curve, roc_auc, roc_curve, threshold_for_precision,
-};
+use crate::metrics::{CalibrationBin, average_precision, calibration_bins, precision_recall_curve, roc_auc, roc_curve};
 use maud::{Markup, html};
 
 /// Bars of the histogram.
@@ -13,20 +11,26 @@ const BARS: usize = 20;
 /// Bins of the calibration plot and of its error.
 pub(super) const BINS: usize = 10;
 
-/// True classes and probabilities of the positive class.
+/// Which rows have a label, which are given it, and its probabilities.
 #[derive(Clone, Copy)]
 pub(super) struct Binary<'a> {
     pub(super) truth: &'a [bool],
+    pub(super) given: &'a [bool],
     pub(super) scores: &'a [f64],
+    /// From which probability on it is given, if that decides.
+    pub(super) threshold: Option<f64>,
     /// Those of TF-IDF with logistic regression for the same rows.
     pub(super) baseline: Option<&'a [f64]>,
+    /// The rest and the label.
     pub(super) names: (&'a str, &'a str),
+    /// The label's place, from 1, where there are plots of several: these are small and named by it.
+    pub(super) place: Option<usize>,
 }
 
 const BASELINE: &str = "TF-IDF + logistic regression";
 
 impl Binary<'_> {
-    fn positives(&self) -> usize {
+    pub(super) fn positives(&self) -> usize {
         self.truth.iter().filter(|&&positive| positive).count()
     }
 
@@ -34,11 +38,33 @@ impl Binary<'_> {
         self.truth.len() - self.positives()
     }
 
-    /// Rows that score above one half and are positive; and those that are not.
-    fn above_half(&self) -> (usize, usize) {
-        let of =
-            |class: bool| self.truth.iter().zip(self.scores).filter(|&(&truth, &score)| truth == class && score > 0.5).count();
+    /// Rows that are given the label and have it; and those that have it not.
+    fn flagged(&self) -> (usize, usize) {
+        let of = |class: bool| self.truth.iter().zip(self.given).filter(|&(&truth, &given)| truth == class && given).count();
         (of(true), of(false))
+    }
+
+    /// The decisions in words.
+    fn decisions(&self) -> String {
+        self.threshold.map_or(String::from("decisions"), |threshold| format!("threshold {threshold}"))
+    }
+
+    /// A chart, the keys left out of a small one.
+    fn chart(&self, x: Axis, y: Axis, keys: Vec<Key>) -> Chart {
+        match self.place {
+            None => Chart { size: Size::Full, x, y, keys },
+            Some(_) => Chart { size: Size::Small, x, y, keys: Vec::new() },
+        }
+    }
+
+    /// The file name of a plot.
+    fn file(&self, name: &str) -> String {
+        self.place.map_or(String::from(name), |place| format!("{name}-{place}"))
+    }
+
+    /// What an axis of probabilities is called.
+    fn axis(&self, text: &str, short: &str) -> Axis {
+        Axis::share(if self.place.is_some() { short } else { text })
     }
 
     /// Keys of classifier, baseline and chance, with each one's area.
@@ -47,7 +73,8 @@ impl Binary<'_> {
         let mut keys = vec![Key::new("s1", Sign::Line(""), text("classifier", areas.0))];
         keys.extend(areas.1.map(|value| Key::new("s2", Sign::Line("thin dashed"), text(BASELINE, value))));
         keys.push(Key::new("chance", Sign::Line("thin dotted"), chance));
-        keys.push(Key::new("s1", Sign::Dot, "classifier's decisions, threshold 0.5"));
+        let threshold = self.threshold.map_or(String::new(), |threshold| format!(", threshold {threshold}"));
+        keys.push(Key::new("s1", Sign::Dot, format!("classifier's decisions{threshold}")));
         keys
     }
 }
@@ -60,14 +87,14 @@ pub(super) fn roc(rows: Binary) -> Result<Drawing, Error> {
     let areas = (roc_auc(rows.truth, rows.scores)?, rows.baseline.map(|scores| roc_auc(rows.truth, scores)).transpose()?);
     let keys = rows.keys("area", areas, "chance, area 0.500");
     let positive = short(rows.names.1, 24);
-    let chart = Chart { x: Axis::share("false positive rate"), y: Axis::share("true positive rate (recall)"), keys };
+    let chart = rows.chart(Axis::share("false positive rate"), rows.axis("true positive rate (recall)", "recall"), keys);
     let curve = |class: &str, scores: &[f64]| -> Result<Markup, Error> {
         let curve = roc_curve(rows.truth, scores)?;
         Ok(chart.line(class, curve.false_positive_rate.into_iter().zip(curve.true_positive_rate)))
     };
-    let (right, wrong) = rows.above_half();
+    let (right, wrong) = rows.flagged();
     let point = (wrong as f64 / rows.negatives() as f64, right as f64 / rows.positives() as f64);
-    let at = format!("threshold 0.5: false positive rate {}, recall {}", decimals(point.0), decimals(point.1));
+    let at = format!("{}: false positive rate {}, recall {}", rows.decisions(), decimals(point.0), decimals(point.1));
     let marks = html! {
         (chart.line("chance thin dotted", [(0.0, 0.0), (1.0, 1.0)]))
         @if let Some(scores) = rows.baseline { (curve("s2 thin dashed", scores)?) }
@@ -79,7 +106,7 @@ pub(super) fn roc(rows: Binary) -> Result<Drawing, Error> {
         "ROC curve for {positive}: the area under the classifier's is {}{beside}, chance 0.500; {at}.",
         decimals(areas.0)
     );
-    Ok(chart.drawing("roc", ("ROC curve", description), marks))
+    Ok(chart.drawing(rows.file("roc"), ("ROC curve", description), marks))
 }
 
 /// Precision over recall, in steps as the average precision sums them.
@@ -92,7 +119,7 @@ pub(super) fn precision_recall(rows: Binary) -> Result<Drawing, Error> {
     let share = rows.positives() as f64 / rows.truth.len() as f64;
     let keys = rows.keys("average", areas, &format!("chance, average {}", decimals(share)));
     let positive = short(rows.names.1, 24);
-    let chart = Chart { x: Axis::share("recall"), y: Axis::share("precision"), keys };
+    let chart = rows.chart(Axis::share("recall"), Axis::share("precision"), keys);
     let curve = |class: &str, scores: &[f64]| -> Result<Markup, Error> {
         let curve = precision_recall_curve(rows.truth, scores)?;
         // From recall 0 on; the last step's precision holds back to the recall before it.
@@ -100,16 +127,16 @@ pub(super) fn precision_recall(rows: Binary) -> Result<Drawing, Error> {
         let steps = points.windows(2).flat_map(|pair| [(pair[0].0, pair[1].1), pair[1]]);
         Ok(chart.line(class, steps))
     };
-    let (right, wrong) = rows.above_half();
-    let at_half = (right + wrong > 0).then(|| (right as f64 / rows.positives() as f64, right as f64 / (right + wrong) as f64));
-    let at = at_half.map_or(String::from("threshold 0.5: nothing flagged"), |(recall, precision)| {
-        format!("threshold 0.5: recall {}, precision {}", decimals(recall), decimals(precision))
+    let (right, wrong) = rows.flagged();
+    let decided = (right + wrong > 0).then(|| (right as f64 / rows.positives() as f64, right as f64 / (right + wrong) as f64));
+    let at = decided.map_or(format!("{}: nothing flagged", rows.decisions()), |(recall, precision)| {
+        format!("{}: recall {}, precision {}", rows.decisions(), decimals(recall), decimals(precision))
     });
     let marks = html! {
         (chart.line("chance thin dotted", [(0.0, share), (1.0, share)]))
         @if let Some(scores) = rows.baseline { (curve("s2 thin dashed", scores)?) }
         (curve("s1", rows.scores)?)
-        @if let Some(point) = at_half { (chart.mark("s1", 0, point, 0.0, &at)) }
+        @if let Some(point) = decided { (chart.mark("s1", 0, point, 0.0, &at)) }
     };
     let beside = areas.1.map_or(String::new(), |area| format!(", that of {BASELINE} {}", decimals(area)));
     let description = format!(
@@ -117,7 +144,7 @@ pub(super) fn precision_recall(rows: Binary) -> Result<Drawing, Error> {
         decimals(areas.0),
         decimals(share)
     );
-    Ok(chart.drawing("precision-recall", ("Precision-recall curve", description), marks))
+    Ok(chart.drawing(rows.file("precision-recall"), ("Precision-recall curve", description), marks))
 }
 
 /// Probabilities of the positive class, its rows above the axis and the others below.
@@ -133,8 +160,8 @@ pub(super) fn histogram(rows: Binary) -> Result<Drawing, Error> {
         Key::new("s1", Sign::Bar, format!("truly {}, {} rows", names.1, rows.positives())),
         Key::new("s2", Sign::Bar, format!("truly {}, {} rows", names.0, rows.negatives())),
     ];
-    let x = Axis::share(&format!("probability of {}", names.1));
-    let chart = Chart { x, y: Axis::mirrored_counts("rows", positives, negatives), keys };
+    let x = rows.axis(&format!("probability of {}", names.1), "probability");
+    let chart = rows.chart(x, Axis::mirrored_counts("rows", positives, negatives), keys);
     let tooltip = |bin: &CalibrationBin, count: usize, name: &str| format!("{:.2} to {:.2}: {count} {name}", bin.low, bin.high);
     let marks = html! {
         @for bin in &bins {
@@ -146,16 +173,18 @@ pub(super) fn histogram(rows: Binary) -> Result<Drawing, Error> {
             }
         }
         (chart.line("chance thin", [(0.0, 0.0), (1.0, 0.0)]))
-        (chart.line("chance thin dotted", [(0.5, f64::NEG_INFINITY), (0.5, f64::INFINITY)]))
+        @if let Some(threshold) = rows.threshold {
+            (chart.line("chance thin dotted", [(threshold, f64::NEG_INFINITY), (threshold, f64::INFINITY)]))
+        }
     };
-    let (right, wrong) = rows.above_half();
+    let (right, wrong) = rows.flagged();
     let description = format!(
-        "Histogram of the probability of {}: {right} of its {} rows and {wrong} of the {} others lie above 0.5.",
+        "Histogram of the probability of {}: {right} of its {} rows and {wrong} of the {} others are answered with it.",
         names.1,
         rows.positives(),
         rows.negatives()
     );
-    Ok(chart.drawing("scores", ("Scores by true label", description), marks))
+    Ok(chart.drawing(rows.file("scores"), ("Scores by true label", description), marks))
 }
 
 /// The share that is positive over the probability said, with the rows of each bin.
@@ -165,8 +194,8 @@ pub(super) fn calibration(rows: Binary, bins: &[CalibrationBin]) -> Drawing {
         Key::new("s1", Sign::Marked("", 0), format!("classifier, {} rows", rows.truth.len())),
         Key::new("chance", Sign::Line("thin dotted"), "as often as it says"),
     ];
-    let x = Axis::share(&format!("probability of {positive}, mean of the bin"));
-    let chart = Chart { x, y: Axis::share(&format!("share that is {positive}")), keys };
+    let x = rows.axis(&format!("probability of {positive}, mean of the bin"), "mean probability");
+    let chart = rows.chart(x, rows.axis(&format!("share that is {positive}"), "share"), keys);
     let points = || bins.iter().filter_map(|bin| bin.positive_share().map(|share| (bin, (bin.mean_probability, share))));
     let tooltip = |bin: &CalibrationBin, (probability, share): (f64, f64)| {
         format!(
@@ -183,26 +212,15 @@ pub(super) fn calibration(rows: Binary, bins: &[CalibrationBin]) -> Drawing {
         (chart.line("s1", points().map(|(_, point)| point)))
         @for (bin, point) in points() {
             (chart.mark("s1", 0, point, 0.0, &tooltip(bin, point)))
-            @let above = point.1 < 0.93;
-            (chart.text("middle beside", point, (0.0, if above { -9.0 } else { 18.0 }), &bin.rows.to_string()))
+            @if rows.place.is_none() {
+                @let above = point.1 < 0.93;
+                (chart.text("middle beside", point, (0.0, if above { -9.0 } else { 18.0 }), &bin.rows.to_string()))
+            }
         }
     };
     let said: Vec<String> = points().map(|(bin, point)| tooltip(bin, point)).collect();
     let description = format!("Calibration in {} bins. {}.", bins.len(), said.join("; "));
-    chart.drawing("calibration", ("Calibration", description), marks)
-}
-
-/// The thresholds that the table names: steps of a tenth, then those that reach a precision, each with what it is there for.
-///
-/// # Errors
-/// No positive row.
-pub(super) fn thresholds(rows: Binary) -> Result<Vec<(String, Option<f64>)>, Error> {
-    let mut found: Vec<(String, Option<f64>)> = (1..10).map(|tenth| (String::new(), Some(f64::from(tenth) / 10.0))).collect();
-    for precision in [0.8, 0.9, 0.95] {
-        let threshold = threshold_for_precision(rows.truth, rows.scores, precision)?;
-        found.push((format!("precision ≥ {precision:.2}"), threshold));
-    }
-    Ok(found)
+    chart.drawing(rows.file("calibration"), ("Calibration", description), marks)
 }
 
 #[cfg(test)]
@@ -213,7 +231,8 @@ mod tests {
     const SCORES: [f64; 4] = [0.1, 0.4, 0.35, 0.8];
 
     fn rows(baseline: Option<&'static [f64]>) -> Binary<'static> {
-        Binary { truth: &TRUTH, scores: &SCORES, baseline, names: ("no", "yes") }
+        let given = &[false, false, false, true];
+        Binary { truth: &TRUTH, given, scores: &SCORES, threshold: Some(0.5), baseline, names: ("no", "yes"), place: None }
     }
 
     /// The line through points of the axes, in a plot with so many keys.
@@ -249,11 +268,9 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_reach_the_precision_that_they_name() {
-        let found = thresholds(rows(None)).unwrap();
-        assert_eq!(found.len(), 12);
-        assert_eq!(found[9], (String::from("precision ≥ 0.80"), Some(0.8)));
-        let never = Binary { scores: &[0.9, 0.9, 0.1, 0.9], ..rows(None) };
-        assert_eq!(thresholds(never).unwrap()[11].1, None);
+    fn a_plot_of_many_is_small_has_no_keys_and_is_named_by_its_label() {
+        let drawing = roc(Binary { place: Some(3), threshold: None, ..rows(None) }).unwrap();
+        assert_eq!((drawing.name.as_str(), drawing.size.0), ("roc-3", 250.0));
+        assert!(!drawing.body.0.contains("classifier") && drawing.description.contains("decisions: false positive rate 0.000"));
     }
 }

@@ -1,11 +1,13 @@
-//! Learning curves: a metric over epochs or training sizes, mean and spread over seeds.
+//! Learning curves: a metric over epochs or training sizes, mean and standard deviation over seeds.
 
-use super::chart::{Axis, Chart, Drawing, Key, Sign, hollow, series};
+use super::chart::{Axis, Chart, Drawing, Key, Sign, Size, hollow, series};
 use super::codelab::PublishedPoint;
-use super::{decimals, setting, spread};
-use crate::evaluate::Evaluation;
+use super::sweep::Run;
+use super::{decimals, mean_with_deviation, setting};
+use crate::evaluation::Evaluation;
+use crate::metrics::Metric;
 use crate::statistics::mean_deviation;
-use crate::sweep::{RunResult, varied_settings};
+use crate::sweep::varied_settings;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
@@ -15,17 +17,17 @@ const SEEDS: [&str; 2] = ["seed", "split_seed"];
 /// Runs that differ in their seeds alone.
 pub(super) struct Group<'a> {
     pub(super) settings: Map<String, Value>,
-    pub(super) runs: Vec<&'a RunResult>,
+    pub(super) runs: Vec<&'a Run<'a>>,
 }
 
 impl Group<'_> {
     /// The metric of each run that has it.
-    pub(super) fn values(&self, metric: fn(&Evaluation) -> Option<f64>) -> Vec<f64> {
-        self.runs.iter().filter_map(|run| run.evaluation.as_ref().and_then(metric)).collect()
+    pub(super) fn values(&self, metric: Metric) -> Vec<f64> {
+        self.runs.iter().filter_map(|run| run.evaluation.and_then(|evaluation| evaluation.value(metric))).collect()
     }
 
     fn number(&self, name: &str) -> f64 {
-        self.settings[name].as_f64().unwrap_or(0.0)
+        self.settings.get(name).and_then(Value::as_f64).unwrap_or(0.0)
     }
 
     /// What was published for these settings.
@@ -38,10 +40,10 @@ impl Group<'_> {
 }
 
 /// The results by their settings without the seeds, by training size and epochs where all else is equal.
-pub(super) fn groups(results: &[RunResult]) -> Vec<Group<'_>> {
+pub(super) fn groups<'a>(results: &'a [Run<'a>]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group> = Vec::new();
     for run in results {
-        let mut settings = run.settings();
+        let mut settings = run.settings.clone();
         SEEDS.iter().for_each(|name| drop(settings.shift_remove(*name)));
         match groups.iter_mut().find(|group| group.settings == settings) {
             Some(group) => group.runs.push(run),
@@ -75,33 +77,20 @@ fn panel_settings(settings: &Map<String, Value>) -> Map<String, Value> {
     panel
 }
 
-/// A metric of the plots.
-pub(super) struct Curve {
-    pub(super) name: &'static str,
-    file: &'static str,
-    pub(super) of: fn(&Evaluation) -> Option<f64>,
-    published: fn(&PublishedPoint) -> f64,
-    /// What the same answer for every row reaches.
-    constant: fn(&RunResult) -> Option<f64>,
+/// The metrics of the plots, those that stand for all others; none without runs.
+pub(super) fn curves(groups: &[Group]) -> Vec<Metric> {
+    let first = groups.iter().flat_map(|group| &group.runs).next();
+    first.map_or(Vec::new(), |run| run.tfidf.headline().to_vec())
 }
 
-/// F1 and, with two labels, ROC-AUC.
-pub(super) const CURVES: [Curve; 2] = [
-    Curve {
-        name: "F1",
-        file: "f1",
-        of: |all| Some(all.f1),
-        published: |point| point.f1,
-        constant: |run| Some(run.tfidf.baseline_f1),
-    },
-    Curve {
-        name: "ROC-AUC",
-        file: "roc-auc",
-        of: |all| all.roc_auc,
-        published: |point| point.roc_auc,
-        constant: |run| run.tfidf.roc_auc.map(|_| 0.5),
-    },
-];
+/// What was published of a metric.
+fn published(metric: Metric, point: &PublishedPoint) -> Option<f64> {
+    match metric {
+        Metric::F1 => Some(point.f1),
+        Metric::RocAuc => Some(point.roc_auc),
+        _ => None,
+    }
+}
 
 /// The plots of one combination of the other settings.
 pub(super) struct Panel {
@@ -129,7 +118,8 @@ pub(super) fn panels(groups: &[Group], published: &[PublishedPoint]) -> Vec<Pane
         let named = others.iter().map(|name| format!("{name} {}", setting(&settings[*name])));
         let lines = Lines { members, all: groups, published, over_sizes };
         let suffix = if several { format!("-{}", index + 1) } else { String::new() };
-        let drawings = CURVES.iter().filter_map(|curve| Some((lines.drawing(curve, &suffix)?, lines.constant(curve))));
+        let drawings = curves(groups).into_iter();
+        let drawings = drawings.filter_map(|metric| Some((lines.drawing(metric, &suffix)?, lines.constant(metric))));
         Panel { title: named.collect::<Vec<_>>().join(", "), drawings: drawings.collect() }
     };
     panels.iter().enumerate().map(panel).collect()
@@ -145,7 +135,7 @@ struct Lines<'a> {
     over_sizes: bool,
 }
 
-/// One line: its name and a mean with its spread at each place along the axis.
+/// One line: its name and a mean with its deviation at each place along the axis.
 struct Line {
     name: String,
     points: Vec<(f64, f64, f64)>,
@@ -156,19 +146,19 @@ impl Lines<'_> {
         if self.over_sizes { ("train_size", "epochs") } else { ("epochs", "train_size") }
     }
 
-    fn drawing(&self, curve: &Curve, suffix: &str) -> Option<Drawing> {
+    fn drawing(&self, metric: Metric, suffix: &str) -> Option<Drawing> {
         let (along, _) = self.along();
-        let lines = self.lines(curve);
-        let published = self.published_lines(curve);
+        let lines = self.lines(metric);
+        let published = self.published_lines(metric);
         let mut places: Vec<f64> = self.all.iter().map(|group| group.number(along)).collect();
         places.extend(published.iter().flat_map(|line| line.points.iter().map(|point| point.0)));
         places.sort_by(f64::total_cmp);
         places.dedup();
-        let (low, high) = self.range(curve, &published)?;
-        let y = Axis::metric(curve.name, low, high);
-        let constant = self.constant(curve).filter(|&value| y.contains(value));
+        let (low, high) = self.range(metric, &published)?;
+        let y = Axis::metric(metric.name(), low, high);
+        let constant = self.constant(metric).filter(|&value| y.contains(value));
         let label = if self.over_sizes { "training rows" } else { "epochs" };
-        let chart = Chart { x: Axis::values(label, &places), y, keys: self.keys(&lines, &published, constant) };
+        let chart = Chart { size: Size::Full, x: Axis::values(label, &places), y, keys: self.keys(&lines, &published, constant) };
         let marks = html! {
             @if let Some(value) = constant {
                 (chart.line("chance thin dotted", [(f64::NEG_INFINITY, value), (f64::INFINITY, value)]))
@@ -176,35 +166,35 @@ impl Lines<'_> {
             @for (index, line) in published.iter().enumerate() { (drawn(&chart, line, (index, &lines), "thin dashed")) }
             @for (index, line) in lines.iter().enumerate() { (drawn(&chart, line, (index, &lines), "")) }
         };
-        let name = format!("learning-curve-{}{suffix}", curve.file);
-        Some(chart.drawing(name, (&format!("{} over {label}", curve.name), described(curve, &lines, label)), marks))
+        let name = format!("learning-curve-{}{suffix}", metric.key().replace('_', "-"));
+        Some(chart.drawing(name, (&format!("{metric} over {label}"), described(metric, &lines, label)), marks))
     }
 
     /// A line for each value of the setting that is not along the axis.
-    fn lines(&self, curve: &Curve) -> Vec<Line> {
+    fn lines(&self, metric: Metric) -> Vec<Line> {
         let (along, apart) = self.along();
         let point = |group: &&Group| {
-            let found = mean_deviation(&group.values(curve.of))?;
+            let found = mean_deviation(&group.values(metric))?;
             Some((group.number(apart), (group.number(along), found.mean, found.deviation.unwrap_or(0.0))))
         };
         lines(apart, self.members.iter().filter_map(point))
     }
 
     /// The published points that belong on these axes: over training sizes, those of epochs that are ours.
-    fn published_lines(&self, curve: &Curve) -> Vec<Line> {
+    fn published_lines(&self, metric: Metric) -> Vec<Line> {
         let (_, apart) = self.along();
         let ours = |key: f64| self.all.iter().any(|group| group.number(apart) == key);
         let point = |point: &PublishedPoint| {
-            let (epochs, size, value) = (point.epochs as f64, point.train_size as f64, (curve.published)(point));
+            let (epochs, size, value) = (point.epochs as f64, point.train_size as f64, published(metric, point)?);
             let (key, place) = if self.over_sizes { (epochs, size) } else { (size, epochs) };
             (!self.over_sizes || ours(key)).then_some((key, (place, value, 0.0)))
         };
         lines(apart, self.published.iter().filter_map(point))
     }
 
-    /// The lowest and highest of all panels, spreads and what is published included; none if no run has the metric.
-    fn range(&self, curve: &Curve, published: &[Line]) -> Option<(f64, f64)> {
-        let found = self.all.iter().filter_map(|group| mean_deviation(&group.values(curve.of)));
+    /// The lowest and highest of all panels, deviations and what is published included; none if no run has the metric.
+    fn range(&self, metric: Metric, published: &[Line]) -> Option<(f64, f64)> {
+        let found = self.all.iter().filter_map(|group| mean_deviation(&group.values(metric)));
         let mut ends: Vec<f64> =
             found.flat_map(|found| [-1.0, 1.0].map(|sign| found.mean + sign * found.deviation.unwrap_or(0.0))).collect();
         ends.first()?;
@@ -214,18 +204,19 @@ impl Lines<'_> {
     }
 
     /// What the same answer for every row reaches, on average over the runs.
-    fn constant(&self, curve: &Curve) -> Option<f64> {
-        let values: Vec<f64> = self.all.iter().flat_map(|group| &group.runs).filter_map(|run| (curve.constant)(run)).collect();
+    fn constant(&self, metric: Metric) -> Option<f64> {
+        let constant = |run: &&Run| run.tfidf.score(metric).and_then(|score| score.constant_answer);
+        let values: Vec<f64> = self.all.iter().flat_map(|group| &group.runs).filter_map(constant).collect();
         mean_deviation(&values).map(|found| found.mean)
     }
 
     fn keys(&self, lines: &[Line], published: &[Line], constant: Option<f64>) -> Vec<Key> {
         let runs = self.members.iter().map(|group| group.runs.len()).max().unwrap_or(0);
-        let spread = if runs > 1 { " (mean ± deviation)" } else { "" };
+        let of_several = if runs > 1 { " (mean ± deviation)" } else { "" };
         let ours = lines
             .iter()
             .enumerate()
-            .map(|(index, line)| Key::new(series(index), Sign::Marked("", index), format!("{}{spread}", line.name)));
+            .map(|(index, line)| Key::new(series(index), Sign::Marked("", index), format!("{}{of_several}", line.name)));
         let theirs = published.iter().enumerate().map(|(index, line)| {
             let place = place(line, index, lines);
             Key::new(series(place), Sign::Marked("thin dashed", place), format!("{}, codelab (Gemma 2B)", line.name))
@@ -267,14 +258,14 @@ fn place(line: &Line, index: usize, ours: &[Line]) -> usize {
     ours.iter().position(|other| other.name == line.name).unwrap_or(ours.len() + index)
 }
 
-/// A line with its markers and spreads, moved a little aside so that spreads don't hide each other.
+/// A line with its markers and deviations, moved a little aside so that deviations don't hide each other.
 fn drawn(chart: &Chart, line: &Line, (index, ours): (usize, &[Line]), classes: &str) -> Markup {
     let place = if classes.is_empty() { index } else { place(line, index, ours) };
     let class = format!("{} {classes}", series(place));
     let shift = if classes.is_empty() { 5.0 * (index as f64 - (ours.len() as f64 - 1.0) / 2.0) } else { 0.0 };
     let tooltip = |(x, mean, deviation): &(f64, f64, f64)| {
-        let spread = if *deviation > 0.0 { format!(" ± {}", decimals(*deviation)) } else { String::new() };
-        format!("{}, {x}: {}{spread}", line.name, decimals(*mean))
+        let around = if *deviation > 0.0 { format!(" ± {}", decimals(*deviation)) } else { String::new() };
+        format!("{}, {x}: {}{around}", line.name, decimals(*mean))
     };
     html! {
         g transform=(format!("translate({shift} 0)")) {
@@ -288,27 +279,27 @@ fn drawn(chart: &Chart, line: &Line, (index, ours): (usize, &[Line]), classes: &
     }
 }
 
-fn described(curve: &Curve, lines: &[Line], label: &str) -> String {
+fn described(metric: Metric, lines: &[Line], label: &str) -> String {
     let line = |line: &Line| {
         let points = line.points.iter().map(|(x, mean, deviation)| {
-            let spread = if *deviation > 0.0 { format!(" ± {}", decimals(*deviation)) } else { String::new() };
-            format!("{x}: {}{spread}", decimals(*mean))
+            let around = if *deviation > 0.0 { format!(" ± {}", decimals(*deviation)) } else { String::new() };
+            format!("{x}: {}{around}", decimals(*mean))
         });
         format!("{}: {}", line.name, points.collect::<Vec<_>>().join(", "))
     };
-    format!("{} over {label}. {}.", curve.name, lines.iter().map(line).collect::<Vec<_>>().join("; "))
+    format!("{metric} over {label}. {}.", lines.iter().map(line).collect::<Vec<_>>().join("; "))
 }
 
-/// Mean and spread of a group, as in the table.
-pub(super) fn cell(group: &Group, curve: &Curve) -> String {
-    spread(&group.values(curve.of))
+/// Mean and standard deviation of a group, as in the table.
+pub(super) fn cell(group: &Group, metric: Metric) -> String {
+    mean_with_deviation(&group.values(metric))
 }
 
 /// The same of the baseline; one number where the runs agree, as they do unless their rows are split differently.
-pub(super) fn baseline_cell(group: &Group, metric: fn(&Evaluation) -> Option<f64>) -> String {
-    let mut values: Vec<f64> = group.runs.iter().filter_map(|run| metric(&run.tfidf)).collect();
+pub(super) fn baseline_cell(group: &Group, of: impl Fn(&Evaluation) -> Option<f64>) -> String {
+    let mut values: Vec<f64> = group.runs.iter().filter_map(|run| of(run.tfidf)).collect();
     if values.windows(2).all(|pair| pair[0] == pair[1]) {
         values.truncate(1);
     }
-    spread(&values)
+    mean_with_deviation(&values)
 }

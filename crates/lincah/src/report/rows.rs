@@ -1,7 +1,9 @@
 //! Rows that a person should look at.
 
 use super::{decimals, visible};
-use crate::prediction::Prediction;
+use crate::evaluation::Evaluation;
+use crate::prediction::{DEFAULT_THRESHOLD, Decision, Prediction};
+use crate::task::Task;
 use maud::{Markup, html};
 
 /// Rows in each list.
@@ -9,38 +11,77 @@ const SHOWN: usize = 10;
 /// Characters of a text that are shown.
 const LONGEST: usize = 4000;
 
-/// Scored rows with what is known about them; all slices but `labels` have an entry a row.
+/// Scored rows with what is known about them; all slices have an entry a row.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a> {
+    pub(super) evaluation: &'a Evaluation,
     pub(super) predictions: &'a [Prediction],
-    pub(super) truth: &'a [usize],
+    pub(super) truth: &'a [Vec<bool>],
     pub(super) numbers: &'a [u64],
     pub(super) texts: Option<&'a [String]>,
-    pub(super) labels: &'a [String],
+}
+
+/// A row, and the label for which it is in a list.
+#[derive(Clone, Copy)]
+struct Found {
+    row: usize,
+    label: usize,
+    /// By what the list is sorted.
+    key: f64,
 }
 
 impl Rows<'_> {
-    /// Wrong rows, the surest of them first.
-    fn confident_errors(&self) -> Vec<usize> {
-        let sureness = |&row: &usize| self.predictions[row].probabilities[self.predictions[row].most_probable()];
-        let wrong = (0..self.truth.len()).filter(|&row| self.predictions[row].most_probable() != self.truth[row]);
-        let mut wrong: Vec<usize> = wrong.collect();
-        wrong.sort_by(|left, right| sureness(right).total_cmp(&sureness(left)));
-        wrong.truncate(SHOWN);
-        wrong
+    fn exclusive(&self) -> bool {
+        self.evaluation.task == Task::SingleLabel
     }
 
-    /// Rows whose two most probable labels are closest.
-    fn closest_calls(&self) -> Vec<usize> {
-        let gap = |&row: &usize| {
-            let mut probabilities = self.predictions[row].probabilities.clone();
-            probabilities.sort_by(|left, right| right.total_cmp(left));
-            probabilities[0] - probabilities[1]
+    /// From which probability on a label is given.
+    fn threshold(&self, label: usize) -> f64 {
+        self.evaluation.rule.thresholds.get(label).copied().unwrap_or(DEFAULT_THRESHOLD)
+    }
+
+    /// Wrong rows, the surest of them first: by the probability of the label given or, of independent ones, of the surest wrong answer.
+    fn confident_errors(&self) -> Vec<Found> {
+        let error = |row: usize| {
+            let (given, truth, probabilities) =
+                (self.predictions[row].given(), &self.truth[row], &self.predictions[row].probabilities);
+            // Of exclusive labels the one given in error; that the true one is not follows from it.
+            let wrong = (0..truth.len())
+                .filter(|&label| if self.exclusive() { given[label] && !truth[label] } else { given[label] != truth[label] });
+            let sure = |label: usize| Found {
+                row,
+                label,
+                key: if given[label] { probabilities[label] } else { 1.0 - probabilities[label] },
+            };
+            wrong.map(sure).reduce(|best, other| if other.key > best.key { other } else { best })
         };
-        let mut rows: Vec<usize> = (0..self.truth.len()).collect();
-        rows.sort_by(|left, right| gap(left).total_cmp(&gap(right)));
-        rows.truncate(SHOWN);
-        rows
+        let mut errors: Vec<Found> = (0..self.truth.len()).filter_map(error).collect();
+        errors.sort_by(|left, right| right.key.total_cmp(&left.key));
+        errors.truncate(SHOWN);
+        errors
+    }
+
+    /// Rows that came closest to another answer.
+    fn closest_calls(&self) -> Vec<Found> {
+        let mut calls: Vec<Found> = (0..self.truth.len()).map(|row| self.call(row)).collect();
+        calls.sort_by(|left, right| left.key.total_cmp(&right.key));
+        calls.truncate(SHOWN);
+        calls
+    }
+
+    /// How close a row came: to the threshold or, of exclusive labels without one, of the most probable label to the next.
+    fn call(&self, row: usize) -> Found {
+        let probabilities = &self.predictions[row].probabilities;
+        let to_threshold = |label: usize| Found { row, label, key: (probabilities[label] - self.threshold(label)).abs() };
+        if self.exclusive() && (probabilities.len() > 2 || self.evaluation.rule.thresholds.is_empty()) {
+            let label = self.predictions[row].most_probable();
+            let others = (0..probabilities.len()).filter(|&other| other != label);
+            let next = others.map(|other| probabilities[other]).fold(0.0, f64::max);
+            return Found { row, label, key: probabilities[label] - next };
+        }
+        let labels = if self.exclusive() { 1..2 } else { 0..probabilities.len() };
+        let closest = labels.map(to_threshold).reduce(|best, other| if other.key < best.key { other } else { best });
+        closest.unwrap_or(to_threshold(0))
     }
 
     /// The section: both lists, texts behind a click.
@@ -56,23 +97,36 @@ impl Rows<'_> {
             }
             p { "A number is the row in the data file, from 1. A wrong label is worth as much as a wrong answer: look at both." }
             h3 { "The most confident errors" }
-            @if errors.is_empty() { p { "There are none: every row is answered as it is labelled." } }
+            @if errors.is_empty() { p { "There are none: every row is answered as it is labelled, or not at all." } }
             (self.list(&errors))
             h3 { "The closest calls" }
             (self.list(&calls))
         }
     }
 
-    fn list(&self, rows: &[usize]) -> Markup {
-        html! { ul class="rows" { @for &row in rows { li { (self.row(row)) } } } }
+    fn list(&self, rows: &[Found]) -> Markup {
+        html! { ul class="rows" { @for found in rows { li { (self.row(found)) } } } }
     }
 
-    fn row(&self, row: usize) -> Markup {
-        let prediction = &self.predictions[row];
-        let name = |label: usize| visible(&self.labels[label]);
+    /// Names of labels; a dash for none.
+    fn names(&self, labels: &[bool]) -> String {
+        let names = self.evaluation.labels.names().iter().zip(labels).filter(|(_, has)| **has);
+        let names: Vec<String> = names.map(|(name, _)| visible(name)).collect();
+        if names.is_empty() { String::from("–") } else { names.join(", ") }
+    }
+
+    fn row(&self, found: &Found) -> Markup {
+        let (row, prediction) = (found.row, &self.predictions[found.row]);
+        let name = |label: usize| visible(&self.evaluation.labels.names()[label]);
         let line = html! {
-            "Row " (self.numbers[row]) ": labelled " strong { (name(self.truth[row])) } ", answered " strong { (name(prediction.most_probable())) }
-            " with " (decimals(prediction.probabilities[prediction.most_probable()]))
+            "Row " (self.numbers[row]) ": labelled " strong { (self.names(&self.truth[row])) } ", "
+            @match &prediction.decision {
+                Decision::Label(label) => { "answered " strong { (name(*label)) } " with " (decimals(prediction.probabilities[*label])) }
+                Decision::Labels(given) => {
+                    "answered " strong { (self.names(given)) } "; " (name(found.label)) " has " (decimals(prediction.probabilities[found.label]))
+                }
+                Decision::Abstain => { "not decided; " (name(found.label)) " has " (decimals(prediction.probabilities[found.label])) }
+            }
         };
         match self.texts {
             None => line,

@@ -2,17 +2,35 @@
 
 use super::chart::Drawing;
 use super::codelab::PublishedPoint;
-use super::learning::{CURVES, Group, baseline_cell, cell, groups, panels, varied};
+use super::learning::{Group, baseline_cell, cell, curves, groups, panels, varied};
 use super::page::{facts, figure, notices, page, provenance};
 use super::{Fact, Origin, Report, decimals, fact, percent, setting, short};
-use crate::sweep::RunResult;
+use crate::classifier::BaseModelRecord;
+use crate::evaluation::Evaluation;
+use crate::metrics::Metric;
 use maud::{Markup, html};
+use serde_json::{Map, Value};
+
+/// A training of a sweep and what came out.
+#[derive(Debug, Clone)]
+pub struct Run<'a> {
+    /// All settings by the names of the command's options; among them `train_size`, `epochs`, `seed` and `split_seed`.
+    pub settings: Map<String, Value>,
+    /// The base model.
+    pub base_model: &'a BaseModelRecord,
+    /// Metrics on the scored rows; absent where the training diverged.
+    pub evaluation: Option<&'a Evaluation>,
+    /// Metrics of TF-IDF with logistic regression, trained on the same rows.
+    pub tfidf: &'a Evaluation,
+    /// Seconds of training.
+    pub seconds: f64,
+}
 
 /// A sweep's runs.
 #[derive(Debug, Clone)]
 pub struct SweepReport<'a> {
-    /// One or more runs.
-    pub results: &'a [RunResult],
+    /// One or more runs, all of the same task and labels.
+    pub results: &'a [Run<'a>],
     /// Figures of others to set beside them, such as [`CODELAB`](super::CODELAB).
     pub published: &'a [PublishedPoint],
 }
@@ -70,7 +88,9 @@ impl SweepReport<'_> {
 
     /// A row for every setting, the mean over its seeds.
     fn table(&self, groups: &[Group]) -> Markup {
-        let columns = varied(groups);
+        let (columns, metrics) = (varied(groups), curves(groups));
+        let codelab: Vec<Metric> =
+            metrics.iter().copied().filter(|metric| [Metric::F1, Metric::RocAuc].contains(metric)).collect();
         let beside = groups.iter().any(|group| group.published(self.published).is_some());
         html! {
             div class="scroll" tabindex="0" {
@@ -79,24 +99,28 @@ impl SweepReport<'_> {
                     thead { tr {
                         @for name in &columns { th scope="col" { (name) } }
                         th scope="col" class="n" { "runs" }
-                        @for curve in &CURVES { th scope="col" class="n" { (curve.name) } }
-                        @if beside { th scope="col" class="n" { "codelab F1" } th scope="col" class="n" { "codelab ROC-AUC" } }
-                        @for name in ["TF-IDF F1", "TF-IDF ROC-AUC", "always the same answer, F1"] { th scope="col" class="n" { (name) } }
+                        @for metric in &metrics { th scope="col" class="n" { (metric) } }
+                        @if beside { @for metric in &codelab { th scope="col" class="n" { "codelab " (metric) } } }
+                        @for metric in &metrics { th scope="col" class="n" { "TF-IDF " (metric) } }
+                        @for metric in metrics.iter().take(1) { th scope="col" class="n" { "always the same answer, " (metric) } }
                     } }
                     tbody {
                         @for group in groups {
                             tr {
                                 @for name in &columns { td { (short(&setting(&group.settings[name]), 60)) } }
                                 td class="n" { (group.runs.len()) }
-                                @for curve in &CURVES { td class="n" { (cell(group, curve)) } }
+                                @for metric in &metrics { td class="n" { (cell(group, *metric)) } }
                                 @if beside {
                                     @let point = group.published(self.published);
-                                    td class="n" { (point.map_or(String::from("–"), |point| format!("{:.2}", point.f1))) }
-                                    td class="n" { (point.map_or(String::from("–"), |point| format!("{:.2}", point.roc_auc))) }
+                                    @for metric in &codelab {
+                                        @let of = |point: PublishedPoint| format!("{:.2}", if *metric == Metric::F1 { point.f1 } else { point.roc_auc });
+                                        td class="n" { (point.map_or(String::from("–"), of)) }
+                                    }
                                 }
-                                td class="n" { (baseline_cell(group, |all| Some(all.f1))) }
-                                td class="n" { (baseline_cell(group, |all| all.roc_auc)) }
-                                td class="n" { (baseline_cell(group, |all| Some(all.baseline_f1))) }
+                                @for metric in &metrics { td class="n" { (baseline_cell(group, |all| all.value(*metric))) } }
+                                @for metric in metrics.iter().take(1) {
+                                    td class="n" { (baseline_cell(group, |all| all.score(*metric)?.constant_answer)) }
+                                }
                             }
                         }
                     }
@@ -107,11 +131,11 @@ impl SweepReport<'_> {
 
     fn data_card(&self) -> Vec<Fact> {
         let mut card = Vec::new();
-        if let Some(evaluation) = self.results.first().map(|run| &run.tfidf) {
+        if let Some(evaluation) = self.results.first().map(|run| run.tfidf) {
             card.push(fact("rows scored (in the first run)", evaluation.n));
-            for (label, counts) in evaluation.labels.iter().zip(&evaluation.confusion_matrix) {
-                let rows = counts.iter().sum::<u64>() as usize;
-                card.push(fact(&format!("labelled {}", short(label, 40)), format!("{rows} ({})", percent(rows, evaluation.n))));
+            for (label, rows) in evaluation.labels.names().iter().zip(evaluation.label_rows()) {
+                let share = percent(rows as usize, evaluation.n);
+                card.push(fact(&format!("labelled {}", short(label, 40)), format!("{rows} ({share})")));
             }
         }
         let minutes = self.results.iter().map(|run| run.seconds).fold(0.0, f64::max) / 60.0;
@@ -136,8 +160,9 @@ impl SweepReport<'_> {
                 }
             }
         }
-        recipe.push(fact("seeds", listed(self.results.iter().map(|run| run.recipe.seed))));
-        recipe.push(fact("split seeds", listed(self.results.iter().map(|run| u64::from(run.split_seed)))));
+        for (name, key) in [("seeds", "seed"), ("split seeds", "split_seed")] {
+            recipe.push(fact(name, listed(self.results.iter().filter_map(|run| run.settings.get(key)?.as_u64()))));
+        }
         vec![("Base models", base), ("What all runs share", recipe)]
     }
 }

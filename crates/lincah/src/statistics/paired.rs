@@ -1,6 +1,5 @@
 //! Two classifiers on the same rows.
 
-use super::bootstrap::{ScoredRows, each_resample, percentile_interval};
 use serde::{Deserialize, Serialize};
 
 /// McNemar's exact test: of the rows that one classifier has right and the other wrong, are they one's more often than a fair coin would
@@ -63,23 +62,4 @@ impl Difference {
     pub fn is_clear(&self) -> bool {
         self.interval[0] > 0.0 || self.interval[1] < 0.0
     }
-}
-
-/// The differences of F1 and, where it is defined, of the area under the ROC curve, by a paired bootstrap.
-///
-/// `first` and `second` are of the same rows in the same order.
-///
-/// Source: Efron and Tibshirani 1993, chapter 13, with the rows as the units that are drawn.
-pub fn paired_differences(first: &ScoredRows, second: &ScoredRows) -> (Difference, Option<Difference>) {
-    let rows = first.rows();
-    let difference = |counts: &[u32]| {
-        let (first, second) = (first.resampled(counts), second.resampled(counts));
-        (second.f1 - first.f1, first.areas.zip(second.areas).map(|(first, second)| second.0 - first.0))
-    };
-    let (f1, area) = difference(&vec![1; rows]);
-    let resampled = each_resample(rows, difference);
-    let of = |value: f64, values: Vec<f64>| percentile_interval(values).map(|interval| Difference { value, interval });
-    let no_rows = Difference { value: f1, interval: [f1; 2] };
-    let f1 = of(f1, resampled.iter().map(|difference| difference.0).collect()).unwrap_or(no_rows);
-    (f1, area.and_then(|area| of(area, resampled.iter().filter_map(|difference| difference.1).collect())))
 }

@@ -78,7 +78,7 @@ fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt
 }
 
 /// Recipe and prompt by the names of the command's options.
-pub(crate) fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
+pub fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
     let json = |value: Result<Value, serde_json::Error>| value.expect("a setting serializes");
     let targets: Vec<String> = recipe.lora.targets.iter().map(ToString::to_string).collect();
     let layers = recipe.lora.layers.as_ref().map_or(String::from("all"), |layers| format!("{layers:?}"));
