@@ -1,9 +1,13 @@
 //! What a reader should know of the machine that a report was made on; never its name.
 
-use lincah::Compute;
+use lincah::ComputeOptions;
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+static COMMAND: OnceLock<String> = OnceLock::new();
 
 /// Processor, cores, system and device.
-pub(crate) fn described(compute: Compute) -> String {
+pub(crate) fn described(compute: ComputeOptions) -> String {
     let cores = std::thread::available_parallelism().map_or(String::from("?"), |cores| cores.to_string());
     let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     let processor = processor().map_or(String::new(), |name| format!("{name}, "));
@@ -19,10 +23,16 @@ fn processor() -> Option<String> {
     Some(name.trim().to_string())
 }
 
+/// Keeps the arguments, the first of which is the command's own name, for [`command`].
+pub(crate) fn remember_command(arguments: &[OsString]) {
+    let arguments = arguments.iter().skip(1).map(|argument| quoted(&argument.to_string_lossy()));
+    let command = std::iter::once(String::from("lincah")).chain(arguments).collect::<Vec<_>>().join(" ");
+    let _ = COMMAND.set(command);
+}
+
 /// The command as it could be typed again.
 pub(crate) fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| quoted(&argument));
-    std::iter::once(String::from("lincah")).chain(arguments).collect::<Vec<_>>().join(" ")
+    COMMAND.get().cloned().unwrap_or_default()
 }
 
 fn quoted(argument: &str) -> String {

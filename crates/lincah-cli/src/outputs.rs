@@ -15,7 +15,7 @@ pub(crate) fn check(output: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     if let Some(folder) = place.ancestors().skip(1).find(|folder| kept.iter().any(|file| folder.join(file).is_file())) {
         bail!("{} lies in {}, a folder of a classifier or a model; choose another output", output.display(), folder.display());
     }
-    if let Ok(cache) = lincah::hub::cache_folder()
+    if let Ok(cache) = lincah::hub::home()
         && place.starts_with(resolved(&cache))
     {
         bail!("{} lies in the cache of models; choose another output", output.display());

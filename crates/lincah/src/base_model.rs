@@ -46,10 +46,7 @@ impl BaseModel {
     pub fn open(name: &str, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
         let path = hub::resolve(name)?;
         let files = Arc::new(ModelFiles::open(&path)?);
-        let tokenizer = match files.tokenizer_source() {
-            TokenizerSource::File(file) => Tokenizer::from_folder(file.parent().unwrap_or(Path::new(".")))?,
-            TokenizerSource::Gguf(file) => Tokenizer::from_gguf(file)?,
-        };
+        let tokenizer = read_tokenizer(&files)?;
         let model = lincah_model::load(files.clone(), compute.into())?;
         Ok(Self(Arc::new(Opened { name: name.to_string(), path, files, tokenizer, model })))
     }
@@ -61,6 +58,14 @@ impl BaseModel {
     pub fn sizes_of(name: &str) -> Result<ModelSizes, Error> {
         let files = ModelFiles::open(&hub::resolve(name)?)?;
         Ok(ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() })
+    }
+
+    /// The tokenizer of a model named as in [`BaseModel::open`], whose weights are not read for it.
+    ///
+    /// # Errors
+    /// As [`BaseModel::open`].
+    pub fn tokenizer_of(name: &str) -> Result<Tokenizer, Error> {
+        read_tokenizer(&ModelFiles::open(&hub::resolve(name)?)?)
     }
 
     /// As the user named it.
@@ -107,4 +112,11 @@ impl BaseModel {
     pub(crate) fn language_model(&self) -> &dyn LanguageModel {
         self.0.model.as_ref()
     }
+}
+
+fn read_tokenizer(files: &ModelFiles) -> Result<Tokenizer, Error> {
+    Ok(match files.tokenizer_source() {
+        TokenizerSource::File(file) => Tokenizer::from_folder(file.parent().unwrap_or(Path::new(".")))?,
+        TokenizerSource::Gguf(file) => Tokenizer::from_gguf(file)?,
+    })
 }

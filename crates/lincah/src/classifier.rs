@@ -7,8 +7,8 @@ mod rows;
 use crate::base_model::BaseModel;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
-use crate::generate::Generator;
 use crate::evaluation::{Evaluation, Truth};
+use crate::generate::Generator;
 use crate::label::LabelSet;
 use crate::prediction::{DecisionRule, Prediction};
 use crate::prompt::Prompt;
@@ -36,7 +36,11 @@ pub struct AgileClassifier {
 
 impl std::fmt::Debug for AgileClassifier {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("AgileClassifier").field("base", &self.base).field("scoring", &self.scoring).finish_non_exhaustive()
+        formatter
+            .debug_struct("AgileClassifier")
+            .field("base", &self.base)
+            .field("scoring", &self.scoring)
+            .finish_non_exhaustive()
     }
 }
 

@@ -164,9 +164,7 @@ pub enum Error {
         found: String,
     },
     /// Labels that do not go together: two classifiers', or a classifier's and those of the data.
-    #[error(
-        "the labels {first:?} and {second:?} are not the same in the same order, of the same kind"
-    )]
+    #[error("the labels {first:?} and {second:?} are not the same in the same order, of the same kind")]
     OtherLabels {
         /// The classifier's, or the first one's.
         first: Vec<String>,

@@ -64,7 +64,7 @@ pub use lincah_model::{
     ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,
 };
 pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
-pub use predict_file::{Keep, PredictFileOptions, PredictionOutput, PredictedFile};
+pub use predict_file::{Keep, PredictFileOptions, PredictedFile, PredictionOutput};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
 pub use prompt::{LongTexts, Prompt, Truncation};
 pub use recipe::{ClassWeights, Recipe, TrainingText};

@@ -162,14 +162,20 @@ impl PromptOverrides {
     /// A separator or description that does not fit the labels.
     pub fn prompt(&self, data: &Dataset, preset: Preset) -> Result<Prompt, PromptError> {
         let truncation = if preset == Preset::Codelab { Truncation::Prompt } else { Truncation::Text };
-        let mut prompt = Prompt::new(data.task, data.labels.clone())?;
+        self.apply(Prompt::new(data.task, data.labels.clone())?.with_truncation(truncation))
+    }
+
+    /// Another prompt with these choices.
+    ///
+    /// # Errors
+    /// As [`PromptOverrides::prompt`].
+    pub fn apply(&self, mut prompt: Prompt) -> Result<Prompt, PromptError> {
         if let Some(instruction) = &self.instruction {
             prompt = prompt.with_instruction(instruction);
         }
         if let Some(separator) = &self.separator {
             prompt = prompt.with_separator(separator)?;
         }
-        prompt = prompt.with_begin_of_text(!self.no_begin_of_text).with_truncation(truncation);
-        prompt.with_long_texts(self.long_texts)?.with_descriptions(&self.descriptions)
+        prompt.with_begin_of_text(!self.no_begin_of_text).with_long_texts(self.long_texts)?.with_descriptions(&self.descriptions)
     }
 }

@@ -48,7 +48,8 @@ impl Scoring {
         };
         let windows: Vec<Vec<EncodedText>> = texts.par_iter().map(windows).collect::<Result<_, _>>()?;
         let all: Vec<&EncodedText> = windows.iter().flatten().collect();
-        let mut probabilities = answers(scorer, &all, self.label_tokens.ids())?.into_iter().map(|answers| self.of_labels(answers));
+        let mut probabilities =
+            answers(scorer, &all, self.label_tokens.ids())?.into_iter().map(|answers| self.of_labels(answers));
         let text = |windows: Vec<EncodedText>| ScoredText {
             truncated_characters: windows.last().map_or(0, |window| window.truncated_characters),
             probabilities: self.joined(probabilities.by_ref().take(windows.len()).collect()),

@@ -174,7 +174,9 @@ impl Trainer {
     ) -> Result<Trained, Error> {
         self.check_labels(data)?;
         let _lock = self.folder.as_deref().map(FolderLock::acquire).transpose()?;
-        self.check_folder()?;
+        if let Some(folder) = &self.folder {
+            Self::check_folder(folder, self.resume)?;
+        }
         let sides = self.recipe.split(data)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.scoring.prompt, self.recipe.max_tokens)?;
         let questions = questions::of(&sides.train, &encoder, &self.scoring.prompt, &self.recipe)?;
@@ -224,13 +226,11 @@ impl Trainer {
         Err(Error::OtherLabels { first: prompt.labels().names().to_vec(), second: data.labels.names().to_vec() })
     }
 
-    /// Refuses an unfit output folder before anything long begins.
+    /// Refuses an unfit output folder, before anything long begins.
     ///
     /// # Errors
     /// A folder with other things in it, nothing to resume, a training that is finished already.
-    pub fn check_folder(&self) -> Result<(), Error> {
-        let Some(folder) = &self.folder else { return Ok(()) };
-        job::check_folder(folder, self.resume)
+    pub fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
+        job::check_folder(folder, resume)
     }
-
 }

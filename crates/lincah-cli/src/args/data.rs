@@ -71,6 +71,7 @@ impl DataArguments {
             text_columns: TextColumns::new(self.text.clone()),
             labels: columns,
             positive_at: self.positive_at,
+            known_threshold: None,
             positive: positive.map(str::to_owned),
             label_map: LabelMap::new(self.label_map.clone())?,
             strict: self.strict,
@@ -82,7 +83,7 @@ impl DataArguments {
         if self.label.is_none() && self.multi_label.is_empty() {
             bail!("no labels are named: give --label COLUMN, or --multi-label A,B for labels that may hold together");
         }
-        let data = Dataset::read_from(self.path(), &self.read_options(), &self.options(labels, positive)?)?;
+        let data = Dataset::read(self.path(), &self.read_options(), &self.options(labels, positive)?)?;
         crate::print::skipped(&data);
         Ok(data)
     }
@@ -92,7 +93,9 @@ impl DataArguments {
         use lincah::Task;
         match (record.task, &self.label, self.label_separator) {
             (Task::SingleLabel, None, _) => bail!("give --label COLUMN: the classifier gives each text one of its labels"),
-            (Task::SingleLabel, _, Some(_)) => bail!("the classifier gives each text one of its labels: leave --label-separator out"),
+            (Task::SingleLabel, _, Some(_)) => {
+                bail!("the classifier gives each text one of its labels: leave --label-separator out")
+            }
             (Task::MultiLabel, Some(column), None) => {
                 bail!("the classifier has several labels: `{column}` holds lists if --label-separator is given")
             }
@@ -100,7 +103,11 @@ impl DataArguments {
         }
         let mut options = self.options(&[], None)?;
         if let (Some(columns), [_]) = (&record.data.text_columns, options.text_columns.columns.as_slice()) {
-            anyhow::ensure!(columns.columns.len() == 1, "the classifier's texts are made of several columns: give --text {}", columns.columns.join(","));
+            anyhow::ensure!(
+                columns.columns.len() == 1,
+                "the classifier's texts are made of several columns: give --text {}",
+                columns.columns.join(",")
+            );
         }
         if let Some(columns) = &record.data.text_columns {
             options.text_columns.separator.clone_from(&columns.separator);
@@ -134,8 +141,8 @@ pub(crate) struct DataSides {
 impl HoldoutArguments {
     /// Rows to train on, the first `train_size` of them, and those held out.
     pub(crate) fn divide(&self, data: &Dataset, train_size: Option<usize>) -> Result<DataSides, Error> {
-        let Sides { train, holdout } = sides(data.len(), self.holdout, self.split_seed, train_size)?;
-        Ok(DataSides { train: data.subset(&train), holdout: holdout.map(|rows| data.subset(&rows)) })
+        let Sides { train, test } = sides(data.len(), self.holdout, self.split_seed, train_size)?;
+        Ok(DataSides { train: data.subset(&train), holdout: test.map(|rows| data.subset(&rows)) })
     }
 
     /// The rows to score, and the others: the holdout if there is one, else all.

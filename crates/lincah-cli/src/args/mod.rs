@@ -16,7 +16,8 @@ pub(crate) use data::{DataArguments, HoldoutArguments};
 pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
 pub(crate) use recipe::RecipeArguments;
 pub(crate) use verbs::{
-    Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource, Quickstart, Train, Training,
+    Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource, Quickstart, Train,
+    Training,
 };
 pub(crate) use who::ClassifierArguments;
 

@@ -28,8 +28,14 @@ impl ClassifierArguments {
         !self.labels.is_empty()
     }
 
-    fn task(&self) -> Task {
-        if self.independent { Task::MultiLabel } else { Task::SingleLabel }
+    /// How the model is asked without any training.
+    pub(crate) fn prompt(&self) -> Result<Prompt, Error> {
+        let task = if self.independent { Task::MultiLabel } else { Task::SingleLabel };
+        Ok(self.prompt.overrides().apply(Prompt::new(task, LabelSet::new(self.labels.clone())?)?)?)
+    }
+
+    pub(crate) fn max_tokens(&self) -> usize {
+        self.prompt.max_tokens.unwrap_or(Recipe::default().max_tokens)
     }
 
     /// Refuses what does not go with or without `--labels`.
@@ -56,9 +62,8 @@ impl ClassifierArguments {
         let classifier = match folder {
             Some(folder) => load(folder, self.model.as_deref(), compute)?,
             None => {
-                let prompt = self.prompt.overrides().apply(Prompt::new(self.task(), LabelSet::new(self.labels.clone())?)?)?;
                 let base = BaseModel::open(self.model.as_deref().unwrap_or(hub::DEFAULT_MODEL), compute)?;
-                AgileClassifier::zero_shot(&base, prompt, self.prompt.max_tokens.unwrap_or(Recipe::default().max_tokens))?
+                AgileClassifier::zero_shot(&base, self.prompt()?, self.max_tokens())?
             }
         };
         print_device(compute, classifier.base());

@@ -72,7 +72,11 @@ fn predict(arguments: &Predict, places: &Places, compute: ComputeOptions) -> any
     };
     let written = classifier.predict_file(file, &options, output)?;
     if written.without_text > 0 {
-        note!("note: {} of {} rows have no text and got no prediction; --strict refuses such data", written.without_text, written.rows);
+        note!(
+            "note: {} of {} rows have no text and got no prediction; --strict refuses such data",
+            written.without_text,
+            written.rows
+        );
     }
     if written.truncated_texts > 0 {
         note!("note: {} texts were truncated to {} tokens", written.truncated_texts, classifier.max_tokens());

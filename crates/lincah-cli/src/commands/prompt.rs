@@ -2,9 +2,8 @@
 
 use crate::args::PromptPreview;
 use crate::print::{json_line, note, result_line};
-use lincah::tokenizer::Tokenizer;
-use lincah::{BaseModel, ClassifierRecord, Error, LabelSet, hub};
 use lincah::prompt::{LabelTokens, PromptEncoder};
+use lincah::{BaseModel, ClassifierRecord, Error, hub};
 use serde_json::json;
 
 pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
@@ -16,19 +15,22 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
             (record.prompt, record.recipe.max_tokens, record.base_model.name)
         }
         None => {
-            let prompt = arguments.who.prompt(LabelSet::new(arguments.who.labels.clone()).map_err(Error::from)?)?;
+            let prompt = arguments.who.prompt()?;
             (prompt, arguments.who.max_tokens(), String::from(hub::DEFAULT_MODEL))
         }
     };
-    let tokenizer: Tokenizer = BaseModel::tokenizer_of(arguments.who.model.as_deref().unwrap_or(&model))?;
+    let tokenizer = BaseModel::tokenizer_of(arguments.who.model.as_deref().unwrap_or(&model))?;
     let (prompt, label_tokens) = LabelTokens::resolve(prompt, &tokenizer).map_err(Error::from)?;
     let encoder = PromptEncoder::new(&tokenizer, &prompt, max_tokens).map_err(Error::from)?;
     let encoded = encoder.encode(&arguments.input).map_err(Error::from)?;
-    let pieces = |ids: &[u32]| -> Vec<String> { ids.iter().map(|&id| tokenizer.piece(id)).collect() };
+    let pieces =
+        |ids: &[u32]| -> Vec<String> { ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_owned()).collect() };
     if arguments.json {
         let questions = encoded.prompts.iter().enumerate();
-        let questions = questions.map(|(index, ids)| json!({"prompt": prompt.render(&arguments.input, index), "tokens": ids, "pieces": pieces(ids)}));
-        let answers = prompt.answer_names().into_iter().zip(label_tokens.ids()).map(|(name, id)| json!({"answer": name, "token": id}));
+        let questions = questions
+            .map(|(index, ids)| json!({"prompt": prompt.render(&arguments.input, index), "tokens": ids, "pieces": pieces(ids)}));
+        let answers =
+            prompt.answer_names().into_iter().zip(label_tokens.ids()).map(|(name, id)| json!({"answer": name, "token": id}));
         return json_line(&json!({
             "questions": questions.collect::<Vec<_>>(), "answers": answers.collect::<Vec<_>>(),
             "truncated_characters": encoded.truncated_characters,

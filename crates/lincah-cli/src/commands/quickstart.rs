@@ -3,9 +3,7 @@
 use crate::args::Quickstart;
 use crate::commands::pull::pull;
 use crate::interrupt::asked_to_stop;
-use crate::print::{
-    TrainingProgress, data_report, next_steps, note, print_device, print_evaluation, print_tfidf, result_line,
-};
+use crate::print::{TrainingProgress, data_report, next_steps, note, print_device, print_evaluation, print_tfidf, result_line};
 use lincah::data::split::holdout;
 use lincah::hub::{self, DEFAULT_MODEL};
 use lincah::{BaseModel, ComputeOptions, Dataset, DatasetOptions, Error, LabelColumns, Prompt, Recipe, Trainer};

@@ -10,8 +10,8 @@ use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport};
 use lincah::sweep::{finished_runs, recipe_settings};
 use lincah::{
-    AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Evaluation, FolderKind, ScoredDataset, TrainingRows,
-    write_atomically,
+    AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Evaluation, FolderKind, ScoredDataset,
+    TrainingRows, write_atomically,
 };
 use serde_json::json;
 use std::path::Path;
@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Res
         FolderKind::CrossValidation => cross_validation(arguments)?,
         FolderKind::Sweep => sweep(arguments)?,
     };
-    let written = |path: &Path, bytes: &[u8]| write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()));
+    let written =
+        |path: &Path, bytes: &[u8]| write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()));
     written(&arguments.out, report.html.as_bytes())?;
     if let Some(folder) = &arguments.plots {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -47,7 +48,9 @@ pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Res
     }
     if arguments.json {
         let plots: Vec<&String> = report.plots.iter().map(|plot| &plot.name).collect();
-        json_line(&json!({"report": arguments.out, "plots": arguments.plots.as_ref().map(|folder| json!({"folder": folder, "names": plots}))}))?;
+        json_line(
+            &json!({"report": arguments.out, "plots": arguments.plots.as_ref().map(|folder| json!({"folder": folder, "names": plots}))}),
+        )?;
     }
     note!("written: {}; open it in a browser", arguments.out.display());
     Ok(())

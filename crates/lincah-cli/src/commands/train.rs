@@ -3,8 +3,8 @@
 use crate::args::Train;
 use crate::interrupt::asked_to_stop;
 use crate::print::{
-    TrainingProgress, data_report, json_line, next_steps, note, print_device, print_evaluation, print_members, print_operation_times,
-    print_tfidf,
+    TrainingProgress, data_report, json_line, next_steps, note, print_device, print_evaluation, print_members,
+    print_operation_times, print_tfidf,
 };
 use lincah::{BaseModel, ComputeOptions, Error, Trainer};
 use std::time::{Duration, Instant};

@@ -63,9 +63,9 @@ fn print_labels(comparison: &Comparison) {
         number(of.per_label[index].scores.iter().find(|score| score.metric == Metric::F1).and_then(|score| score.value))
     };
     for (index, of) in comparison.per_label.iter().enumerate() {
-        let difference = of.difference(Metric::F1).map_or(String::new(), |difference| {
-            format!("{:+.3} {}", difference.value, bracketed(Some(difference.interval)))
-        });
+        let difference = of
+            .difference(Metric::F1)
+            .map_or(String::new(), |difference| format!("{:+.3} {}", difference.value, bracketed(Some(difference.interval))));
         result_line!(
             "  {:<width$}  {:<8}  {:<9}  {difference:<25}  {}, {}; {}",
             of.label,

@@ -1,7 +1,6 @@
 //! What should be known about rows before believing a metric.
 
 use super::note;
-use lincah::data::label_columns::looks_negated;
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::{Dataset, Task};
 
@@ -24,8 +23,9 @@ pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
             if let Some(threshold) = threshold {
                 note!("rows at or above {threshold} are {positive}");
             }
-            if let Some(other) = looks_negated(train.labels.names()) {
-                note!("note: {positive} looks like the absence of {other}; --positive {other} makes that the positive class");
+            if let Some(negated) = train.labels.looks_negated() {
+                let stem = negated.stem;
+                note!("note: {positive} looks like the absence of {stem}; --positive {stem} makes that the positive class");
             }
         }
         (Task::SingleLabel, ..) => note!("{} training rows ({counts})", report.rows),
@@ -44,7 +44,10 @@ pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
         note!("note: {} training rows repeat another's text", report.normalized_duplicates.extra_rows);
     }
     if let Some(group) = report.conflicting_labels.first() {
-        note!("warning: {} texts are labelled in more than one way, the first in rows {group:?}", report.conflicting_labels.len());
+        note!(
+            "warning: {} texts are labelled in more than one way, the first in rows {group:?}",
+            report.conflicting_labels.len()
+        );
     }
     let Some(holdout) = holdout else { return };
     let overlap = SplitOverlap::between(train, holdout);

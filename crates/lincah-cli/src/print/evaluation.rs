@@ -59,7 +59,10 @@ fn print_labels(evaluation: &Evaluation) {
     result_line!("{}", format!("  {:<width$}  {:>5}  {}", "label", "rows", title.collect::<Vec<_>>().join("  ")).trim_end());
     for of in &evaluation.per_label {
         let cells = of.scores.iter().zip(&widths).map(|(score, &width)| format!("{:<width$}", cell(score)));
-        result_line!("{}", format!("  {:<width$}  {:>5}  {}", of.label, of.rows, cells.collect::<Vec<_>>().join("  ")).trim_end());
+        result_line!(
+            "{}",
+            format!("  {:<width$}  {:>5}  {}", of.label, of.rows, cells.collect::<Vec<_>>().join("  ")).trim_end()
+        );
     }
 }
 

@@ -50,7 +50,10 @@ impl<'a> FoldProgress<'a> {
 pub(crate) fn print_folds(results: &[FoldResult]) {
     let folds: Vec<&FoldResult> = results.iter().filter(|result| result.fold.is_some()).collect();
     let Some(pooled) = results.iter().find(|result| result.fold.is_none()) else { return };
-    result_line!("mean ± standard deviation over {} folds; beside it TF-IDF + logistic regression on the same folds", folds.len());
+    result_line!(
+        "mean ± standard deviation over {} folds; beside it TF-IDF + logistic regression on the same folds",
+        folds.len()
+    );
     let metrics: Vec<_> = pooled.evaluation.scores.iter().map(|score| score.metric).collect();
     let width = metrics.iter().map(|metric| metric.name().len()).max().unwrap_or(0).max(10);
     for metric in metrics {

@@ -61,12 +61,27 @@ pub(crate) struct TrainingProgress {
     loss: Option<f64>,
     last_line: Instant,
     steps: usize,
+    /// Epochs of each member, where there are several.
+    member_epochs: Option<usize>,
 }
 
 impl TrainingProgress {
     pub(crate) fn new() -> Self {
         let bar = (std::io::stderr().is_terminal() && !is_quiet()).then(|| bar("training [{bar:30}] {pos}/{len} steps  {msg}"));
-        Self { bar, loss: None, last_line: Instant::now(), steps: 0 }
+        Self { bar, loss: None, last_line: Instant::now(), steps: 0, member_epochs: None }
+    }
+
+    /// The same for one training, which may have several members.
+    pub(crate) fn of(recipe: &Recipe) -> Self {
+        Self { member_epochs: (recipe.members > 1).then_some(recipe.epochs), ..Self::new() }
+    }
+
+    /// Where in the training an epoch is, which is counted through all members.
+    fn epoch(&self, epoch: usize) -> String {
+        match self.member_epochs {
+            Some(epochs) => format!("member {}, epoch {}", (epoch - 1) / epochs + 1, (epoch - 1) % epochs + 1),
+            None => format!("epoch {epoch}"),
+        }
     }
 
     pub(crate) fn show(&mut self, event: &TrainEvent) {
@@ -75,7 +90,11 @@ impl TrainingProgress {
                 self.steps = *steps;
                 let resumed = if *step > 0 { format!(", resumed at step {step}") } else { String::new() };
                 let validation = if *validation_rows > 0 { format!(", {validation_rows} to validate on") } else { String::new() };
-                let cut = if *truncated_texts > 0 { format!(", {truncated_texts} texts truncated to --max-tokens") } else { String::new() };
+                let cut = if *truncated_texts > 0 {
+                    format!(", {truncated_texts} texts truncated to --max-tokens")
+                } else {
+                    String::new()
+                };
                 self.line(&format!("training on {rows} texts{validation}, {steps} steps{cut}{resumed}"));
                 if let Some(bar) = &self.bar {
                     bar.set_length(*steps as u64);
@@ -93,7 +112,7 @@ impl TrainingProgress {
                     }
                     None if self.last_line.elapsed() > Duration::from_secs(10) || *step == self.steps => {
                         self.last_line = Instant::now();
-                        note!("step {step}/{}  epoch {epoch}  {text}", self.steps);
+                        note!("step {step}/{}  {}  {text}", self.steps, self.epoch(*epoch));
                     }
                     None => {}
                 }
@@ -174,4 +193,3 @@ pub(crate) fn print_members(recipe: &Recipe) {
         note!("{} adapters of {} epochs, one after the other; their mean is kept (--members)", recipe.members, recipe.epochs);
     }
 }
-

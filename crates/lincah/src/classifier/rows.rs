@@ -1,9 +1,9 @@
 //! The rows that a trained classifier is scored on, and whether it was trained on them.
 
 use super::folder::ClassifierRecord;
-use crate::data::{DataError, Names};
 use crate::data::dataset::{Dataset, DatasetOptions, LabelColumns};
 use crate::data::records::ReadOptions;
+use crate::data::{DataError, Names};
 use crate::label::LabelSet;
 use std::path::Path;
 
@@ -41,7 +41,11 @@ impl ClassifierRecord {
     pub fn read_rows(&self, path: &Path, read: &ReadOptions, options: &DatasetOptions) -> Result<Dataset, DataError> {
         let labels = self.prompt.labels();
         let columns = columns_for(&options.labels, labels)?;
-        let data = Dataset::read(path, read, &DatasetOptions { labels: columns, known_threshold: self.data.threshold, ..options.clone() })?;
+        let data = Dataset::read(
+            path,
+            read,
+            &DatasetOptions { labels: columns, known_threshold: self.data.threshold, ..options.clone() },
+        )?;
         Ok(Dataset { labels: labels.clone(), ..data })
     }
 }

@@ -20,7 +20,8 @@ pub fn fingerprint(data: &Dataset) -> String {
 /// [`fingerprint`], with `soft_labels` over the data's numbers as well (as f64, little-endian), for they decide a training then: of
 /// exclusive labels one more part, the number; of independent labels in place of 1 or 0. Without numbers it is the same.
 pub fn training_fingerprint(data: &Dataset, soft_labels: bool) -> String {
-    let number = |row: usize, label: usize| data.fractions.as_ref().filter(|_| soft_labels).map(|fractions| fractions[row][label]);
+    let number =
+        |row: usize, label: usize| data.fractions.as_ref().filter(|_| soft_labels).map(|fractions| fractions[row][label]);
     let parts = |row: usize| -> Vec<Vec<u8>> {
         let labels = data.labels.names().iter().enumerate();
         match data.task {

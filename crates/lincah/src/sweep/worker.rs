@@ -167,7 +167,8 @@ impl Work {
         let scores = trainer.run(&run.train, Some(scored), &mut { asked })?.scores;
         let tfidf = TfidfBaseline::evaluate(&run.train, &run.test)?.evaluation;
         let result = |(key, run): &(String, PlannedRun)| {
-            let scores = scores.iter().find(|scores| scores.epoch == run.recipe.epochs).expect("every epoch asked for was scored");
+            let scores =
+                scores.iter().find(|scores| scores.epoch == run.recipe.epochs).expect("every epoch asked for was scored");
             let (rule, seconds) = (DecisionRule::default(), scores.scoring_seconds);
             let evaluation = Evaluation::of(&scores.predictions, run.test.truth(), &rule, seconds)?;
             let rows = ScoredRow::of(&run.test, &scores.predictions);

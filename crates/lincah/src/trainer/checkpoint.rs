@@ -1,8 +1,8 @@
 //! All that a training needs to go on as if it had never stopped, in one file.
 
-use lincah_model::new_file::write_atomically;
 use crate::error::Error;
 use lincah_model::lora::AdapterTensor;
+use lincah_model::new_file::write_atomically;
 use lincah_model::{Adapter, LoraConfig, Moments, OptimizerState, regular_file};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};

@@ -241,13 +241,7 @@ impl TrainingJob<'_> {
     }
 
     /// Scores the validation rows; returns whether the patience is over.
-    fn validate(
-        &self,
-        validation: &Dataset,
-        adapter: Adapter,
-        progress: &mut Progress,
-        tell: &mut Tell,
-    ) -> Result<bool, Error> {
+    fn validate(&self, validation: &Dataset, adapter: Adapter, progress: &mut Progress, tell: &mut Tell) -> Result<bool, Error> {
         let epoch = progress.step / self.plan.steps_per_epoch;
         let ScoredDataset { evaluation, .. } = self.classifier(&adapter)?.evaluate(validation)?;
         let loss = evaluation.log_loss;
