@@ -21,7 +21,13 @@ bench:
 golden:
 	for name in models generation metrics numpy_permutation statistics multi_label; do $(PYTHON) tools/golden/$$name.py || exit 1; done
 
+# The pages of docs/ as a book, target/book/index.html, and the crates' documentation. mdBook is installed into target/tools if it is not there.
+MDBOOK_VERSION := 0.5.2
 docs:
+	$(PYTHON) docs/check_links.py
+	command -v mdbook > /dev/null || test -x target/tools/bin/mdbook || \
+		cargo install mdbook --version $(MDBOOK_VERSION) --locked --root target/tools
+	PATH="$$PATH:$(CURDIR)/target/tools/bin" mdbook build docs
 	cargo doc --workspace --no-deps
 
 # The rest needs an NVIDIA GPU with driver, NVRTC and cuBLASLt (CUDA 12 or 13).

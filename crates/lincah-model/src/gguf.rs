@@ -4,6 +4,7 @@
 //! what is wrong and where, never a panic or a large allocation. Arrays stay in the file until they are asked for.
 //! Source: the GGUF specification, <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>; versions 2 and 3, little endian.
 
+mod blocks;
 mod dequantize;
 mod error;
 mod header;

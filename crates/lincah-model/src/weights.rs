@@ -211,7 +211,6 @@ impl Weights {
     /// As [`Weights::read`], and if the matrix has no such row.
     pub fn read_rows(&self, name: &str, rows: &[u32], width: usize) -> Result<Vec<f32>, WeightsError> {
         let tensor = self.stored(name)?;
-        let path = || self.shard(tensor).path().to_owned();
         let row_count = match tensor.shape[..] {
             [row_count, found] if found == width => row_count,
             _ => {
@@ -248,9 +247,7 @@ impl Weights {
     ) -> Result<Vec<f32>, WeightsError> {
         let width = tensor.shape.last().copied().unwrap_or(1);
         let bytes = &self.shard(tensor)[tensor.bytes.clone()];
-        let path = || self.shard(tensor).path().to_owned();
-        let numbers = decode_rows(tensor.tensor_type, bytes, width, count, |index| tensor.order.stored_row(row(index)))
-            .map_err(|source| WeightsError::Dequantize { tensor: name.into(), path: path(), source: Box::new(source) })?;
+        let numbers = decode_rows(tensor.tensor_type, bytes, width, count, |index| tensor.order.stored_row(row(index)));
         match first_not_finite(&numbers) {
             None => Ok(numbers),
             Some(index) => Err(WeightsError::NotFinite {
@@ -258,7 +255,7 @@ impl Weights {
                 found: numbers[index],
                 row: row(index / width),
                 column: index % width,
-                path: path(),
+                path: self.shard(tensor).path().to_owned(),
             }),
         }
     }

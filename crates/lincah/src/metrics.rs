@@ -15,7 +15,7 @@ mod ranking;
 mod threshold;
 
 pub use calibration::{CalibrationBin, calibration_bins, expected_calibration_error};
-pub use confusion::{Averaged, ConfusionMatrix, confusion_matrix, majority_class};
+pub use confusion::{Averaged, ConfusionMatrix, confusion_matrix};
 pub use metric::Metric;
 pub use multi_label::{MultiLabelCounts, MultiLabelScores};
 pub(crate) use probability::check as check_probability;

@@ -6,11 +6,9 @@
 mod bootstrap;
 mod paired;
 mod rows;
-mod single_label;
 mod summary;
 
 pub use bootstrap::{RESAMPLES, percentile_interval};
 pub use paired::{Difference, McNemar, holm, mcnemar};
 pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences, unanimous_interval};
-pub use single_label::{Intervals, ResampledMetrics, SingleLabelRows, paired_single_label_differences};
 pub use summary::{MeanDeviation, mean_deviation};

@@ -1,7 +1,7 @@
 //! The TF-IDF baseline against scikit-learn's pipeline.
 
 use lincah::baseline::TfidfBaseline;
-use lincah::data::dataset::LabelledDataset;
+use lincah::{Dataset, LabelSet, Task};
 use serde_json::Value;
 
 #[test]
@@ -12,13 +12,15 @@ fn probabilities_are_scikit_learns() {
         let labels: Vec<usize> = serde_json::from_value(case["labels"].clone()).unwrap();
         let expected: Vec<Vec<f64>> = serde_json::from_value(case["probabilities"].clone()).unwrap();
         let classes = expected[0].len();
-        let data = LabelledDataset {
+        let data = Dataset {
             rows: (1..=labels.len() as u64).collect(),
             texts: texts("train"),
-            labels,
-            label_names: (0..classes).map(|class| class.to_string()).collect(),
+            labels: LabelSet::new((0..classes).map(|class| class.to_string())).unwrap(),
+            task: Task::SingleLabel,
+            truth: labels.iter().map(|&label| (0..classes).map(|class| class == label).collect()).collect(),
             fractions: None,
-            cut: None,
+            threshold: None,
+            skipped: Vec::new(),
         };
         let baseline = TfidfBaseline::fit(&data);
         assert_eq!(Some(baseline.features() as u64), case["features"].as_u64());

@@ -148,12 +148,10 @@ fn multi_class_metrics_are_scikit_learns() {
 }
 
 #[test]
-fn the_majority_baseline() {
-    assert_eq!(majority_class(&[2, 1, 2, 1, 0]), Ok(1));
-    assert_eq!(majority_class(&[]), Err(MetricError::Empty));
+fn the_same_answer_for_every_row() {
     // ETHOS's codelab test set: 113 of 198 positive.
     let truth: Vec<usize> = (0..198).map(|row| usize::from(row < 113)).collect();
-    let matrix = confusion_matrix(&truth, &truth, 2).unwrap().always(majority_class(&truth).unwrap());
+    let matrix = confusion_matrix(&truth, &truth, 2).unwrap().always(1);
     assert_eq!(matrix.counts(), [[0, 85], [0, 113]]);
     assert!((matrix.f1(1) - 0.727).abs() < 5e-4);
     assert_eq!(matrix.f1(0), 0.0);

@@ -2,15 +2,25 @@
 
 mod tiny;
 
-use lincah::label::LabelSet;
-use lincah::prompt::{
-    Cut, EncodedPrompt, LabelScheme, LabelTokens, Prompt, PromptEncoder, PromptError, chat_turn, plain_text, shared_prefix_length,
-};
+use lincah::prompt::{EncodedText, LabelScheme, LabelTokens, PromptEncoder, PromptError, chat_turn, plain_text};
 use lincah::tokenizer::Tokenizer;
+use lincah::{LabelSet, Prompt, Task, Truncation};
+use lincah_model::TokenBatch;
 use proptest::prelude::*;
 
 fn prompt(labels: &[&str]) -> Prompt {
-    Prompt::new(LabelSet::new(labels.iter().copied()).unwrap()).unwrap()
+    Prompt::new(Task::SingleLabel, LabelSet::new(labels.iter().copied()).unwrap()).unwrap()
+}
+
+/// The tokens of the only question.
+fn tokens(encoded: &EncodedText) -> &[u32] {
+    assert_eq!(encoded.prompts.len(), 1);
+    &encoded.prompts[0]
+}
+
+/// Tokens that all prompts share; the last of each is its own.
+fn shared_prefix_length(prompts: &[Vec<u32>]) -> usize {
+    TokenBatch::new(&prompts.iter().map(Vec::as_slice).collect::<Vec<_>>()).prefix_length()
 }
 
 fn sentencepiece() -> Tokenizer {
@@ -30,7 +40,7 @@ fn short() -> Prompt {
 fn the_default_prompt_is_the_codelabs() {
     let expected = "Classify the following text into one of the following classes:[Positive,Negative]<separator>\
                     Text:You are <b>kind</b>.\n\tReally.<separator>Prediction:";
-    assert_eq!(prompt(&["Positive", "Negative"]).render("You are <b>kind</b>.\n\tReally."), expected);
+    assert_eq!(prompt(&["Positive", "Negative"]).render("You are <b>kind</b>.\n\tReally.", 0), expected);
 }
 
 #[test]
@@ -53,8 +63,8 @@ fn a_chat_turn_stands_in_the_vocabularys_own_markers() {
 #[test]
 fn every_part_can_be_chosen() {
     let lines = prompt(&["No", "Yes", "Can't say"]).with_instruction("Is it civil? Choose").with_separator("\n---\n").unwrap();
-    assert_eq!(lines.render("Oh, well."), "Is it civil? Choose:[No,Yes,Can't say]\n---\nText:Oh, well.\n---\nPrediction:");
-    assert_eq!([lines.head(), lines.tail()].concat(), lines.render(""));
+    assert_eq!(lines.render("Oh, well.", 0), "Is it civil? Choose:[No,Yes,Can't say]\n---\nText:Oh, well.\n---\nPrediction:");
+    assert_eq!([lines.head(), lines.tail(0)].concat(), lines.render("", 0));
 }
 
 #[test]
@@ -92,10 +102,10 @@ fn begin_of_text_is_in_front_if_the_prompt_says_so() {
     let tokenizer = sentencepiece();
     let with = PromptEncoder::new(&tokenizer, &short(), 100).unwrap().encode("abc").unwrap();
     let without = PromptEncoder::new(&tokenizer, &short().with_begin_of_text(false), 100).unwrap().encode("abc").unwrap();
-    assert_eq!(with.tokens[0], 2);
-    assert_eq!(with.tokens[1..], without.tokens);
-    assert_eq!(without.tokens, tokenizer.encode("abc:[Pos,Not]|Text:abc|Prediction:").unwrap());
-    assert_eq!((with.cut_characters, without.cut_characters), (0, 0));
+    assert_eq!(tokens(&with)[0], 2);
+    assert_eq!(tokens(&with)[1..], tokens(&without));
+    assert_eq!(tokens(&without), tokenizer.encode("abc:[Pos,Not]|Text:abc|Prediction:").unwrap());
+    assert_eq!((with.truncated_characters, without.truncated_characters), (0, 0));
 
     let none = lincah::tokenizer::TokenizerTables { begin_of_text: None, ..tiny::sentencepiece_tables(false) }.build().unwrap();
     assert!(matches!(PromptEncoder::new(&none, &short(), 100), Err(PromptError::NoBeginOfText)));
@@ -118,12 +128,12 @@ fn a_long_text_is_cut_at_its_end_and_nothing_else_is() {
     let encoder = PromptEncoder::new(&tokenizer, &short(), 60).unwrap();
     let text = "abc é 😀 ".repeat(50);
     let encoded = encoder.encode(&text).unwrap();
-    assert!(encoded.tokens.len() <= 60);
-    let kept: String = text.chars().take(text.chars().count() - encoded.cut_characters).collect();
-    assert_eq!(tokenizer.decode(&encoded.tokens[1..]).unwrap(), short().render(&kept));
+    assert!(tokens(&encoded).len() <= 60);
+    let kept: String = text.chars().take(text.chars().count() - encoded.truncated_characters).collect();
+    assert_eq!(tokenizer.decode(&tokens(&encoded)[1..]).unwrap(), short().render(&kept, 0));
     // One character more would not have fitted.
     let longer: String = text.chars().take(kept.chars().count() + 1).collect();
-    assert!(tokenizer.encode(&short().render(&longer)).unwrap().len() + 1 > 60);
+    assert!(tokenizer.encode(&short().render(&longer, 0)).unwrap().len() + 1 > 60);
 }
 
 #[test]
@@ -131,41 +141,41 @@ fn a_text_that_just_fits_is_whole() {
     let tokenizer = byte_level();
     for length in 1..40 {
         let text = "ab ".repeat(length);
-        let needed = tokenizer.encode(&short().render(&text)).unwrap().len() + 1;
-        assert_eq!(PromptEncoder::new(&tokenizer, &short(), needed).unwrap().encode(&text).unwrap().cut_characters, 0);
-        assert!(PromptEncoder::new(&tokenizer, &short(), needed - 1).unwrap().encode(&text).unwrap().cut_characters > 0);
+        let needed = tokenizer.encode(&short().render(&text, 0)).unwrap().len() + 1;
+        assert_eq!(PromptEncoder::new(&tokenizer, &short(), needed).unwrap().encode(&text).unwrap().truncated_characters, 0);
+        assert!(PromptEncoder::new(&tokenizer, &short(), needed - 1).unwrap().encode(&text).unwrap().truncated_characters > 0);
     }
 }
 
 #[test]
 fn the_codelab_cuts_the_end_of_the_prompt() {
     let tokenizer = sentencepiece();
-    let prompt = short().with_cut(Cut::Prompt);
+    let prompt = short().with_truncation(Truncation::Prompt);
     let encoder = PromptEncoder::new(&tokenizer, &prompt, 60).unwrap();
     let fitting = encoder.encode("abc").unwrap();
     assert_eq!(fitting, PromptEncoder::new(&tokenizer, &short(), 60).unwrap().encode("abc").unwrap());
     let text = "abc ".repeat(100);
     let cut = encoder.encode(&text).unwrap();
-    let whole = tokenizer.encode(&prompt.render(&text)).unwrap();
-    assert_eq!((cut.tokens.len(), &cut.tokens[1..]), (60, &whole[..59]));
-    let kept = tokenizer.decode(&cut.tokens[1..]).unwrap();
-    assert_eq!(kept.chars().count() + cut.cut_characters, prompt.render(&text).chars().count());
+    let whole = tokenizer.encode(&prompt.render(&text, 0)).unwrap();
+    assert_eq!((tokens(&cut).len(), &tokens(&cut)[1..]), (60, &whole[..59]));
+    let kept = tokenizer.decode(&tokens(&cut)[1..]).unwrap();
+    assert_eq!(kept.chars().count() + cut.truncated_characters, prompt.render(&text, 0).chars().count());
     assert_eq!(serde_json::from_str::<Prompt>(&serde_json::to_string(&prompt).unwrap()).unwrap(), prompt);
 }
 
 #[test]
 fn a_training_text_of_the_codelab_has_a_written_end_and_a_real_one_and_loses_its_label_when_long() {
     let tokenizer = sentencepiece();
-    let encoder = PromptEncoder::new(&tokenizer, &short().with_cut(Cut::Prompt), 60).unwrap();
+    let encoder = PromptEncoder::new(&tokenizer, &short().with_truncation(Truncation::Prompt), 60).unwrap();
     let (begin, end) = (tokenizer.begin_of_text().unwrap(), tokenizer.end_of_text().unwrap());
     let sequence = encoder.encode_training("abc", "Not").unwrap();
-    let pieces = &sequence.tokens[1..sequence.tokens.len() - 1];
-    assert_eq!([sequence.tokens[0], *sequence.tokens.last().unwrap()], [begin, end]);
-    assert_eq!(tokenizer.decode(pieces).unwrap(), short().render("abc") + "Not<eos>");
+    let pieces = &tokens(&sequence)[1..tokens(&sequence).len() - 1];
+    assert_eq!([tokens(&sequence)[0], *tokens(&sequence).last().unwrap()], [begin, end]);
+    assert_eq!(tokenizer.decode(pieces).unwrap(), short().render("abc", 0) + "Not<eos>");
     assert!(!pieces.contains(&end), "the written end is plain characters");
     let long = encoder.encode_training(&"abc ".repeat(100), "Not").unwrap();
-    assert_eq!((long.tokens.len(), long.tokens[60]), (61, end));
-    assert!(long.cut_characters > 0 && !tokenizer.decode(&long.tokens).unwrap().contains("Prediction:"));
+    assert_eq!((tokens(&long).len(), tokens(&long)[60]), (61, end));
+    assert!(long.truncated_characters > 0 && !tokenizer.decode(&tokens(&long)).unwrap().contains("Prediction:"));
     let mut tables = tiny::sentencepiece_tables(false);
     tables.end_of_text = None;
     let endless = tables.build().unwrap();
@@ -180,8 +190,8 @@ fn a_megabyte_costs_no_more_than_what_is_kept() {
     let text = "abc de\n".repeat(150_000);
     let started = std::time::Instant::now();
     let encoded = encoder.encode(&text).unwrap();
-    assert!(encoded.tokens.len() <= 128 && encoded.tokens.len() > 120);
-    assert!(encoded.cut_characters > 1_000_000);
+    assert!(tokens(&encoded).len() <= 128 && tokens(&encoded).len() > 120);
+    assert!(encoded.truncated_characters > 1_000_000);
     // Milliseconds; encoding the megabyte at each of 20 halvings would take minutes.
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }
@@ -209,15 +219,15 @@ proptest! {
             let empty = PromptEncoder::new(&tokenizer, &short(), usize::MAX).unwrap().encode("").unwrap().tokens;
             let max_tokens = empty.len() + room;
             let encoded = PromptEncoder::new(&tokenizer, &short(), max_tokens).unwrap().encode(&text).unwrap();
-            prop_assert!(encoded.tokens.len() <= max_tokens);
-            prop_assert_eq!(Some(encoded.tokens[0]), tokenizer.begin_of_text());
-            prop_assert!(encoded.tokens[1..].iter().all(|&id| !tokenizer.is_control(id)));
+            prop_assert!(tokens(&encoded).len() <= max_tokens);
+            prop_assert_eq!(Some(tokens(&encoded)[0]), tokenizer.begin_of_text());
+            prop_assert!(tokens(&encoded)[1..].iter().all(|&id| !tokenizer.is_control(id)));
             // The last ids of the tail are those of the empty prompt; the first may merge with the text.
             let answer = tokenizer.encode("Prediction:").unwrap();
-            prop_assert!(encoded.tokens.ends_with(&answer) && empty.ends_with(&answer));
-            let kept: String = text.chars().take(text.chars().count() - encoded.cut_characters).collect();
-            let expected: Vec<u32> = tokenizer.begin_of_text().into_iter().chain(tokenizer.encode(&short().render(&kept)).unwrap()).collect();
-            prop_assert_eq!(&encoded.tokens, &expected);
+            prop_assert!(tokens(&encoded).ends_with(&answer) && empty.ends_with(&answer));
+            let kept: String = text.chars().take(text.chars().count() - encoded.truncated_characters).collect();
+            let expected: Vec<u32> = tokenizer.begin_of_text().into_iter().chain(tokenizer.encode(&short().render(&kept, 0)).unwrap()).collect();
+            prop_assert_eq!(&tokens(&encoded), &expected);
         }
     }
 }
@@ -257,7 +267,7 @@ fn labels_that_collide_get_letters() {
             (&labels.map(str::to_owned)[..], &["A".to_owned(), "B".to_owned()][..])
         );
         assert_eq!(
-            with.render("abc"),
+            with.render("abc", 0),
             format!(
                 "Classify the following text into one of the following classes:[A: {},B: {}]<separator>Text:abc<separator>Prediction:",
                 labels[0], labels[1]

@@ -1,7 +1,7 @@
 //! A model as it is, without any training, against transformers (`tools/golden/zero_shot.py`).
 
 use lincah::prompt::{chat_turn, plain_text};
-use lincah::{BaseModel, Device, LabelSet, Prompt, ZeroShotClassifier};
+use lincah::{AgileClassifier, BaseModel, Device, Generator, LabelSet, Prompt, Task};
 use serde_json::Value;
 
 fn golden() -> Value {
@@ -22,8 +22,8 @@ fn smollm2() -> BaseModel {
 fn label_probabilities_are_those_of_transformers() {
     let golden = golden();
     let labels: Vec<String> = serde_json::from_value(golden["labels"].clone()).unwrap();
-    let prompt = Prompt::new(LabelSet::new(labels).unwrap()).unwrap();
-    let classifier = ZeroShotClassifier::new(smollm2(), prompt, 512).unwrap();
+    let prompt = Prompt::new(Task::SingleLabel, LabelSet::new(labels).unwrap()).unwrap();
+    let classifier = AgileClassifier::zero_shot(&smollm2(), prompt, 512).unwrap();
     let scored = golden["scored"].as_array().unwrap();
     let texts: Vec<&str> = scored.iter().map(|row| row["text"].as_str().unwrap()).collect();
     assert!(texts.len() >= 5);
@@ -40,6 +40,7 @@ fn label_probabilities_are_those_of_transformers() {
 #[ignore = "needs SmolLM2-135M in the model cache"]
 fn greedy_continuations_are_those_of_transformers() {
     let base = smollm2();
+    let generator = Generator::new(&base).unwrap();
     for case in golden()["generated"].as_array().unwrap() {
         let mut expected = ids(&case["tokens"]);
         let most = 24;
@@ -49,7 +50,7 @@ fn greedy_continuations_are_those_of_transformers() {
             assert!(base.tokenizer().ends().contains(&expected.pop().unwrap()));
         }
         let prompt = plain_text(base.tokenizer(), case["text"].as_str().unwrap()).unwrap();
-        let mut generation = base.generate(&prompt, most).unwrap();
+        let mut generation = generator.generate(&prompt, most).unwrap();
         let tokens: Vec<_> = generation.by_ref().map(|token| token.unwrap()).collect();
         assert_eq!(tokens.iter().map(|token| token.id).collect::<Vec<_>>(), expected);
         assert_eq!(generation.ended(), ends);

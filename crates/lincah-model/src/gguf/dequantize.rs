@@ -1,13 +1,11 @@
-//! Rows of a tensor as `f32`, through candle-core's block formats.
+//! Rows of a tensor as `f32`.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use candle_core::CpuStorage;
-use candle_core::quantized::GgmlDType;
 use half::{bf16, f16};
 use rayon::prelude::*;
 
+use super::blocks::decode_block;
 use super::{GgufError, GgufFile, TensorInfo, TensorType};
 
 /// About how many numbers one thread decodes at a time.
@@ -31,9 +29,7 @@ impl GgufFile {
             });
         }
         let bytes = &self.file[tensor.bytes.clone()];
-        decode_rows(tensor.tensor_type, bytes, tensor.width(), rows.len(), |row| rows.start + row).map_err(|source| {
-            GgufError::Dequantize { path: self.path().to_owned(), tensor: tensor.name.clone(), source: Box::new(source) }
-        })
+        Ok(decode_rows(tensor.tensor_type, bytes, tensor.width(), rows.len(), |row| rows.start + row))
     }
 }
 
@@ -46,25 +42,30 @@ pub(crate) fn decode_rows(
     width: usize,
     count: usize,
     source: impl Fn(usize) -> usize + Sync,
-) -> Result<Vec<f32>, candle_core::Error> {
+) -> Vec<f32> {
     let row_bytes = width / tensor_type.block_length() * tensor_type.block_bytes();
     let mut numbers = vec![0.0; count * width];
     let rows = numbers.par_chunks_mut(width).enumerate().with_min_len((CHUNK_LENGTH / width).max(1));
-    rows.try_for_each(|(row, numbers)| {
+    rows.for_each(|(row, numbers)| {
         let start = source(row) * row_bytes;
-        decode(tensor_type, &bytes[start..start + row_bytes], numbers)
-    })?;
-    Ok(numbers)
+        decode(tensor_type, &bytes[start..start + row_bytes], numbers);
+    });
+    numbers
 }
 
-fn decode(tensor_type: TensorType, bytes: &[u8], numbers: &mut [f32]) -> Result<(), candle_core::Error> {
+fn decode(tensor_type: TensorType, bytes: &[u8], numbers: &mut [f32]) {
     match tensor_type {
         TensorType::F32 => decode_f32(bytes, numbers),
         TensorType::F16 => decode_f16(bytes, numbers),
         TensorType::BF16 => decode_bf16(bytes, numbers),
-        blocks => decode_blocks(blocks.candle_type(), bytes, numbers)?,
+        blocks => {
+            let numbers = numbers.chunks_exact_mut(blocks.block_length());
+            bytes
+                .chunks_exact(blocks.block_bytes())
+                .zip(numbers)
+                .for_each(|(block, numbers)| decode_block(blocks, block, numbers));
+        }
     }
-    Ok(())
 }
 
 fn decode_f32(bytes: &[u8], numbers: &mut [f32]) {
@@ -83,17 +84,4 @@ fn decode_bf16(bytes: &[u8], numbers: &mut [f32]) {
     for (number, bytes) in numbers.iter_mut().zip(bytes.as_chunks().0) {
         *number = bf16::from_le_bytes(*bytes).to_f32();
     }
-}
-
-fn decode_blocks(block_type: GgmlDType, bytes: &[u8], numbers: &mut [f32]) -> Result<(), candle_core::Error> {
-    // candle views the bytes as blocks that hold f16 scales, so they must lie at an even address, wherever the file put them.
-    let mut aligned = vec![0u16; bytes.len().div_ceil(2)];
-    let aligned_bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut aligned);
-    aligned_bytes[..bytes.len()].copy_from_slice(bytes);
-    let blocks = block_type.from_data(Cow::Borrowed(&aligned_bytes[..bytes.len()]));
-    match blocks.dequantize(numbers.len())? {
-        CpuStorage::F32(values) => numbers.copy_from_slice(&values),
-        other => candle_core::bail!("dequantized to {other:?} instead of f32"),
-    }
-    Ok(())
 }

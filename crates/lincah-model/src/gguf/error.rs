@@ -177,14 +177,4 @@ pub enum GgufError {
         /// One past the last row asked for.
         end: usize,
     },
-    /// The dequantizer refused the blocks.
-    #[error("tensor `{tensor}` cannot be dequantized, in {path}: {source}", path = path.display())]
-    Dequantize {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// What the dequantizer said.
-        source: Box<candle_core::Error>,
-    },
 }

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use candle_core::quantized::GgmlDType;
-
 /// How a tensor's numbers are stored, by the names that the file format gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(non_camel_case_types, reason = "the file format's own names")]
@@ -57,35 +55,6 @@ impl TensorType {
             30 => Self::BF16,
             _ => return None,
         })
-    }
-
-    /// What candle-core calls the type.
-    pub(super) fn candle_type(self) -> GgmlDType {
-        match self {
-            Self::F32 => GgmlDType::F32,
-            Self::F16 => GgmlDType::F16,
-            Self::BF16 => GgmlDType::BF16,
-            Self::Q4_0 => GgmlDType::Q4_0,
-            Self::Q4_1 => GgmlDType::Q4_1,
-            Self::Q5_0 => GgmlDType::Q5_0,
-            Self::Q5_1 => GgmlDType::Q5_1,
-            Self::Q8_0 => GgmlDType::Q8_0,
-            Self::Q2_K => GgmlDType::Q2K,
-            Self::Q3_K => GgmlDType::Q3K,
-            Self::Q4_K => GgmlDType::Q4K,
-            Self::Q5_K => GgmlDType::Q5K,
-            Self::Q6_K => GgmlDType::Q6K,
-        }
-    }
-
-    /// How many numbers a block holds; a row is a whole number of blocks.
-    pub(super) fn block_length(self) -> usize {
-        self.candle_type().block_size()
-    }
-
-    /// How many bytes a block takes.
-    pub(super) fn block_bytes(self) -> usize {
-        self.candle_type().type_size()
     }
 
     /// The size of a tensor, or what is wrong with its shape. A size that fits `u64` bounds every dimension, as none is zero.

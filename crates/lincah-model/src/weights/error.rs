@@ -142,16 +142,6 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
     },
-    /// The dequantizer refused the blocks.
-    #[error("tensor `{tensor}` cannot be dequantized, in {path}: {source}", path = path.display())]
-    Dequantize {
-        /// The tensor.
-        tensor: String,
-        /// The file.
-        path: PathBuf,
-        /// What the dequantizer said.
-        source: Box<candle_core::Error>,
-    },
     /// The configuration could not be resolved.
     #[error(transparent)]
     Config(#[from] ConfigError),

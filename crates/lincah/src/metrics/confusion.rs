@@ -36,18 +36,6 @@ pub fn confusion_matrix(truth: &[usize], predicted: &[usize], classes: usize) ->
     Ok(ConfusionMatrix { counts })
 }
 
-/// The most frequent true class, the lowest of equals: what scikit-learn's `DummyClassifier(strategy="most_frequent")` always predicts.
-///
-/// # Errors
-/// [`MetricError::Empty`].
-pub fn majority_class(truth: &[usize]) -> Result<usize, MetricError> {
-    let highest = truth.iter().max().ok_or(MetricError::Empty)?;
-    let mut counts = vec![0_u64; highest + 1];
-    truth.iter().for_each(|&class| counts[class] += 1);
-    let most = counts.iter().max().ok_or(MetricError::Empty)?;
-    counts.iter().position(|count| count == most).ok_or(MetricError::Empty)
-}
-
 /// a / b, and 0 where b is 0.
 pub(super) fn ratio(numerator: f64, denominator: f64) -> f64 {
     if denominator == 0.0 { 0.0 } else { numerator / denominator }

@@ -2,36 +2,35 @@
 
 use super::confusion::ratio;
 use super::{Averaged, ConfusionMatrix, Metric};
-use serde::{Deserialize, Serialize};
 
-/// Scores of sets of labels, each a value or, with another `T`, what belongs to it, such as its interval.
+/// Scores of sets of labels.
 ///
 /// Source of the definitions: Tsoumakas, Katakis and Vlahavas 2010, *Mining multi-label data*, doi 10.1007/978-0-387-09823-4_34, in the
 /// form of scikit-learn's averages `micro`, `macro` and `samples` with `zero_division=0`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct MultiLabelScores<T = f64> {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MultiLabelScores {
     /// F1 of the counts summed over all labels: 2 tp / (2 tp + fp + fn).
-    pub micro_f1: T,
+    pub micro_f1: f64,
     /// Precision of the summed counts.
-    pub micro_precision: T,
+    pub micro_precision: f64,
     /// Recall of the summed counts.
-    pub micro_recall: T,
+    pub micro_recall: f64,
     /// Mean of the labels' F1.
-    pub macro_f1: T,
+    pub macro_f1: f64,
     /// Mean of the labels' precisions.
-    pub macro_precision: T,
+    pub macro_precision: f64,
     /// Mean of the labels' recalls.
-    pub macro_recall: T,
+    pub macro_recall: f64,
     /// Mean of the rows' F1: twice the labels that are both true and predicted, over true plus predicted ones; 0 for neither.
-    pub example_f1: T,
+    pub example_f1: f64,
     /// Mean of the rows' precisions.
-    pub example_precision: T,
+    pub example_precision: f64,
     /// Mean of the rows' recalls.
-    pub example_recall: T,
+    pub example_recall: f64,
     /// Share of rows whose labels are all right, the absent ones too.
-    pub subset_accuracy: T,
+    pub subset_accuracy: f64,
     /// Share of wrong answers among all rows and labels: the lower the better.
-    pub hamming_loss: T,
+    pub hamming_loss: f64,
 }
 
 impl MultiLabelScores {

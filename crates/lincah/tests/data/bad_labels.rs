@@ -1,23 +1,21 @@
 //! Every bad label, text or split with the exact message it ends in.
 
-use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions, PositiveAt};
+use lincah::data::dataset::PositiveAt;
 use lincah::data::records::ReadOptions;
 use lincah::data::split::{holdout, validation_split};
+use lincah::{Dataset, DatasetOptions, LabelColumns};
 
 use crate::message;
 
+/// The message about data of which no row may be left out.
 fn failure(name: &str, content: &str, labels: &[&str], positive_at: Option<PositiveAt>) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
-    let options = LabelledDatasetOptions {
-        text_column: "text".to_owned(),
-        label_column: "label".to_owned(),
-        labels: labels.iter().map(|label| label.to_string()).collect(),
-        positive_at,
-    };
+    let columns = LabelColumns::one("label", labels.iter().copied());
+    let options = DatasetOptions { positive_at, strict: true, ..DatasetOptions::new("text", columns) };
     let folder = format!("{}/", folder.path().display());
-    message(LabelledDataset::read(&path, &ReadOptions::default(), &options)).replace(&folder, "")
+    message(Dataset::read(&path, &ReadOptions::default(), &options)).replace(&folder, "")
 }
 
 #[test]

@@ -1,46 +1,43 @@
 use std::path::{Path, PathBuf};
 
-use lincah::data::dataset::{LabelledDataset, LabelledDatasetOptions, PositiveAt};
+use lincah::data::dataset::PositiveAt;
 use lincah::data::fingerprint::fingerprint;
 use lincah::data::records::ReadOptions;
+use lincah::{Dataset, DatasetOptions, LabelColumns};
 
 use crate::message;
 
-fn options(labels: &[&str], positive_at: Option<PositiveAt>) -> LabelledDatasetOptions {
-    LabelledDatasetOptions {
-        text_column: "text".to_owned(),
-        label_column: "label".to_owned(),
-        labels: labels.iter().map(|label| label.to_string()).collect(),
-        positive_at,
-    }
+fn options(labels: &[&str], positive_at: Option<PositiveAt>) -> DatasetOptions {
+    let columns = LabelColumns::one("label", labels.iter().copied());
+    DatasetOptions { positive_at, ..DatasetOptions::new("text", columns) }
 }
 
-fn load(name: &str, content: &str, labels: &[&str], positive_at: Option<PositiveAt>) -> LabelledDataset {
+fn load(name: &str, content: &str, labels: &[&str], positive_at: Option<PositiveAt>) -> Dataset {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
-    LabelledDataset::read(&path, &ReadOptions::default(), &options(labels, positive_at)).unwrap()
+    Dataset::read(&path, &ReadOptions::default(), &options(labels, positive_at)).unwrap()
 }
 
 fn classes_of(cells: &[&str], labels: &[&str], positive_at: Option<PositiveAt>) -> Vec<usize> {
     let rows: String = cells.iter().map(|cell| format!("x,{cell}\n")).collect();
-    load("a.csv", &format!("text,label\n{rows}"), labels, positive_at).labels
+    load("a.csv", &format!("text,label\n{rows}"), labels, positive_at).classes()
 }
 
 #[test]
 fn names() {
     let dataset = load("a.csv", "id,label,text\n9,b,first\n8,a,\" second \"\n", &["a", "b"], None);
     assert_eq!(dataset.texts, ["first", " second "]);
-    assert_eq!(dataset.labels, [1, 0]);
+    assert_eq!(dataset.classes(), [1, 0]);
     assert_eq!(dataset.rows, [1, 2]);
-    assert_eq!((dataset.fractions, dataset.cut), (None, None));
+    assert_eq!((dataset.fractions, dataset.threshold), (None, None));
 }
 
 #[test]
 fn inferred_names_are_sorted() {
     let dataset = load("a.tsv", "text\tlabel\nx\tspam\ny\tham\nz\tspam\n", &[], None);
-    assert_eq!(dataset.label_names, ["ham", "spam"]);
-    assert_eq!(dataset.labels, [1, 0, 1]);
+    assert_eq!(dataset.labels.names(), ["ham", "spam"]);
+    assert_eq!(dataset.classes(), [1, 0, 1]);
 }
 
 #[test]
@@ -50,7 +47,7 @@ fn booleans_and_class_numbers() {
     assert_eq!(classes_of(&["True", "false", "TRUE"], &["no", "yes"], None), [1, 0, 1]);
     assert_eq!(classes_of(&["2", "0", "1"], &["a", "b", "c"], None), [2, 0, 1]);
     let json = "{\"text\":\"x\",\"label\":true}\n{\"text\":\"y\",\"label\":false}\n{\"text\":\"z\",\"label\":1}\n";
-    assert_eq!(load("a.jsonl", json, &["no", "yes"], None).labels, [1, 0, 1]);
+    assert_eq!(load("a.jsonl", json, &["no", "yes"], None).classes(), [1, 0, 1]);
 }
 
 #[test]
@@ -64,9 +61,9 @@ fn fractions() {
     let cells = ["0.1", "0.4", "0.2", "0.9", "0.4"];
     assert_eq!(classes_of(&cells, &["no", "yes"], Some(PositiveAt::Value(0.4))), [0, 1, 0, 1, 1]);
     let dataset = load("a.csv", "text,label\nx,0.1\ny,0.4\nz,0.2\nw,0.9\n", &["no", "yes"], Some(PositiveAt::Median));
-    assert_eq!(dataset.cut, Some((0.2 + 0.4) / 2.0));
-    assert_eq!(dataset.labels, [0, 1, 0, 1]);
-    assert_eq!(dataset.fractions, Some(vec![0.1, 0.4, 0.2, 0.9]));
+    assert_eq!(dataset.threshold, Some((0.2 + 0.4) / 2.0));
+    assert_eq!(dataset.classes(), [0, 1, 0, 1]);
+    assert_eq!(dataset.fractions, Some([0.1, 0.4, 0.2, 0.9].map(|number| vec![1.0 - number, number]).to_vec()));
     assert_eq!(classes_of(&cells, &["no", "yes"], Some(PositiveAt::Median)), [0, 1, 0, 1, 1]);
     assert_eq!(" Median ".parse::<PositiveAt>().unwrap(), PositiveAt::Median);
     assert_eq!("0.5".parse::<PositiveAt>().unwrap(), PositiveAt::Value(0.5));
@@ -78,8 +75,8 @@ fn a_subset_keeps_row_numbers() {
     let subset = dataset.subset(&[2, 0]);
     assert_eq!(subset.texts, ["z", "x"]);
     assert_eq!(subset.rows, [3, 1]);
-    assert_eq!(subset.fractions, Some(vec![0.2, 0.1]));
-    assert_eq!((subset.len(), subset.is_empty(), subset.cut), (2, false, Some(0.2)));
+    assert_eq!(subset.fractions, Some([0.2, 0.1].map(|number| vec![1.0 - number, number]).to_vec()));
+    assert_eq!((subset.len(), subset.is_empty(), subset.threshold), (2, false, Some(0.2)));
 }
 
 #[test]
@@ -94,7 +91,7 @@ fn the_fingerprint_is_of_texts_labels_and_order() {
 }
 
 /// `$LINCAH_ETHOS`, or the folder beside the repository.
-fn ethos() -> PathBuf {
+pub fn ethos() -> PathBuf {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/ethos");
     std::env::var_os("LINCAH_ETHOS").map_or_else(beside, PathBuf::from)
 }
@@ -103,12 +100,12 @@ fn ethos() -> PathBuf {
 #[ignore = "needs the ETHOS files in ../shared/ethos or $LINCAH_ETHOS"]
 fn ethos_has_the_codelabs_classes_and_order() {
     let path = ethos().join("Ethos_Dataset_Binary.csv");
-    let mut options = options(&["Positive", "Negative"], Some(PositiveAt::Median));
-    (options.text_column, options.label_column) = ("comment".to_owned(), "isHate".to_owned());
-    let dataset = LabelledDataset::read(&path, &ReadOptions::default(), &options).unwrap();
-    let positives = |dataset: &LabelledDataset| dataset.labels.iter().sum::<usize>();
+    let columns = LabelColumns::one("isHate", ["Positive", "Negative"]);
+    let mut options = DatasetOptions { positive_at: Some(PositiveAt::Median), ..DatasetOptions::new("comment", columns) };
+    let dataset = Dataset::read(&path, &ReadOptions::default(), &options).unwrap();
+    let positives = |dataset: &Dataset| dataset.positives(1);
     assert_eq!((dataset.len(), positives(&dataset)), (998, 515));
-    assert!((dataset.cut.unwrap() - 1.0 / 3.0).abs() < 1e-9);
+    assert!((dataset.threshold.unwrap() - 1.0 / 3.0).abs() < 1e-9);
 
     let split = lincah::data::split::holdout(998, 198, 32, None).unwrap();
     let codelab: serde_json::Value =
@@ -118,8 +115,8 @@ fn ethos_has_the_codelabs_classes_and_order() {
     assert_eq!(positives(&dataset.subset(&split.test)), 113);
 
     options.positive_at = Some(PositiveAt::Value(0.5));
-    assert_eq!(positives(&LabelledDataset::read(&path, &ReadOptions::default(), &options).unwrap()), 433);
+    assert_eq!(positives(&Dataset::read(&path, &ReadOptions::default(), &options).unwrap()), 433);
     options.positive_at = None;
-    let uncut = message(LabelledDataset::read(&path, &ReadOptions::default(), &options));
+    let uncut = message(Dataset::read(&path, &ReadOptions::default(), &options));
     assert!(uncut.contains("with --positive-at"), "{uncut}");
 }

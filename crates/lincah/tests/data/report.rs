@@ -1,14 +1,16 @@
-use lincah::data::dataset::LabelledDataset;
 use lincah::data::report::{ClassCount, DataReport, Duplicates, LengthQuantiles, SplitOverlap};
+use lincah::{Dataset, LabelSet, Task};
 
-fn dataset(rows: &[(&str, usize)]) -> LabelledDataset {
-    LabelledDataset {
+fn dataset(rows: &[(&str, usize)]) -> Dataset {
+    Dataset {
         texts: rows.iter().map(|(text, _)| text.to_string()).collect(),
-        labels: rows.iter().map(|&(_, label)| label).collect(),
-        label_names: vec!["no".to_owned(), "yes".to_owned()],
-        fractions: None,
         rows: (1..=rows.len() as u64).collect(),
-        cut: None,
+        labels: LabelSet::new(["no", "yes"]).unwrap(),
+        task: Task::SingleLabel,
+        truth: rows.iter().map(|&(_, class)| vec![class == 0, class == 1]).collect(),
+        fractions: None,
+        threshold: None,
+        skipped: Vec::new(),
     }
 }
 
