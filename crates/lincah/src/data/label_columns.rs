@@ -24,6 +24,7 @@ use super::error::DataError;
 use super::label_map::LabelMap;
 use super::place::{Names, Place, excerpt};
 use super::records::Value;
+use crate::label::{LabelError, MAX_LABELS};
 use crate::prediction::DEFAULT_THRESHOLD;
 use crate::task::Task;
 
@@ -188,8 +189,11 @@ impl Assigned {
     }
 }
 
-/// Refuses fewer than two labels, equal ones and empty ones.
+/// Refuses fewer than two labels, more than a classifier can have, equal ones and empty ones.
 fn check_names(names: &[String]) -> Result<(), DataError> {
+    if names.len() > MAX_LABELS {
+        return Err(LabelError::TooMany { found: names.len() }.into());
+    }
     let distinct: BTreeSet<&String> = names.iter().collect();
     let empty = names.iter().any(|name| name.trim().is_empty());
     if names.len() < 2 || distinct.len() < names.len() || empty {

@@ -44,8 +44,7 @@ fn try_read(name: &str, content: &str, options: &DatasetOptions) -> Result<Datas
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
     let place = format!("{}/", folder.path().display());
-    let read = Dataset::read(&path, &ReadOptions::default(), options);
-    if read.is_err() { Err(message(read).replace(&place, "")) } else { Ok(read.unwrap()) }
+    Dataset::read(&path, &ReadOptions::default(), options).map_err(|error| message::<()>(Err(error)).replace(&place, ""))
 }
 
 fn read(content: &str, options: &DatasetOptions) -> Dataset {
@@ -281,7 +280,8 @@ fn too_many_labels_are_refused_at_once() {
     let rows: String = (0..2000).map(|label| format!("x,label {label}\n")).collect();
     let labels: Vec<String> = (0..2000).map(|label| format!("label {label}")).collect();
     let options = DatasetOptions::new("text", LabelColumns::one("label", labels));
-    assert_eq!(refused(&format!("text,label\n{rows}"), &options), "2000 labels were given; a classifier has at most 256");
+    assert_eq!(refused("", &options), "2000 labels were given; a classifier has at most 256", "before the file is read");
+    assert!(refused(&format!("text,label\n{rows}"), &one(&[])).contains("more than 100 distinct values"));
 }
 
 #[test]
