@@ -1,5 +1,6 @@
 //! Low-rank adapters (Hu et al. 2021): what they adapt, how they begin, and the files in which PEFT keeps them.
 
+mod config_file;
 mod files;
 
 pub use files::AdapterError;

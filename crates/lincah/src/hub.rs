@@ -215,7 +215,7 @@ fn pull_with(
     let folder = record::model_folder(settings, entry);
     let _lock = lock(&folder, entry, on_event)?;
     // Whoever held the lock may have pulled the model.
-    if let Some(model) = cached_with(settings, entry, Check::Changed) {
+    if let Some(model) = cached_with(settings, entry, Check::All) {
         return done(model.path, on_event);
     }
     let model = pull_from_any(settings, entry, &origins, on_event)?;

@@ -1,6 +1,7 @@
 //! `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
-use super::{Adapter, AdapterTensor, LoraConfig, LoraLayout, Target};
+use super::config_file::ConfigFile;
+use super::{Adapter, AdapterTensor};
 use crate::new_file::write_atomically;
 use crate::regular_file;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -12,18 +13,6 @@ const CONFIG_FILE: &str = "adapter_config.json";
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// More than any adapter has: rank 256 on every projection of a model of 20 billion weights is 3 GB.
 const LARGEST_WEIGHTS: u64 = 1 << 32;
-/// What changes the computation unless it is false.
-const FLAGS: [&str; 4] = ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"];
-/// What changes the computation unless it is absent or empty.
-const NOT_COMPUTED: [&str; 6] = [
-    "rank_pattern",
-    "alpha_pattern",
-    "modules_to_save",
-    "layer_replication",
-    "trainable_token_indices",
-    "alora_invocation_tokens",
-];
-
 /// What can be wrong with an adapter.
 #[derive(Debug, thiserror::Error)]
 pub enum AdapterError {
@@ -206,7 +195,7 @@ impl Adapter {
         let path = folder.join(CONFIG_FILE);
         let json: Map<String, Value> =
             serde_json::from_slice(config).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
-        let config = read_config(&path, &json, &tensors)?;
+        let config = ConfigFile { path: &path, json: &json }.resolve(&tensors)?;
         Ok(Self { config, tensors })
     }
 }
@@ -251,97 +240,11 @@ fn read_tensors(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, AdapterTen
     Ok(tensors)
 }
 
-fn read_config(
-    path: &Path,
-    json: &Map<String, Value>,
-    tensors: &BTreeMap<String, AdapterTensor>,
-) -> Result<LoraConfig, AdapterError> {
-    let value = |field: &str| json.get(field).unwrap_or(&Value::Null);
-    let refuse = |field: &'static str, expected: &'static str| AdapterError::Field {
-        path: path.to_path_buf(),
-        field,
-        value: value(field).to_string(),
-        expected,
-    };
-    for (field, only) in [("peft_type", "\"LORA\""), ("bias", "\"none\"")] {
-        if !value(field).is_null() && value(field).to_string() != only {
-            return Err(refuse(field, only));
-        }
-    }
-    let boolean = |field: &'static str| match value(field) {
-        Value::Null => Ok(false),
-        value => value.as_bool().ok_or_else(|| refuse(field, "true or false")),
-    };
-    for field in FLAGS {
-        if boolean(field)? {
-            return Err(refuse(field, "false"));
-        }
-    }
-    for field in NOT_COMPUTED {
-        let is_empty = match value(field) {
-            Value::Null => true,
-            Value::Object(entries) => entries.is_empty(),
-            Value::Array(entries) => entries.is_empty(),
-            _ => false,
-        };
-        if !is_empty {
-            return Err(refuse(field, "none"));
-        }
-    }
-    let number = |field: &'static str, default: f64| match value(field) {
-        Value::Null => Ok(default),
-        value => value.as_f64().ok_or_else(|| refuse(field, "a number")),
-    };
-    let rank = number("r", 8.0)?;
-    if rank < 1.0 || rank.fract() != 0.0 || rank > 65_536.0 {
-        return Err(refuse("r", "a whole number from 1 to 65536"));
-    }
-    let layers = match value("layers_to_transform") {
-        Value::Null => None,
-        Value::Number(layer) => {
-            Some(vec![layer.as_u64().ok_or_else(|| refuse("layers_to_transform", "layer numbers"))? as usize])
-        }
-        value => Some(serde_json::from_value(value.clone()).map_err(|_| refuse("layers_to_transform", "layer numbers"))?),
-    };
-    let config = LoraConfig {
-        rank: rank as usize,
-        alpha: number("lora_alpha", 8.0)?,
-        dropout: number("lora_dropout", 0.0)?,
-        targets: read_targets(value("target_modules"), tensors)
-            .ok_or_else(|| refuse("target_modules", "the seven projections"))?,
-        layers,
-        rank_stabilized: boolean("use_rslora")?,
-        layout: LoraLayout::Whole,
-    };
-    if !config.scale().is_finite() {
-        return Err(refuse("lora_alpha", "a number whose scale (lora_alpha / r) single precision holds"));
-    }
-    Ok(config)
-}
-
-/// The adapted projections: those named, or (for a pattern or nothing) those that have arrays.
-fn read_targets(value: &Value, tensors: &BTreeMap<String, AdapterTensor>) -> Option<Vec<Target>> {
-    let targets: Vec<Target> = match value {
-        Value::Array(names) => {
-            let mut targets = Vec::new();
-            for name in names {
-                targets.push(name.as_str()?.rsplit('.').next()?.parse().ok()?);
-            }
-            targets
-        }
-        Value::String(_) | Value::Null => Target::ALL
-            .into_iter()
-            .filter(|target| tensors.keys().any(|key| key.contains(&format!(".{}.", target.module()))))
-            .collect(),
-        _ => return None,
-    };
-    let ordered: Vec<Target> = Target::ALL.into_iter().filter(|target| targets.contains(target)).collect();
-    (!ordered.is_empty()).then_some(ordered)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{LoraConfig, LoraLayout, Target};
     use super::*;
+    use std::sync::LazyLock;
 
     fn adapter() -> Adapter {
         let config = LoraConfig {
@@ -495,9 +398,12 @@ mod tests {
         /// A byte of either file changed, put in or left out: a whole adapter, or an error, never a panic.
         #[test]
         fn changed_files_give_an_adapter_or_an_error(place in 0.0..1.0_f64, byte: u8, how in 0..3, of_config: bool) {
-            let folder = tempfile::tempdir().unwrap();
-            adapter().write(folder.path(), "a-model").unwrap();
-            let mut files = [CONFIG_FILE, WEIGHTS_FILE].map(|file| std::fs::read(folder.path().join(file)).unwrap());
+            static FILES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+                let folder = tempfile::tempdir().unwrap();
+                adapter().write(folder.path(), "a-model").unwrap();
+                [CONFIG_FILE, WEIGHTS_FILE].map(|file| std::fs::read(folder.path().join(file)).unwrap())
+            });
+            let mut files = FILES.clone();
             let changed = &mut files[usize::from(!of_config)];
             let place = (place * changed.len() as f64) as usize;
             match how {
@@ -505,7 +411,7 @@ mod tests {
                 1 => changed.insert(place, byte),
                 _ => drop(changed.remove(place)),
             }
-            if let Ok(adapter) = Adapter::from_bytes(folder.path(), &files[0], &files[1]) {
+            if let Ok(adapter) = Adapter::from_bytes(Path::new("folder"), &files[0], &files[1]) {
                 proptest::prop_assert!(adapter.config.scale().is_finite());
                 let whole = |tensor: &AdapterTensor| tensor.values.len() == tensor.shape[0] * tensor.shape[1];
                 proptest::prop_assert!(adapter.tensors.values().all(whole));

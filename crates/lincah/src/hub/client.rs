@@ -189,8 +189,9 @@ fn follow(at: &Uri, to: &str) -> Option<Uri> {
         }
         _ => return None,
     };
-    let downgraded = at.scheme() == Some(&Scheme::HTTPS) && to.scheme() != Some(&Scheme::HTTPS);
-    (to.host().is_some() && !downgraded).then_some(to)
+    let is_https = |uri: &Uri| uri.scheme() == Some(&Scheme::HTTPS);
+    let is_as_safe = is_https(&to) || (to.scheme() == Some(&Scheme::HTTP) && !is_https(at));
+    (to.host().is_some() && is_as_safe).then_some(to)
 }
 
 /// Whether scheme, host and port are the same.

@@ -141,22 +141,26 @@ pub(super) fn read(settings: &Settings, entry: &CatalogueEntry, check: Check) ->
     if record.format != FORMAT || !record.is_as_pinned(entry) || !all_there {
         return Lookup::Absent;
     }
-    let mut hashed = false;
+    let before = record.clone();
+    let mut altered = None;
     for file in &mut record.files {
         let path = files.join(&file.name);
         let stamp = Stamp::of(&path);
         if check == Check::Changed && stamp.is_some() && stamp == file.stamp {
             continue;
         }
-        if !sha256::of_file(&path).is_ok_and(|found| found == file.sha256) {
-            return Lookup::Altered(path);
+        let is_the_same = sha256::of_file(&path).is_ok_and(|found| found == file.sha256);
+        file.stamp = stamp.filter(|_| is_the_same);
+        if !is_the_same {
+            altered = Some(path);
         }
-        hashed |= file.stamp != stamp;
-        file.stamp = stamp;
     }
-    if hashed {
+    if record != before {
         // A cache that cannot be written to is still good to read from.
         let _ = write(settings, entry, &record);
+    }
+    if let Some(path) = altered {
+        return Lookup::Altered(path);
     }
     Lookup::Whole(record)
 }

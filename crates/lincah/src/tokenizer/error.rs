@@ -118,6 +118,12 @@ pub enum TokenizerError {
         /// Most bytes accepted.
         limit: usize,
     },
+    /// A rule that replaces or splits at an empty pattern, which fits between any two characters.
+    #[error("its {part} has an empty pattern; the file is damaged")]
+    EmptyPattern {
+        /// The part of the file.
+        part: &'static str,
+    },
     /// Merges are left out at random, so that a text has other scores at every run.
     #[error("it has a BPE dropout of {dropout}, with which scores would differ from run to run; set `dropout` to null")]
     Dropout {

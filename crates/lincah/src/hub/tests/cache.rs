@@ -137,13 +137,22 @@ fn a_file_altered_at_the_same_size_is_found_out() {
     assert!(matches!(&error, HubError::Altered { path: found, .. } if *found == path), "{error}");
     assert!(error.to_string().contains("lincah pull tiny"), "{error}");
 
+    let put_back = |time: std::time::SystemTime| {
+        std::fs::write(&path, &model).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        assert!(cached_with(&settings, entry).is_some());
+    };
+
     // With its time put back, only a pull looks closely enough, and then asks the source.
+    put_back(pulled);
     alter(pulled);
     assert!(cached_with(&settings, entry).is_some(), "the content is not hashed at every use");
     let error = pull(&settings, entry, None).0.unwrap_err();
     assert!(matches!(error, HubError::Unreachable { .. }), "{error}");
+    assert!(cached_with(&settings, entry).is_none(), "what a pull has seen stays seen");
 
     // Another file in its place, of the same size and time, has another inode.
+    put_back(pulled);
     std::fs::rename(&path, folder.join("aside")).unwrap();
     alter(pulled);
     assert!(cached_with(&settings, entry).is_none());
