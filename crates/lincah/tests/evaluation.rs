@@ -123,6 +123,15 @@ fn what_is_stored_now_comes_back_the_same() {
 }
 
 #[test]
+fn without_intervals_the_values_are_read_all_the_same() {
+    let mut json = stored("two_exclusive");
+    json.as_object_mut().unwrap().remove("intervals");
+    let found: Evaluation = serde_json::from_value(json).unwrap();
+    assert!(found.scores.iter().all(|score| score.value.is_some() && score.interval.is_none()));
+    assert_eq!(serde_json::to_value(&found).unwrap()["intervals"], Value::Null);
+}
+
+#[test]
 fn damaged_evaluations_are_an_error() {
     let refused = |change: &dyn Fn(&mut Value), name: &str| {
         let mut json = stored(name);

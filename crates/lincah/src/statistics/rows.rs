@@ -6,6 +6,7 @@ use crate::metrics::{
     ConfusionMatrix, Metric, MetricError, MultiLabelCounts, MultiLabelScores, check_lengths, check_probability,
 };
 use crate::task::Task;
+use std::collections::HashMap;
 
 /// What belongs to each metric of a task; absent where the metric is not defined.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,12 +32,46 @@ pub struct MetricIntervals {
 #[derive(Debug, Clone)]
 pub struct ScoredRows {
     task: Task,
-    truth: Vec<Vec<bool>>,
-    given: Vec<Vec<bool>>,
+    outcomes: Outcomes,
     /// For each label the rows by descending probability, those of one probability together, each with whether it has the label.
     tied: Vec<Vec<Vec<(usize, bool)>>>,
     /// For each label, whether any row lacks it or is not given it; and whether any has it or is given it.
     occurs: Vec<[bool; 2]>,
+}
+
+/// The different pairs of true labels and labels given, which are few where the labels are exclusive.
+#[derive(Debug, Clone)]
+struct Outcomes {
+    truth: Vec<Vec<bool>>,
+    given: Vec<Vec<bool>>,
+    /// The pair of each row.
+    of_row: Vec<usize>,
+}
+
+impl Outcomes {
+    /// Independent labels keep a pair per row: means over rows are then summed in the order of the rows.
+    fn of(task: Task, truth: &[Vec<bool>], given: &[Vec<bool>]) -> Self {
+        if task == Task::MultiLabel {
+            return Self { truth: truth.to_vec(), given: given.to_vec(), of_row: (0..truth.len()).collect() };
+        }
+        let mut places = HashMap::new();
+        let mut found = Self { truth: Vec::new(), given: Vec::new(), of_row: Vec::with_capacity(truth.len()) };
+        for (truth, given) in truth.iter().zip(given) {
+            let place = *places.entry((truth, given)).or_insert(found.truth.len());
+            if place == found.truth.len() {
+                found.truth.push(truth.clone());
+                found.given.push(given.clone());
+            }
+            found.of_row.push(place);
+        }
+        found
+    }
+
+    fn counted(&self, counts: &[u32]) -> MultiLabelCounts {
+        let mut weights = vec![0; self.truth.len()];
+        self.of_row.iter().zip(counts).for_each(|(&place, &count)| weights[place] += count);
+        MultiLabelCounts::of(&self.truth, &self.given, &weights)
+    }
 }
 
 /// The areas under the ROC curve and, by steps, under the precision-recall curve.
@@ -77,12 +112,12 @@ impl ScoredRows {
         let tied = (0..labels).map(order).collect();
         let occurs =
             (0..labels).map(|label| [false, true].map(|is| truth.iter().chain(given).any(|row| row[label] == is))).collect();
-        Ok(Self { task, truth: truth.to_vec(), given: given.to_vec(), tied, occurs })
+        Ok(Self { task, outcomes: Outcomes::of(task, truth, given), tied, occurs })
     }
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
-        self.truth.len()
+        self.outcomes.of_row.len()
     }
 
     /// The number of labels.
@@ -101,7 +136,7 @@ impl ScoredRows {
     /// left out has no F1, and counted as 0 it would drag the interval below every value. A label that none of the rows has or is given
     /// counts as 0 here as it does in the metric itself.
     pub fn values(&self, counts: &[u32]) -> MetricValues {
-        let counted = MultiLabelCounts::of(&self.truth, &self.given, counts);
+        let counted = self.outcomes.counted(counts);
         let skipped = if self.two_classes() { 1 } else { 0 };
         let areas: Vec<Option<Areas>> = self.tied.iter().skip(skipped).map(|tied| areas(tied, counts)).collect();
         let task = TaskCounts { rows: self, labels: counted.labels(), scores: counted.scores(), areas: &areas };
