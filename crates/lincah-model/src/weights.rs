@@ -211,6 +211,7 @@ impl Weights {
     /// As [`Weights::read`], and if the matrix has no such row.
     pub fn read_rows(&self, name: &str, rows: &[u32], width: usize) -> Result<Vec<f32>, WeightsError> {
         let tensor = self.stored(name)?;
+        let path = || self.shard(tensor).path().to_owned();
         let row_count = match tensor.shape[..] {
             [row_count, found] if found == width => row_count,
             _ => {

@@ -7,7 +7,7 @@
 //! once before, so that nothing is loaded in the measured time.
 
 use lincah::data::records::{ReadOptions, RecordReader};
-use lincah::{AgileClassifier, Compute, Device, Precision};
+use lincah::{AgileClassifier, ComputeOptions, Device, Precision};
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("give CLASSIFIER_DIR TEXTS.csv COLUMN [PRECISION]".into());
     };
     let precision = precision.first().map(|name| name.parse::<Precision>()).transpose()?;
-    let classifier =
-        AgileClassifier::load(Path::new(folder), None, Compute { device: Device::Auto, precision, ..Compute::default() })?;
+    let compute = ComputeOptions { device: Device::Auto, precision, ..ComputeOptions::default() };
+    let classifier = AgileClassifier::load(Path::new(folder), compute)?;
     let options = ReadOptions { columns: Some(vec![column.clone()]), ..ReadOptions::default() };
     let records = RecordReader::open(texts.as_ref(), &options)?;
     let texts = records.map(|record| Ok(record?.text(0)?.to_string())).collect::<Result<Vec<String>, lincah::Error>>()?;

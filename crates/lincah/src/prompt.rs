@@ -4,7 +4,8 @@ mod encoder;
 mod label_tokens;
 mod turns;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::label::LabelSet;
 use crate::task::Task;
@@ -120,18 +121,32 @@ struct StoredPrompt {
     long_texts: LongTexts,
 }
 
-/// A stored prompt of any format.
+/// Format 2, independent labels: what is asked about each, its labels being the two answers.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(deny_unknown_fields)]
+struct Format2 {
+    question: StoredPrompt,
+    labels: LabelSet,
+    #[serde(default)]
+    descriptions: Vec<(String, String)>,
+}
+
+/// A stored prompt of any format.
 enum ReadPrompt {
-    /// Format 2, independent labels: what is asked about each, its labels being the two answers.
-    Format2 {
-        question: StoredPrompt,
-        labels: LabelSet,
-        #[serde(default)]
-        descriptions: Vec<(String, String)>,
-    },
+    Format2(Format2),
     Stored(StoredPrompt),
+}
+
+impl<'de> Deserialize<'de> for ReadPrompt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Told apart by a field, since an untagged enum would not say what is wrong with a prompt.
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let read = match value.get("question") {
+            Some(_) => serde_json::from_value(value).map(Self::Format2),
+            None => serde_json::from_value(value).map(Self::Stored),
+        };
+        read.map_err(D::Error::custom)
+    }
 }
 
 impl Prompt {
@@ -347,7 +362,7 @@ impl TryFrom<ReadPrompt> for Prompt {
     fn try_from(read: ReadPrompt) -> Result<Self, PromptError> {
         let stored = match read {
             ReadPrompt::Stored(stored) => stored,
-            ReadPrompt::Format2 { question, labels, descriptions } => {
+            ReadPrompt::Format2(Format2 { question, labels, descriptions }) => {
                 let answers = question.labels.names();
                 if answers != Self::NO_YES {
                     return Err(PromptError::AnswersOfFormat2 { answers: answers.to_vec() });

@@ -4,7 +4,7 @@ mod tiny;
 
 use lincah::prompt::{EncodedText, LabelScheme, LabelTokens, PromptEncoder, PromptError, chat_turn, plain_text};
 use lincah::tokenizer::Tokenizer;
-use lincah::{LabelSet, Prompt, Task, Truncation};
+use lincah::{LabelSet, LongTexts, Prompt, Task, Truncation};
 use lincah_model::TokenBatch;
 use proptest::prelude::*;
 
@@ -16,6 +16,11 @@ fn prompt(labels: &[&str]) -> Prompt {
 fn tokens(encoded: &EncodedText) -> &[u32] {
     assert_eq!(encoded.prompts.len(), 1);
     &encoded.prompts[0]
+}
+
+/// The tokens of each text's only question.
+fn only_questions(texts: Vec<EncodedText>) -> Vec<Vec<u32>> {
+    texts.into_iter().map(|mut text| text.prompts.swap_remove(0)).collect()
 }
 
 /// Tokens that all prompts share; the last of each is its own.
@@ -94,7 +99,7 @@ fn a_prompt_is_stored_and_checked_when_it_is_read() {
         |change: (&str, &str)| serde_json::from_str::<Prompt>(&stored.replace(change.0, change.1)).unwrap_err().to_string();
     assert!(refused(("<separator>", "")).starts_with("the separator is empty"));
     assert!(refused(("\"Negative\"", "\"Positive\"")).starts_with("label `Positive` was given twice"));
-    assert!(refused(("false,", "false, \"letters\": [\"A\"],")).starts_with("the prompt has 1 letters for 2 labels"));
+    assert!(refused(("false,", "false, \"letters\": [\"A\"],")).starts_with("the prompt has 1 letters for 2 answers"));
 }
 
 #[test]
@@ -103,7 +108,7 @@ fn begin_of_text_is_in_front_if_the_prompt_says_so() {
     let with = PromptEncoder::new(&tokenizer, &short(), 100).unwrap().encode("abc").unwrap();
     let without = PromptEncoder::new(&tokenizer, &short().with_begin_of_text(false), 100).unwrap().encode("abc").unwrap();
     assert_eq!(tokens(&with)[0], 2);
-    assert_eq!(tokens(&with)[1..], tokens(&without));
+    assert_eq!(tokens(&with)[1..], *tokens(&without));
     assert_eq!(tokens(&without), tokenizer.encode("abc:[Pos,Not]|Text:abc|Prediction:").unwrap());
     assert_eq!((with.truncated_characters, without.truncated_characters), (0, 0));
 
@@ -115,7 +120,7 @@ fn begin_of_text_is_in_front_if_the_prompt_says_so() {
 #[test]
 fn a_limit_without_room_for_any_text_is_refused() {
     let tokenizer = sentencepiece();
-    let needed = PromptEncoder::new(&tokenizer, &short(), 1000).unwrap().encode("").unwrap().tokens.len();
+    let needed = PromptEncoder::new(&tokenizer, &short(), 1000).unwrap().encode("").unwrap().prompts[0].len();
     assert!(PromptEncoder::new(&tokenizer, &short(), needed).is_ok());
     let error = PromptEncoder::new(&tokenizer, &short(), needed - 1).unwrap_err();
     let expected = format!("the prompt takes {needed} tokens without any text, but at most {} are allowed", needed - 1);
@@ -175,7 +180,7 @@ fn a_training_text_of_the_codelab_has_a_written_end_and_a_real_one_and_loses_its
     assert!(!pieces.contains(&end), "the written end is plain characters");
     let long = encoder.encode_training(&"abc ".repeat(100), "Not").unwrap();
     assert_eq!((tokens(&long).len(), tokens(&long)[60]), (61, end));
-    assert!(long.truncated_characters > 0 && !tokenizer.decode(&tokens(&long)).unwrap().contains("Prediction:"));
+    assert!(long.truncated_characters > 0 && !tokenizer.decode(tokens(&long)).unwrap().contains("Prediction:"));
     let mut tables = tiny::sentencepiece_tables(false);
     tables.end_of_text = None;
     let endless = tables.build().unwrap();
@@ -200,23 +205,22 @@ fn a_megabyte_costs_no_more_than_what_is_kept() {
 fn the_shared_prefix_is_that_of_the_ids() {
     let tokenizer = sentencepiece();
     let encoder = PromptEncoder::new(&tokenizer, &short(), 100).unwrap();
-    let shared = |texts: &[&str]| shared_prefix_length(&encoder.encode_batch(texts).unwrap());
+    let shared = |texts: &[&str]| shared_prefix_length(&only_questions(encoder.encode_batch(texts).unwrap()));
     let head = 1 + tokenizer.encode(&short().head()).unwrap().len();
     assert_eq!(shared(&["abc", "de", "x"]), head);
     assert_eq!(shared(&["abc de", "abc e"]), head + 2);
     assert_eq!(shared(&[]), 0);
     // Equal prompts keep a last token of their own.
-    let length = encoder.encode("abc").unwrap().tokens.len();
+    let length = encoder.encode("abc").unwrap().prompts[0].len();
     assert_eq!((shared(&["abc", "abc"]), shared(&["abc"])), (length - 1, length - 1));
-    let bare = |tokens: &[u32]| EncodedPrompt { tokens: tokens.to_vec(), cut_characters: 0 };
-    assert_eq!(shared_prefix_length(&[bare(&[5, 6, 7, 8]), bare(&[5, 6, 9, 8]), bare(&[5, 6, 7])]), 2);
+    assert_eq!(shared_prefix_length(&[vec![5, 6, 7, 8], vec![5, 6, 9, 8], vec![5, 6, 7]]), 2);
 }
 
 proptest! {
     #[test]
     fn any_text_keeps_the_prompt_whole(text in r"[a-e<>|eos:\n \PC]{0,80}", room in 0usize..40) {
         for tokenizer in [byte_level(), sentencepiece()] {
-            let empty = PromptEncoder::new(&tokenizer, &short(), usize::MAX).unwrap().encode("").unwrap().tokens;
+            let empty = PromptEncoder::new(&tokenizer, &short(), usize::MAX).unwrap().encode("").unwrap().prompts.swap_remove(0);
             let max_tokens = empty.len() + room;
             let encoded = PromptEncoder::new(&tokenizer, &short(), max_tokens).unwrap().encode(&text).unwrap();
             prop_assert!(tokens(&encoded).len() <= max_tokens);
@@ -227,7 +231,7 @@ proptest! {
             prop_assert!(tokens(&encoded).ends_with(&answer) && empty.ends_with(&answer));
             let kept: String = text.chars().take(text.chars().count() - encoded.truncated_characters).collect();
             let expected: Vec<u32> = tokenizer.begin_of_text().into_iter().chain(tokenizer.encode(&short().render(&kept, 0)).unwrap()).collect();
-            prop_assert_eq!(&tokens(&encoded), &expected);
+            prop_assert_eq!(tokens(&encoded), &expected);
         }
     }
 }
@@ -263,8 +267,8 @@ fn labels_that_collide_get_letters() {
         let (with, tokens, pieces) = resolved(&tokenizer, &labels);
         assert_eq!((tokens.scheme(), pieces), (LabelScheme::Letter, vec!["A".to_owned(), "B".to_owned()]));
         assert_eq!(
-            (with.labels().names(), with.answers()),
-            (&labels.map(str::to_owned)[..], &["A".to_owned(), "B".to_owned()][..])
+            (with.labels().names(), with.answers(), with.answer_names()),
+            (&labels.map(str::to_owned)[..], vec!["A", "B"], labels.to_vec())
         );
         assert_eq!(
             with.render("abc", 0),
@@ -321,6 +325,124 @@ fn stored_tokens_are_checked_against_the_tokenizer() {
     assert!(tokens.verify(&with, &byte_level()).is_err());
 }
 
+/// The questions about independent labels, short in the tiny vocabularies.
+fn questions(labels: &[&str]) -> Prompt {
+    let prompt = Prompt::new(Task::MultiLabel, LabelSet::new(labels.iter().copied()).unwrap()).unwrap();
+    prompt.with_instruction("abc").with_separator("|").unwrap()
+}
+
+fn described(label: &str, description: &str) -> Vec<(String, String)> {
+    vec![(label.to_owned(), description.to_owned())]
+}
+
+#[test]
+fn the_text_comes_before_an_independent_label() {
+    let prompt = Prompt::new(Task::MultiLabel, LabelSet::new(["rude", "off-topic"]).unwrap()).unwrap();
+    let prompt = prompt.with_descriptions(&described("off-topic", "about something else ")).unwrap();
+    let head =
+        "Answer whether the label behind the text applies to it with one of the following words:[No,Yes]<separator>Text:Hm.";
+    let [first, second] = [0, 1].map(|question| prompt.render("Hm.", question));
+    assert_eq!(first, format!("{head}<separator>Label:rude<separator>Prediction:"));
+    assert_eq!(second, format!("{head}<separator>Label:off-topic (about something else)<separator>Prediction:"));
+    assert_eq!(prompt.render_all("Hm."), [first, second].join("\n"));
+    assert_eq!((prompt.questions(), prompt.answers()), (2, vec!["No", "Yes"]));
+    assert_eq!(questions(&["a", "b"]).render("x", 1), "abc:[No,Yes]|Text:x|Label:b|Prediction:");
+    assert_eq!((short().questions(), short().answers(), short().answer_names()), (1, vec!["Pos", "Not"], vec!["Pos", "Not"]));
+}
+
+#[test]
+fn questions_that_cannot_work_are_refused() {
+    let labels = LabelSet::new(["a", "b<separator>"]).unwrap();
+    let error = Prompt::new(Task::MultiLabel, labels).unwrap_err().to_string();
+    assert!(error.starts_with("label `b<separator>` contains the separator"), "{error}");
+    let refused = |description: &[(String, String)]| questions(&["a", "b"]).with_descriptions(description).unwrap_err().to_string();
+    assert_eq!(refused(&described("c", "x")), "there is a description of `c`, which is none of the labels [\"a\", \"b\"]");
+    assert!(refused(&described("a", "x|y")).contains("contains the separator"));
+    let exclusive = short().with_descriptions(&described("Pos", "x")).unwrap_err();
+    assert!(matches!(exclusive, PromptError::DescriptionNotAsked { label } if label == "Pos"));
+    let max = |prompt: Prompt| prompt.with_long_texts(LongTexts::Max);
+    assert!(matches!(max(prompt(&["a", "b", "c"])), Err(PromptError::WindowsOfMany { labels: 3 })));
+    assert!(matches!(max(short().with_truncation(Truncation::Prompt)), Err(PromptError::WindowsOfPrompt)));
+    assert!(max(questions(&["a", "b", "c"])).is_ok() && prompt(&["a", "b", "c"]).with_long_texts(LongTexts::Mean).is_ok());
+}
+
+#[test]
+fn a_text_s_questions_share_all_but_the_label() {
+    let tokenizer = byte_level();
+    let prompt = questions(&["ab", "abcd", "2"]);
+    let encoded = PromptEncoder::new(&tokenizer, &prompt, 200).unwrap().encode("abc 12").unwrap();
+    assert_eq!((encoded.prompts.len(), encoded.truncated_characters), (3, 0));
+    for (question, found) in encoded.prompts.iter().enumerate() {
+        assert_eq!(found[1..], tokenizer.encode(&prompt.render("abc 12", question)).unwrap());
+    }
+    let text = tokenizer.encode("abc:[No,Yes]|Text:abc 12|Label:").unwrap().len();
+    assert_eq!(shared_prefix_length(&encoded.prompts), 1 + text);
+}
+
+#[test]
+fn a_long_text_is_cut_alike_for_all_labels() {
+    let tokenizer = byte_level();
+    let prompt = questions(&["a", "a label of many bytes", "b"]);
+    let encoder = PromptEncoder::new(&tokenizer, &prompt, 80).unwrap();
+    for text in ["é😀x ".repeat(40), "ab ".repeat(90), "x".repeat(200)] {
+        let encoded = encoder.encode(&text).unwrap();
+        let kept: String = text.chars().take(text.chars().count() - encoded.truncated_characters).collect();
+        assert!(encoded.truncated_characters > 0 && !kept.is_empty());
+        for (question, found) in encoded.prompts.iter().enumerate() {
+            assert!(found.len() <= 80);
+            assert_eq!(tokenizer.decode(&found[1..]).unwrap(), prompt.render(&kept, question));
+        }
+        // One character more would not have fitted into the longest.
+        let longer: String = text.chars().take(kept.chars().count() + 1).collect();
+        assert!(tokenizer.encode(&prompt.render(&longer, 1)).unwrap().len() + 1 > 80);
+    }
+    let batch = encoder.encode_batch(&["a", "b"]).unwrap();
+    assert_eq!(batch, [encoder.encode("a").unwrap(), encoder.encode("b").unwrap()]);
+    assert!(matches!(PromptEncoder::new(&tokenizer, &prompt, 40), Err(PromptError::NoRoom { .. })));
+}
+
+#[test]
+fn windows_are_the_whole_text_in_parts_that_fit() {
+    let tokenizer = byte_level();
+    for prompt in [short(), questions(&["a", "a label of many bytes"])] {
+        let encoder = PromptEncoder::new(&tokenizer, &prompt, 80).unwrap();
+        for text in ["é😀x ".repeat(40), "ab ".repeat(90), String::from("short"), String::new()] {
+            let windows = encoder.encode_windows(&text).unwrap();
+            let mut rest = text.as_str();
+            for window in &windows {
+                assert_eq!(window, &encoder.encode(rest).unwrap());
+                assert!(window.prompts.iter().all(|prompt| prompt.len() <= 80));
+                let read = rest.char_indices().nth(rest.chars().count() - window.truncated_characters);
+                rest = &rest[read.map_or(rest.len(), |(at, _)| at)..];
+            }
+            assert_eq!((rest, windows.len() > 1), ("", text.len() > 80));
+        }
+    }
+}
+
+#[test]
+fn stored_prompts_of_all_formats_are_read() {
+    let with = questions(&["a", "b"]).with_descriptions(&described("b", "the second")).unwrap();
+    let read = |stored: &str| serde_json::from_str::<Prompt>(stored).map_err(|error| error.to_string());
+    let stored = serde_json::to_string(&with).unwrap();
+    assert_eq!(read(&stored).as_ref(), Ok(&with));
+    assert!(read(&stored.replace("[\"b\",", "[\"c\",")).unwrap_err().starts_with("there is a description of `c`"));
+    assert!(!serde_json::to_string(&questions(&["a", "b"])).unwrap().contains("descriptions"));
+    // Format 1 knew no task.
+    let format_1 = r#"{"instruction":"abc","separator":"|","begin_of_text":true,"labels":["Pos","Not"]}"#;
+    assert_eq!(read(format_1), Ok(short()));
+    let cut = format_1.replace("]}", r#"],"cut":"prompt","letters":["A","B"]}"#);
+    assert_eq!((read(&cut).unwrap().truncation(), read(&cut).unwrap().head()), (Truncation::Prompt, "abc:[A: Pos,B: Not]|Text:".to_owned()));
+    // Format 2 was of independent labels: the answers were the labels of one question.
+    let format_2 = r#"{"question":{"instruction":"abc","separator":"|","begin_of_text":true,"labels":["No","Yes"]},
+        "labels":["a","b"],"descriptions":[["b","the second"]]}"#;
+    assert_eq!(read(format_2), Ok(with));
+    let error = read(&format_2.replace("\"Yes\"", "\"Yes\",\"Maybe\"")).unwrap_err();
+    assert!(error.starts_with("the answers are [\"No\", \"Yes\", \"Maybe\"]"), "{error}");
+    let error = read(&format_1.replace("\"labels\"", "\"calibration\":1,\"labels\"")).unwrap_err();
+    assert!(error.starts_with("unknown field `calibration`"), "{error}");
+}
+
 /// All comments in the codelab's order; it tests on those from 800 on.
 fn ethos_texts() -> Vec<String> {
     let folders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("shared/ethos"));
@@ -338,8 +460,8 @@ fn ethos_lengths(tokenizer: &Tokenizer) -> [(usize, usize); 2] {
     let texts = ethos_texts();
     assert_eq!(texts.len(), 998);
     [&texts[800..], &texts].map(|texts| {
-        let prompts = PromptEncoder::new(tokenizer, &prompt, 100_000).unwrap().encode_batch(texts).unwrap();
-        (prompts.iter().map(|prompt| prompt.tokens.len()).sum(), shared_prefix_length(&prompts))
+        let prompts = only_questions(PromptEncoder::new(tokenizer, &prompt, 100_000).unwrap().encode_batch(texts).unwrap());
+        (prompts.iter().map(Vec::len).sum(), shared_prefix_length(&prompts))
     })
 }
 

@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 use crate::scoring::Scoring;
 use crate::task::Task;
 use lincah_model::new_file::write_atomically;
-use lincah_model::{Adapter, LoraConfig, LoraLayout, regular_file};
+use lincah_model::{Adapter, LoraConfig, LoraLayout, regular_file, sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::Path;
@@ -57,6 +57,9 @@ pub struct ClassifierRecord {
     /// SHA-256 of the adapter's configuration and numbers; absent from what lincah wrote before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adapter_sha256: Option<String>,
+    /// SHA-256 of prompt, label tokens and the longest prompt's tokens; absent from what lincah wrote before version 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt_sha256: Option<String>,
 }
 
 fn is_default(rule: &DecisionRule) -> bool {
@@ -148,6 +151,7 @@ impl From<NewRecord<'_>> for ClassifierRecord {
             decision_rule: DecisionRule::default(),
             precision: Some(base.precision().to_string()),
             adapter_sha256: None,
+            prompt_sha256: None,
         }
     }
 }
@@ -175,10 +179,14 @@ impl ClassifierRecord {
         Ok(record)
     }
 
-    /// Refuses an adapter other than the one that was saved, and a base model other than the one it was trained on.
+    /// Refuses an adapter or a prompt other than the one that was saved, and a base model other than the one it was trained on.
     pub(super) fn verify(&self, folder: &Path, adapter: &Adapter, base: &BaseModel) -> Result<(), Error> {
         if self.adapter_sha256.as_ref().is_some_and(|expected| *expected != adapter.sha256()) {
             let reason = String::from("the adapter is not the one that the classifier was saved with");
+            return Err(Error::Damaged { path: folder.to_path_buf(), reason });
+        }
+        if self.prompt_sha256.as_ref().is_some_and(|expected| *expected != self.asked_sha256()) {
+            let reason = String::from("the prompt in classifier.json is not the one that it was saved with");
             return Err(Error::Damaged { path: folder.to_path_buf(), reason });
         }
         if !is_of_recipe(&adapter.config, &self.recipe) {
@@ -187,6 +195,12 @@ impl ClassifierRecord {
         }
         self.base_model.verify(base)?;
         Ok(self.label_tokens.verify(&self.prompt, base.tokenizer())?)
+    }
+
+    /// [`Self::prompt_sha256`] of what is asked now.
+    fn asked_sha256(&self) -> String {
+        let asked = (&self.prompt, &self.label_tokens, self.recipe.max_tokens);
+        sha256::of_bytes(serde_json::to_vec(&asked).expect("a prompt serializes"))
     }
 
     pub(super) fn scoring(&self) -> Scoring {
@@ -238,6 +252,7 @@ pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter)
     let record = ClassifierRecord {
         format_version: FORMAT_VERSION,
         adapter_sha256: Some(Adapter::read(folder)?.sha256()),
+        prompt_sha256: Some(record.asked_sha256()),
         ..record.clone()
     };
     write(RECORD_FILE, serde_json::to_string_pretty(&record).expect("a record serializes") + "\n")
