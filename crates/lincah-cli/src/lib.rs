@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// Runs the command with these arguments, the first of which is its own name.
 ///
-/// The exit code is 0 where all went well, 1 for what the user can mend (an interruption too), and 2 where the arguments make no sense.
+/// The exit code is 0 where all went well, and 1 otherwise, after one line that says what the user can mend.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = match Arguments::try_parse_from(&arguments) {

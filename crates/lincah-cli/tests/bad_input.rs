@@ -27,7 +27,8 @@ fn bad_data_is_named_with_its_place() {
         (format!("semicolons.csv {columns} --delimiter ,"), "--delimiter"),
         (String::from("data.csv --text comment --label label --labels A,C"), "`B`"),
         (format!("one-class.csv {columns}"), "`A`"),
-        (format!("empty-text.csv {columns}"), "row 2"),
+        (format!("empty-text.csv {columns} --strict"), "row 2"),
+        (format!("empty-text.csv {columns}"), "all 1 rows are `A`"),
         (format!("nan.csv {columns} --positive-at 0.5"), "row 2"),
         (format!("nan.csv {columns} --positive-at high"), "high"),
         (format!("empty.csv {columns}"), "empty.csv"),
@@ -97,7 +98,7 @@ fn folders_are_not_overwritten() {
     assert_eq!(bench.list("full"), ["letter.txt"]);
     let message = bench.run(&format!("train {columns} --out data.csv/out")).refused();
     assert!(message.contains("data.csv/out"), "{message}");
-    assert!(bench.run("predict full --input x").refused().contains("no classifier folder"));
+    assert!(bench.run("predict full --input x").refused().contains("is not a classifier folder"));
 }
 
 #[test]

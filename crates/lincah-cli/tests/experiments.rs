@@ -206,7 +206,7 @@ fn compare_finds_the_better_classifier_and_names_rows_only() {
         ))
         .ok();
     let message = bench.run("compare good other data.csv --text comment --label label").refused();
-    assert!(message.contains("only classifiers of the same labels in the same order"), "{message}");
+    assert!(message.contains("they must be the same, in the same order"), "{message}");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn a_folder_of_something_else_is_left_alone() {
     bench.write("full/notes.txt", "mine");
     for verb in ["sweep", "cross-validate"] {
         let message = bench.run(&format!("{verb} {DATA} {QUICK} --epochs 1 --out full")).refused();
-        assert_eq!(message, "error: full is not empty and has no results.jsonl to go on from; choose another --out");
+        assert_eq!(message, "error: full is not empty and has no results.jsonl to go on from; choose another output folder (--out)");
     }
     assert_eq!(bench.list("full"), ["notes.txt"]);
     bench.run(&sweep("out", "--epochs 1")).ok();

@@ -41,6 +41,13 @@ fn scores(text: &str) -> Vec<Value> {
     lines(text).iter().map(|line| line["scores"].clone()).collect()
 }
 
+/// The model of the fixtures, into the folder `MODEL`, for `fixtures/write.sh`.
+#[test]
+#[ignore = "writes a folder"]
+fn write_the_model() {
+    support::write_tiny_model(Path::new(&std::env::var_os("MODEL").unwrap()));
+}
+
 #[test]
 fn classifiers_of_formats_1_and_2_load_and_give_the_same_scores_to_the_last_bit() {
     let bench = bench();
@@ -54,6 +61,23 @@ fn classifiers_of_formats_1_and_2_load_and_give_the_same_scores_to_the_last_bit(
     }
 }
 
+/// Asserts that every value of `before` is in `now`, which may say more. Resamples without a class are left out of the macro averages now, so
+/// intervals may differ; the speed is the machine's.
+fn assert_contains(now: &Value, before: &Value, place: &str) {
+    match before {
+        Value::Object(entries) => {
+            for (key, value) in entries.iter().filter(|(key, _)| !key.contains("interval") && *key != "texts_per_second") {
+                assert_contains(&now[key], value, &format!("{place}.{key}"));
+            }
+        }
+        Value::Array(values) => {
+            assert_eq!(now.as_array().map(Vec::len), Some(values.len()), "{place}");
+            values.iter().enumerate().for_each(|(index, value)| assert_contains(&now[index], value, &format!("{place}.{index}")));
+        }
+        before => assert_eq!(now, before, "{place}"),
+    }
+}
+
 #[test]
 fn their_metrics_are_the_same_too() {
     let bench = bench();
@@ -62,30 +86,22 @@ fn their_metrics_are_the_same_too() {
             serde_json::from_str(&std::fs::read_to_string(fixture(&format!("{folder}-evaluation.json"))).unwrap()).unwrap();
         let found = bench.run(&format!("evaluate {folder} both.csv {TEXTS} {labels} --device cpu --json")).ok();
         let found: Value = serde_json::from_str(&found).unwrap();
-        let timed = ["texts_per_second", "seconds"];
-        for (key, value) in expected.as_object().unwrap().iter().filter(|(key, _)| !timed.contains(&key.as_str())) {
-            // Resamples without a class are left out of the macro averages now, so intervals may be narrower.
-            if !key.contains("interval") {
-                assert_eq!(&found[key], value, "{folder}: {key}");
-            }
-        }
+        assert_contains(&found, &expected, folder);
     }
 }
 
 #[test]
 fn a_training_begun_by_an_earlier_version_is_refused_in_a_line() {
     let bench = bench();
-    let train = "train both.csv --text comment --multi-label rude,late --model model --rank 2 --epochs 40 --device cpu";
+    let train = "train both.csv --text comment --multi-label rude,late --model model --rank 2 --learning-rate 0.02 --epochs 400 --device cpu";
     let message = bench.run(&format!("{train} --out checkpoint --resume")).refused();
     assert!(message.contains("an earlier version") && message.contains("checkpoint"), "{message}");
 }
 
 #[test]
-fn sweeps_and_cross_validations_of_earlier_versions_are_compared_and_reported() {
+fn sweeps_and_cross_validations_of_earlier_versions_are_reported() {
     let bench = bench();
     bench.run("report folds --out folds.html").ok();
     bench.run("report sweep --out sweep.html").ok();
     assert!(std::fs::read_to_string(bench.path("sweep.html")).unwrap().contains("ROC-AUC"));
-    let compared = bench.run("compare folds folds").ok();
-    assert!(compared.contains("F1"), "{compared}");
 }

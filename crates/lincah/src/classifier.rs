@@ -5,6 +5,7 @@ mod folder;
 mod rows;
 
 use crate::base_model::BaseModel;
+use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Truth};
@@ -181,7 +182,7 @@ impl AgileClassifier {
         if (self.task(), self.labels()) == (data.task, &data.labels) {
             return Ok(());
         }
-        Err(Error::OtherLabels { first: self.labels().names().to_vec(), second: data.labels.names().to_vec() })
+        Err(Error::OtherLabels { first: Names(self.labels().names().to_vec()), second: Names(data.labels.names().to_vec()) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can go wrong between a text and its score.
 
-use crate::data::DataError;
+use crate::data::{DataError, Names};
 use crate::hub::HubError;
 use crate::label::LabelError;
 use crate::metrics::MetricError;
@@ -164,12 +164,12 @@ pub enum Error {
         found: String,
     },
     /// Labels that do not go together: two classifiers', or a classifier's and those of the data.
-    #[error("the labels {first:?} and {second:?} are not the same in the same order, of the same kind")]
+    #[error("the labels {first} and {second} do not go together: they must be the same, in the same order, and both exclusive or both independent")]
     OtherLabels {
         /// The classifier's, or the first one's.
-        first: Vec<String>,
+        first: Names,
         /// The data's, or the second one's.
-        second: Vec<String>,
+        second: Names,
     },
     /// Nothing to generate from.
     #[error("the prompt is empty, so there is nothing to go on from; give some text")]
@@ -178,6 +178,12 @@ pub enum Error {
     #[error("{path} has no checkpoint to resume from; start the training anew")]
     NothingToResume {
         /// The folder.
+        path: PathBuf,
+    },
+    /// A checkpoint of an earlier version.
+    #[error("{path} was begun by an earlier version, whose trainings cannot be resumed; start anew in another folder")]
+    EarlierCheckpoint {
+        /// The output folder.
         path: PathBuf,
     },
     /// A run of other settings or data.

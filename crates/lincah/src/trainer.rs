@@ -10,6 +10,7 @@ mod questions;
 use crate::base_model::BaseModel;
 use crate::baseline::TfidfBaseline;
 use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord, ScoredDataset};
+use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::report::Duplicates;
@@ -223,7 +224,7 @@ impl Trainer {
         if (prompt.task(), prompt.labels()) == (data.task, &data.labels) {
             return Ok(());
         }
-        Err(Error::OtherLabels { first: prompt.labels().names().to_vec(), second: data.labels.names().to_vec() })
+        Err(Error::OtherLabels { first: Names(prompt.labels().names().to_vec()), second: Names(data.labels.names().to_vec()) })
     }
 
     /// Refuses an unfit output folder, before anything long begins.

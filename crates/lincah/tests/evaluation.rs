@@ -275,7 +275,13 @@ fn intervals_of_scores_and_of_differences_enclose_them_and_stay_the_same() {
     let changed = |(row, truth): (usize, &Vec<bool>)| {
         let scores = &predictions[row].probabilities;
         let score = |label: usize| match (row % 3, label) {
-            (0, _) => if truth[label] { 0.9 } else { 0.1 },
+            (0, _) => {
+                if truth[label] {
+                    0.9
+                } else {
+                    0.1
+                }
+            }
             (_, 0) => 1.0 - scores[0],
             _ => scores[label],
         };

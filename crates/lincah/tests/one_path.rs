@@ -88,11 +88,14 @@ fn classifiers_that_share_a_base_have_the_bits_that_each_has_alone() {
     let base = open();
     let untrained = || probabilities(&AgileClassifier::zero_shot(&base, prompt(&data[1]), 80).unwrap(), &data[1].texts);
     let before = untrained();
+    let classifiers = std::thread::scope(|scope| {
+        let base = &base;
+        let threads = data.each_ref().map(|data| scope.spawn(move || (fit(base, data), data)));
+        threads.map(|thread| thread.join().unwrap())
+    });
     let at_once = std::thread::scope(|scope| {
-        let (base, data) = (&base, data.each_ref());
-        let threads = data.map(|data| scope.spawn(move || (fit(base, data), data)));
-        let classifiers = threads.map(|thread| thread.join().unwrap());
-        let threads = classifiers.each_ref().map(|(classifier, data)| scope.spawn(|| probabilities(classifier, &data.texts)));
+        let threads =
+            classifiers.each_ref().map(|(classifier, data)| scope.spawn(move || probabilities(classifier, &data.texts)));
         threads.map(|thread| thread.join().unwrap())
     });
     assert_eq!(at_once, alone);
@@ -175,7 +178,8 @@ fn a_training_that_leaves_the_numbers_fails_and_saves_nothing() {
             let out = folder.path().join(format!("{} {batch_size}", data.labels.names().concat()));
             let trainer = Trainer::new(&base, prompt(&data), recipe).unwrap().in_folder(&out, false);
             let error = trainer.fit(&data, &mut |_| ControlFlow::Continue(())).unwrap_err().to_string();
-            assert!(error.contains("no longer a number") || error.contains("not finite"), "{error}");
+            let expected = if batch_size == 4 { "the loss is no longer a number at step 2" } else { "not finite" };
+            assert!(error.contains(expected), "{batch_size}: {error}");
             assert!(!out.join("classifier.json").exists() && AgileClassifier::load_on(&out, &base).is_err());
         }
     }
@@ -215,7 +219,10 @@ fn an_edited_folder_is_refused() {
         let refused = |change: &dyn Fn(&Path)| {
             let out = folder.path().join("out");
             classifier.save(&out).unwrap();
-            assert_eq!(probabilities(&AgileClassifier::load_on(&out, &base).unwrap(), &data.texts), probabilities(&classifier, &data.texts));
+            assert_eq!(
+                probabilities(&AgileClassifier::load_on(&out, &base).unwrap(), &data.texts),
+                probabilities(&classifier, &data.texts)
+            );
             change(&out);
             AgileClassifier::load(&out, Device::Cpu).unwrap_err().to_string()
         };
@@ -234,7 +241,8 @@ fn an_edited_folder_is_refused() {
         }
         let both = refused(&|out| edit(&out.join("classifier.json"), "\"alpha\": 16", "\"alpha\": 32"));
         assert!(both.contains("adapter_config.json is not that of the recipe"), "{both}");
-        let unknown = refused(&|out| edit(&out.join("classifier.json"), "\"format_version\": 3", "\"format_version\": 3, \"members\": 2"));
+        let unknown =
+            refused(&|out| edit(&out.join("classifier.json"), "\"format_version\": 3", "\"format_version\": 3, \"members\": 2"));
         assert!(unknown.contains("has `members`, which this lincah does not apply"), "{unknown}");
     }
 }

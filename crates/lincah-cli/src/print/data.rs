@@ -11,6 +11,14 @@ pub(crate) fn skipped(data: &Dataset) {
     }
 }
 
+/// Which label the alphabet made the positive class, if it reads as the absence of the other.
+pub(crate) fn negation(data: &Dataset) {
+    if let Some(negated) = data.labels.looks_negated() {
+        let (negation, stem) = (negated.negation, negated.stem);
+        note!("note: {negation} looks like the absence of {stem}; --positive {stem} makes that the positive class");
+    }
+}
+
 /// The rows' labels, duplicates and contradictions, and what the holdout shares with them.
 pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
     let report = DataReport::of(train);
@@ -22,10 +30,6 @@ pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
             note!("{} training rows ({counts}); positive class: {positive}", report.rows);
             if let Some(threshold) = threshold {
                 note!("rows at or above {threshold} are {positive}");
-            }
-            if let Some(negated) = train.labels.looks_negated() {
-                let stem = negated.stem;
-                note!("note: {positive} looks like the absence of {stem}; --positive {stem} makes that the positive class");
             }
         }
         (Task::SingleLabel, ..) => note!("{} training rows ({counts})", report.rows),

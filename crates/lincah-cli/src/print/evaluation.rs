@@ -1,7 +1,7 @@
 //! Metrics on standard output.
 
 use super::{bracketed, number, result_line};
-use lincah::evaluation::{Evaluation, Score};
+use lincah::evaluation::{Evaluation, LabelEvaluation, Score};
 use lincah::metrics::Metric;
 use lincah::{Prediction, Task};
 
@@ -34,35 +34,34 @@ fn line(evaluation: &Evaluation, score: &Score, width: usize) -> String {
     };
     let is_headline = evaluation.headline().contains(&score.metric);
     let constant = score.constant_answer.filter(|_| is_headline || evaluation.task == Task::MultiLabel);
-    let constant = constant.map_or(String::new(), |value| format!("   (always the same answer: {value:.3})"));
+    let answer = if evaluation.task == Task::MultiLabel { "each label's more frequent answer" } else { "always the same answer" };
+    let constant = constant.map_or(String::new(), |value| format!("   ({answer}: {value:.3})"));
     format!("  {:<width$} {}{interval}{constant}", score.metric.name(), number(score.value))
 }
 
 fn print_labels(evaluation: &Evaluation) {
+    const COLUMNS: [&str; 8] = ["label", "rows", "F1", "precision", "recall", "ROC-AUC", "PR-AUC", "F1 of always"];
     if evaluation.per_label.is_empty() {
         return;
     }
-    let width = evaluation.per_label.iter().map(|of| of.label.chars().count()).max().unwrap_or(0).max(5);
-    let metrics: Vec<Metric> = evaluation.per_label[0].scores.iter().map(|score| score.metric).collect();
-    let cell = |score: &Score| match score.metric {
-        Metric::F1 | Metric::RocAuc => format!("{} {}", number(score.value), bracketed(score.interval)),
-        _ => number(score.value),
+    let row = |of: &LabelEvaluation| {
+        let score = |metric: Metric| of.scores.iter().find(|score| score.metric == metric);
+        let value = |metric: Metric| number(score(metric).and_then(|score| score.value));
+        let with_interval = |metric: Metric| {
+            score(metric).map_or(String::new(), |score| format!("{} {}", number(score.value), bracketed(score.interval)))
+        };
+        let always = number(score(Metric::F1).and_then(|score| score.constant_answer));
+        let [precision, recall, pr_auc] = [Metric::Precision, Metric::Recall, Metric::PrAuc].map(value);
+        let [f1, roc_auc] = [Metric::F1, Metric::RocAuc].map(with_interval);
+        [of.label.clone(), of.rows.to_string(), f1, precision, recall, roc_auc, pr_auc, always]
     };
-    let widths: Vec<usize> = (0..metrics.len())
-        .map(|place| {
-            let cells = evaluation.per_label.iter().map(|of| cell(&of.scores[place]).len());
-            cells.max().unwrap_or(0).max(metrics[place].name().len())
-        })
-        .collect();
-    let title = metrics.iter().zip(&widths).map(|(metric, &width)| format!("{:<width$}", metric.name()));
+    let rows: Vec<[String; 8]> = std::iter::once(COLUMNS.map(String::from)).chain(evaluation.per_label.iter().map(row)).collect();
+    let widths: [usize; 8] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     result_line!();
-    result_line!("{}", format!("  {:<width$}  {:>5}  {}", "label", "rows", title.collect::<Vec<_>>().join("  ")).trim_end());
-    for of in &evaluation.per_label {
-        let cells = of.scores.iter().zip(&widths).map(|(score, &width)| format!("{:<width$}", cell(score)));
-        result_line!(
-            "{}",
-            format!("  {:<width$}  {:>5}  {}", of.label, of.rows, cells.collect::<Vec<_>>().join("  ")).trim_end()
-        );
+    for row in &rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        result_line!("{}", format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end());
     }
 }
 

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub(crate) use comparison::print_comparison;
-pub(crate) use data::{data_report, skipped};
+pub(crate) use data::{data_report, negation, skipped};
 pub(crate) use evaluation::{print_evaluation, print_rounding, print_tfidf};
 pub(crate) use folds::{FoldProgress, print_folds};
 pub(crate) use progress::{PullProgress, TrainingProgress, duration, print_device, print_members, print_operation_times};

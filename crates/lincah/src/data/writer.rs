@@ -27,8 +27,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::write::GzEncoder;
+use lincah_model::new_file::NewFile;
 use serde_json::{Map, Value as Json};
-use tempfile::NamedTempFile;
 
 use super::error::{DataError, shown};
 use super::place::excerpt;
@@ -310,7 +310,7 @@ impl Write for Sink {
 /// What is written to: a stream, or a temporary file next to the file that it will become.
 enum Target {
     Stream(BufWriter<Box<dyn Write + Send>>),
-    File { writer: BufWriter<NamedTempFile>, path: PathBuf },
+    File(BufWriter<NewFile>),
 }
 
 impl Target {
@@ -321,14 +321,7 @@ impl Target {
                 let special: File = OpenOptions::new().write(true).open(path)?;
                 Ok(Target::Stream(BufWriter::new(Box::new(special))))
             }
-            Destination::File(path) => {
-                let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-                let mut builder = tempfile::Builder::new();
-                #[cfg(unix)]
-                builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-                let file = builder.prefix(".lincah-").suffix(".tmp").tempfile_in(folder)?;
-                Ok(Target::File { writer: BufWriter::new(file), path })
-            }
+            Destination::File(path) => Ok(Target::File(BufWriter::new(NewFile::create(&path)?))),
         }
     }
 
@@ -339,12 +332,7 @@ impl Target {
     fn commit(self) -> io::Result<()> {
         match self {
             Target::Stream(mut stream) => stream.flush(),
-            Target::File { writer, path } => {
-                let file = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-                file.as_file().sync_all()?;
-                file.persist(path).map_err(|error| error.error)?;
-                Ok(())
-            }
+            Target::File(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?.commit(),
         }
     }
 }
@@ -353,14 +341,14 @@ impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Target::Stream(stream) => stream.write(bytes),
-            Target::File { writer, .. } => writer.write(bytes),
+            Target::File(writer) => writer.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Target::Stream(stream) => stream.flush(),
-            Target::File { writer, .. } => writer.flush(),
+            Target::File(writer) => writer.flush(),
         }
     }
 }

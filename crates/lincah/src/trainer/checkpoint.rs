@@ -20,6 +20,8 @@ pub(crate) fn remove_checkpoint(folder: &Path) -> Result<(), Error> {
 
 pub(super) const CHECKPOINT_FILE: &str = "checkpoint.safetensors";
 const STATE_KEY: &str = "state";
+/// Earlier versions, which summed the gradients of independent labels in another order, wrote none.
+const FORMAT: u32 = 3;
 /// Bytes; adapter, moments, best epoch and members are some ten times the adapter.
 const LARGEST: u64 = 1 << 35;
 
@@ -47,6 +49,8 @@ pub(super) struct Checkpoint {
 /// The part of a checkpoint that is no array. The validation loss is kept as bits: a decimal might not come back the same.
 #[derive(Serialize, Deserialize)]
 struct State {
+    #[serde(default)]
+    format: u32,
     run: String,
     step: usize,
     optimizer_steps: u32,
@@ -78,6 +82,7 @@ impl Checkpoint {
             arrays.insert(format!("second/{key}"), (vec![moments.second.len()], bytes(&moments.second)));
         }
         let state = State {
+            format: FORMAT,
             run: self.run.clone(),
             step: self.step,
             optimizer_steps: self.optimizer.steps,
@@ -109,6 +114,9 @@ impl Checkpoint {
         let state: State = state
             .and_then(|state| serde_json::from_str(state).ok())
             .ok_or_else(|| damaged(String::from("it holds no training state")))?;
+        if state.format != FORMAT {
+            return Err(Error::EarlierCheckpoint { path: folder.to_path_buf() });
+        }
         let mut adapters: BTreeMap<String, BTreeMap<String, AdapterTensor>> = BTreeMap::new();
         let is_adapter = |group: &str| matches!(group, "adapter" | "best") || group.starts_with("member ");
         let mut moments: BTreeMap<String, Moments> = BTreeMap::new();
