@@ -84,3 +84,23 @@ fn frozen_states_live_as_long_as_they_are_held() {
     drop(training);
     assert!(weak.upgrade().is_none());
 }
+
+/// Only what is to be trained has its rank bounded by the model's width.
+#[test]
+fn the_mean_of_many_members_scores_though_its_rank_is_above_the_width() {
+    let golden = Golden::read("llama");
+    let base = golden.model(Cpu);
+    let member = golden.adapter();
+    let members = base.config().hidden_size() / member.config.rank + 1;
+    let mean = Adapter::average(&vec![member.clone(); members]);
+    assert!(mean.config.rank > base.config().hidden_size());
+    let bits = |adapter: &Adapter| scores(&base, &golden, Some(adapter)).concat();
+    for (of_mean, of_member) in bits(&mean).into_iter().zip(bits(&member)) {
+        let (of_mean, of_member) = (f32::from_bits(of_mean), f32::from_bits(of_member));
+        assert!(
+            (of_mean - of_member).abs() < 1e-3,
+            "the mean of one and the same adapter is that adapter: {of_mean} {of_member}"
+        );
+    }
+    assert!(base.begin_training(&mean.config, 1).is_err());
+}
