@@ -35,7 +35,7 @@ pub(crate) fn command() -> String {
     COMMAND.get().cloned().unwrap_or_default()
 }
 
-fn quoted(argument: &str) -> String {
+pub(crate) fn quoted(argument: &str) -> String {
     let plain = |character: char| character.is_alphanumeric() || "-_./,=:@%+".contains(character);
     if !argument.is_empty() && argument.chars().all(plain) {
         argument.to_string()

@@ -146,7 +146,7 @@ fn a_folder_and_labels_do_not_go_together() {
     // What clap itself refuses.
     let ran = bench.run("predict --model model --labels A,B data.csv");
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("--text <COLUMN>"), "{ran:?}");
+    assert!(ran.stderr.contains("give --text COLUMN"), "{ran:?}");
 }
 
 #[test]

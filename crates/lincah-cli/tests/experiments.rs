@@ -159,7 +159,7 @@ fn validation_rows_are_scored_without_the_holdout() {
     }
     let refused = |rest: &str| bench.run(&format!("sweep {DATA} --model model --out none {rest}")).refused();
     assert!(refused("").contains("no rows to score"));
-    assert!(refused("--holdout 8 --patience 2").contains("--patience does not go with sweep"));
+    assert!(refused("--holdout 8 --patience 2").contains("--patience is given, but must be left out"));
     assert!(refused("--holdout 8 --epochs 0,1").contains("--epochs is 0"));
     assert!(refused("--holdout 8 --train-size 8,99").contains("99"));
     assert!(!bench.path("none").exists());
@@ -195,10 +195,13 @@ fn compare_finds_the_better_classifier_and_names_rows_only() {
     assert_eq!(json["flips"].as_array().unwrap().len() as i64, alone("only_second_right") + alone("only_first_right"));
     assert!(json["verdict"].as_str().unwrap().starts_with("the second is better, by decisions"), "{}", json["verdict"]);
     let printed = compare("");
-    assert!(printed.contains("decisions flip:") && !printed.contains("aaaa") && !printed.contains("zzzz"), "{printed}");
+    assert!(
+        printed.contains("rows get another decision:") && !printed.contains("aaaa") && !printed.contains("zzzz"),
+        "{printed}"
+    );
     assert!(compare("--show-texts").contains("aaaa"), "{printed}");
     let same = bench.run("compare good good data.csv --text comment --label label").ok();
-    assert!(same.contains("0 decisions flip\n") && same.contains("Verdict: no real difference"), "{same}");
+    assert!(same.contains("0 rows get another decision\n") && same.contains("Verdict: no real difference"), "{same}");
     bench
         .run(&format!(
             "{} --model model --epochs 1 --out other",
@@ -233,7 +236,10 @@ fn a_folder_of_something_else_is_left_alone() {
     bench.write("full/notes.txt", "mine");
     for verb in ["sweep", "cross-validate"] {
         let message = bench.run(&format!("{verb} {DATA} {QUICK} --epochs 1 --out full")).refused();
-        assert_eq!(message, "error: full is not empty and has no results.jsonl to go on from; choose another output folder (--out)");
+        assert_eq!(
+            message,
+            "error: full is not empty and has no results.jsonl to go on from; choose another output folder (--out)"
+        );
     }
     assert_eq!(bench.list("full"), ["notes.txt"]);
     bench.run(&sweep("out", "--epochs 1")).ok();

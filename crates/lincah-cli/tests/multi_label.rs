@@ -90,7 +90,8 @@ fn train_evaluate_and_predict_work_together() {
         let scores = prediction["scores"].as_object().unwrap();
         assert_eq!(scores.keys().collect::<Vec<_>>(), ["aa", "zz", "mm"]);
         let named: Vec<&str> = scores.iter().filter(|(_, p)| p.as_f64().unwrap() >= 0.5).map(|(name, _)| name.as_str()).collect();
-        assert_eq!(prediction["labels"], named.join(";"));
+        assert_eq!(prediction["labels"], serde_json::json!(named));
+        assert_eq!(prediction["decision"], prediction["labels"]);
     }
     // A text's scores do not depend on what else is scored.
     let one = json(&bench.run("predict out --input aaaa").ok());
@@ -99,7 +100,7 @@ fn train_evaluate_and_predict_work_together() {
     assert_eq!(two.lines().nth(1).map(json), Some(one));
     bench.run("predict out multi.csv --text comment --format csv --out scored.csv").ok();
     let csv = std::fs::read_to_string(bench.path("scored.csv")).unwrap();
-    assert_eq!(csv.lines().next(), Some("labels,scores_aa,scores_zz,scores_mm"));
+    assert_eq!(csv.lines().next(), Some("labels,scores_aa,scores_zz,scores_mm,decision,review,truncated_characters,reason"));
 }
 
 #[test]
@@ -207,7 +208,7 @@ fn bad_input_is_named_and_leaves_nothing_behind() {
     }
     for (arguments, expected) in [
         ("multi.csv --multi-label aa,zz --label tone", "cannot be used with"),
-        ("multi.csv", "--label <COLUMN>"),
+        ("multi.csv", "give --label COLUMN, or --multi-label"),
         ("multi.csv --multi-label aa,zz --label-description aa", "LABEL=TEXT"),
     ] {
         let ran = bench.run(&format!("train {arguments} --text comment --model model --out out"));
@@ -236,10 +237,10 @@ fn compare_finds_the_better_of_two() {
     let labels: Vec<&str> = report["per_label"].as_array().unwrap().iter().map(|of| of["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["aa", "zz", "mm"]);
     let printed = compare("");
-    assert!(printed.contains(" rows get other labels:") && printed.contains("Verdict: the second is better"), "{printed}");
+    assert!(printed.contains(" rows get another decision:") && printed.contains("Verdict: the second is better"), "{printed}");
     assert!(!printed.contains("aaaa") && compare("--show-texts").contains("aaaa"), "{printed}");
     let same = bench.run("compare good good multi.csv --text comment --holdout 12").ok();
-    assert!(same.contains("\n0 rows get other labels\n") && same.contains("Verdict: no real difference"), "{same}");
+    assert!(same.contains("\n0 rows get another decision\n") && same.contains("Verdict: no real difference"), "{same}");
     bench.run("train multi.csv --text comment --multi-label aa,mm --model model --epochs 1 --out other").ok();
     let message = bench.run("compare good other multi.csv --text comment").refused();
     assert!(message.contains("they must be the same, in the same order"), "{message}");
@@ -254,16 +255,18 @@ fn the_two_kinds_of_classifiers_are_told_apart() {
     let message = refused("compare several one multi.csv --text comment");
     assert!(message.contains("both exclusive or both independent"), "{message}");
     assert!(refused("compare one one data.csv --text comment").contains("give --label COLUMN"));
-    assert!(refused("compare one one multi.csv --text comment --multi-label aa,zz").contains("gives a text one of its labels"));
+    assert!(
+        refused("compare one one multi.csv --text comment --multi-label aa,zz").contains("gives each text one of its labels")
+    );
     assert!(refused("evaluate one data.csv --text comment").contains("give --label COLUMN"));
     let asked = "evaluate multi.csv --text comment --labels aa,zz --model model";
     assert!(refused(asked).contains("give --label COLUMN"));
-    assert!(refused(&format!("{asked} --multi-label aa,zz")).contains("gives a text one of its labels"));
+    assert!(refused(&format!("{asked} --multi-label aa,zz")).contains("gives each text one of its labels"));
     let message = refused("report several multi.csv --text comment --label tags --out page.html");
     assert!(message.contains("--label-separator"), "{message}");
     assert!(refused("predict several --labels aa,zz multi.csv --text comment").contains("no classifier folder goes with it"));
     bench.run("generate aaaa --model several --max-new-tokens 3").ok();
-    assert!(refused("evaluate one multi.csv --text comment --multi-label aa,zz").contains("gives a text one of its labels"));
+    assert!(refused("evaluate one multi.csv --text comment --multi-label aa,zz").contains("gives each text one of its labels"));
     assert!(refused("evaluate several data.csv --text comment").contains("no column `aa`"));
     assert!(refused("evaluate several data.csv --text comment --label label").contains("--label-separator"));
     assert!(refused("evaluate several multi.csv --text comment --multi-label aa,zz").contains("names 2 columns"));

@@ -74,7 +74,8 @@ fn a_closed_standard_output_ends_quietly_and_a_full_one_is_an_error() {
         format!("cross-validate {rows} --labels A,B --model model --folds 2 --epochs 1 --members 1 --out {{}}"),
         format!("{TRAIN} --epochs 1 --holdout 8 --out {{}}"),
     ] {
-        let command = |out: &str| bench.command(&verb.replace("{}", out));
+        let place = |out: &str| format!("{out}-{}", verb.split_whitespace().next().unwrap());
+        let command = |out: &str| bench.command(&verb.replace("{}", &place(out)));
         let ended = Ran::of(command("closed").stdout(closed()).output().unwrap());
         assert_eq!(ended.code, Some(0), "{verb}: {ended:?}");
         assert!(!ended.stderr.contains("panicked") && !ended.stderr.contains("error: "), "{verb}: {ended:?}");
@@ -176,7 +177,10 @@ fn control_characters_are_shown_not_sent() {
 #[test]
 fn an_infinite_training_saves_nothing() {
     let bench = Bench::new();
-    let train = format!("{} --learning-rate 1e20 --warmup 0 --epochs 1 --batch-size 12 --out out", TRAIN.replace(" --learning-rate 0.02", ""));
+    let train = format!(
+        "{} --learning-rate 1e20 --warmup 0 --epochs 1 --batch-size 12 --out out",
+        TRAIN.replace(" --learning-rate 0.02", "")
+    );
     let message = bench.run(&train).refused();
     assert!(message.contains("no longer a number"), "{message}");
     assert!(!bench.path("out/classifier.json").exists());

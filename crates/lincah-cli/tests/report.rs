@@ -109,7 +109,7 @@ fn a_cross_validation_and_a_sweep_need_no_data() {
 
     bench.run(&format!("sweep {DATA} {QUICK} --epochs 1,2 --train-size 8,16 --seed 1,2 --out grid")).ok();
     let ran = bench.run("report grid --out page.html --plots plots --codelab-points");
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), "written: page.html\n"), "{ran:?}");
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), "written: page.html; open it in a browser\n"), "{ran:?}");
     let page = read(&bench, "page.html");
     for part in ["Sweep. 8 runs of 4 settings", "16 training rows", "800 training rows, codelab", "<th scope=\"col\">epochs</th>"]
     {
@@ -128,7 +128,7 @@ fn what_cannot_be_reported_is_one_clear_line() {
         "error: model is nothing to report on: it has neither classifier.json (train), predictions.jsonl (cross-validate) nor results.jsonl (sweep)"
     );
     bench.run(&format!("train {DATA} {QUICK} --epochs 1 --out out")).ok();
-    assert!(refused("out").contains("give DATA, --text and --label"));
+    assert!(refused("out").contains("give DATA, --text"));
     assert!(refused(&format!("out {DATA} --codelab-points")).contains("--codelab-points are for a sweep's report"));
     bench.run(&format!("sweep {DATA} {QUICK} --epochs 1 --out grid")).ok();
     assert!(refused(&format!("grid {DATA}")).contains("a sweep's report needs no data"));

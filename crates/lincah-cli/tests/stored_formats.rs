@@ -41,11 +41,19 @@ fn scores(text: &str) -> Vec<Value> {
     lines(text).iter().map(|line| line["scores"].clone()).collect()
 }
 
-/// The model of the fixtures, into the folder `MODEL`, for `fixtures/write.sh`.
+/// Also writes the model into the folder `MODEL`, for `fixtures/write.sh`.
 #[test]
-#[ignore = "writes a folder"]
-fn write_the_model() {
-    support::write_tiny_model(Path::new(&std::env::var_os("MODEL").unwrap()));
+fn the_tiny_model_is_that_of_the_fixtures() {
+    let bench = Bench::new();
+    if let Some(folder) = std::env::var_os("MODEL") {
+        support::write_tiny_model(Path::new(&folder));
+    }
+    let record: Value = serde_json::from_slice(&std::fs::read(fixture("exclusive").join("classifier.json")).unwrap()).unwrap();
+    let weights = lincah::BaseModel::open(bench.path("model").to_str().unwrap(), lincah::Device::Cpu)
+        .unwrap()
+        .weights_fingerprint()
+        .to_owned();
+    assert_eq!(record["base_model"]["weights_sha256"], weights);
 }
 
 #[test]

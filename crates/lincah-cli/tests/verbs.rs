@@ -45,7 +45,7 @@ fn int8_scores_nearly_as_f32_says_so_and_does_not_train() {
     let bench = Bench::new();
     bench.run(&format!("{TRAIN} --epochs 8 --out out")).ok();
     let evaluated = bench.run("evaluate out data.csv --text comment --label label --precision int8").ok();
-    assert!(evaluated.contains("int8 beside f32: F1 ") && evaluated.contains(" of 40 labels differ"), "{evaluated}");
+    assert!(evaluated.contains("int8 beside f32: F1 ") && evaluated.contains(" of 40 decisions differ"), "{evaluated}");
     let probability = |options: &str| {
         let line = bench.run(&format!("predict out --input aaaa {options}")).ok();
         serde_json::from_str::<Value>(&line).unwrap()["scores"]["A"].as_f64().unwrap()
@@ -84,7 +84,10 @@ fn predict_reads_standard_input_and_one_text_and_writes_csv() {
     assert_eq!(lines, [one.clone(), one]);
     bench.run("predict out data.csv --text comment --format csv --out scored.csv").ok();
     let csv = std::fs::read_to_string(bench.path("scored.csv")).unwrap();
-    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("label,scores_A,scores_B"), 41));
+    assert_eq!(
+        (csv.lines().next(), csv.lines().count()),
+        (Some("label,scores_A,scores_B,decision,review,truncated_characters,reason"), 41)
+    );
     bench.run("predict out data.csv --text comment --keep all --format parquet --out scored.parquet").ok();
     assert_eq!(&std::fs::read(bench.path("scored.parquet")).unwrap()[..4], b"PAR1");
 }
@@ -135,7 +138,7 @@ fn a_killed_training_resumes_to_the_same_bits() {
     bench.run(&format!("{train} --out stopped --resume")).ok();
     assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
     let other = bench.run(&format!("{train} --out stopped --resume")).refused();
-    assert_eq!(other, "error: stopped has no checkpoint to resume from; start without --resume");
+    assert!(other.contains("stopped") && other.contains("finished"), "{other}");
 }
 
 fn adapter_config(bench: &Bench, folder: &str) -> Value {
@@ -153,7 +156,7 @@ fn members_stopped_on_the_way_resume_to_the_same_mean() {
     bench.run(&format!("{train} --out stopped --resume")).ok();
     assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
     let message = bench.run(&format!("{train} --validation 0.2 --out other")).refused();
-    assert_eq!(message, "error: --members is 9, but must be at least 1, and 1 with --validation or --lora-layout per-head");
+    assert_eq!(message, "error: --members is 9, but must be at least 1, and 1 with validation or the layout per-head");
 }
 
 #[test]
@@ -269,7 +272,7 @@ fn generate_goes_on_from_a_text() {
     // A random model over bytes mostly says what is no text.
     let says_text = |prompt: &String| {
         let text = generate(&format!("model {prompt} --max-new-tokens 30")).ok();
-        text.len() > 20 && text.as_bytes()[0].is_ascii_graphic()
+        text.len() > 20 && text.as_bytes()[0].is_ascii_alphanumeric()
     };
     let prompt = ('!'..='~').map(|letter| letter.to_string().repeat(4)).find(says_text).unwrap();
     let ran = generate(&format!("model {prompt} --max-new-tokens 30"));
@@ -313,6 +316,9 @@ fn help_says_what_it_said() {
         "sweep",
         "compare",
         "report",
+        "prompt",
+        "completions",
+        "man",
     ] {
         let help = bench.run(&format!("{verb} --help")).ok();
         let name = if verb.is_empty() { "lincah" } else { verb };

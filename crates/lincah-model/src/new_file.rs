@@ -166,7 +166,11 @@ fn in_folder<T>(
         remove_stale(&folder, &registry.live);
     }
     let prefix = format!("{PREFIX}{}-", std::process::id());
-    let made = make(Builder::new().prefix(&prefix).suffix(SUFFIX), &folder)?;
+    // The error's own text names the temporary, which nobody knows.
+    let made = make(Builder::new().prefix(&prefix).suffix(SUFFIX), &folder).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::new(ErrorKind::NotFound, "its folder does not exist"),
+        kind => Error::from(kind),
+    })?;
     let registered = Registered(path(&made).to_path_buf());
     registry.live.insert(registered.0.clone());
     Ok((made, registered))

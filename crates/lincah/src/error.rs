@@ -104,8 +104,14 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A file where a folder should be.
+    #[error("{path} is a file; choose a new or empty folder")]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// A training that is finished already.
-    #[error("the training in {path} is finished already, so there is nothing to resume")]
+    #[error("{path} holds a finished classifier already")]
     AlreadyFinished {
         /// The folder.
         path: PathBuf,
@@ -164,7 +170,9 @@ pub enum Error {
         found: String,
     },
     /// Labels that do not go together: two classifiers', or a classifier's and those of the data.
-    #[error("the labels {first} and {second} do not go together: they must be the same, in the same order, and both exclusive or both independent")]
+    #[error(
+        "the labels {first} and {second} do not go together: they must be the same, in the same order, and both exclusive or both independent"
+    )]
     OtherLabels {
         /// The classifier's, or the first one's.
         first: Names,

@@ -159,7 +159,7 @@ impl<'a> PredictionWriter<'a> {
         columns.push(OutputColumn::new("review", ValueKind::Boolean));
         columns.push(OutputColumn::new("truncated_characters", ValueKind::Integer));
         if with_reason {
-            columns.push(OutputColumn::new("reason", ValueKind::Text));
+            columns.push(OutputColumn { optional: true, ..OutputColumn::new("reason", ValueKind::Text) });
         }
         let own: Vec<String> = columns.iter().filter(|column| column.group.is_none()).map(|column| column.name.clone()).collect();
         let taken = |name: &String| own.contains(name) || name == "scores" || name.starts_with("scores_");

@@ -23,8 +23,8 @@ use crate::prompt::{Prompt, PromptEncoder};
 use crate::recipe::Recipe;
 use crate::scoring::Scoring;
 use job::TrainingJob;
-use lincah_model::TokenBatch;
-use plan::Plan;
+use lincah_model::{Device, TokenBatch};
+use plan::{MOST_TOKENS_ON_GPU, Plan};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -93,6 +93,7 @@ impl Trainer {
     pub fn new(base: &BaseModel, prompt: Prompt, recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
         recipe.check_task(prompt.task())?;
+        recipe.lora.check(base.language_model().config())?;
         let scoring = Scoring::resolve(base, prompt, recipe.max_tokens)?;
         let checkpoint_interval = Duration::from_secs(20);
         Ok(Self { base: base.clone(), scoring, recipe, folder: None, resume: false, checkpoint_interval, text_columns: None })
@@ -199,9 +200,12 @@ impl Trainer {
             recipe: &self.recipe,
             data: data_record,
         });
+        let plan = Plan::new(&self.recipe, questions.all, self.scoring.prompt.questions());
+        // A row of one question keeps its micro-batches, and so its bits.
+        let fills_gpu = self.base.device() != Device::Cpu && self.scoring.prompt.questions() > 1;
         let job = TrainingJob {
             trainer: self,
-            plan: Plan::new(&self.recipe, questions.all, self.scoring.prompt.questions()),
+            plan: if fills_gpu { plan.with_most_tokens(MOST_TOKENS_ON_GPU) } else { plan },
             record: &record,
             validation: sides.validation,
             shared_prefix,

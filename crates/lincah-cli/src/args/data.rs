@@ -1,5 +1,6 @@
 //! Options that name data: file, columns, labels, holdout.
 
+use crate::machine::quoted;
 use anyhow::bail;
 use clap::Args;
 use lincah::data::dataset::PositiveAt;
@@ -7,7 +8,7 @@ use lincah::data::label_map::{LabelMap, LabelRename};
 use lincah::data::records::ReadOptions;
 use lincah::data::split::{Sides, sides};
 use lincah::data::text_columns::TextColumns;
-use lincah::{ClassifierRecord, Dataset, DatasetOptions, Error, LabelColumns};
+use lincah::{ClassifierRecord, Dataset, DatasetOptions, Error, LabelColumns, LabelSet};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -91,6 +92,30 @@ impl DataArguments {
         Ok(data)
     }
 
+    /// Reads rows for a model that is asked about `labels`.
+    pub(crate) fn read_as(&self, labels: &LabelSet) -> anyhow::Result<Dataset> {
+        let options = self.options(&[], None)?;
+        let options = DatasetOptions { labels: options.labels.for_labels(labels)?, ..options };
+        let data = Dataset::read(self.path(), &self.read_options(), &options)?;
+        crate::print::skipped(&data);
+        Ok(Dataset { labels: labels.clone(), ..data })
+    }
+
+    /// The options that name the same rows of the same file again.
+    pub(crate) fn again(&self) -> String {
+        let mut again = vec![quoted(&self.path().display().to_string()), String::from("--text"), quoted(&self.text.join(","))];
+        let mut option = |name: &str, value: Option<String>| {
+            if let Some(value) = value {
+                again.extend([name.to_owned(), quoted(&value)]);
+            }
+        };
+        option("--label", self.label.clone());
+        option("--multi-label", (!self.multi_label.is_empty()).then(|| self.multi_label.join(",")));
+        option("--label-separator", self.label_separator.map(String::from));
+        option("--delimiter", self.delimiter.map(String::from));
+        again.join(" ")
+    }
+
     /// Reads rows for a trained classifier.
     pub(crate) fn read_for(&self, record: &ClassifierRecord) -> anyhow::Result<Dataset> {
         use lincah::Task;
@@ -142,6 +167,11 @@ pub(crate) struct DataSides {
 }
 
 impl HoldoutArguments {
+    /// The options that hold the same rows out again; nothing where none are.
+    pub(crate) fn again(&self) -> String {
+        self.holdout.map_or(String::new(), |rows| format!(" --holdout {rows} --split-seed {}", self.split_seed))
+    }
+
     /// Rows to train on, the first `train_size` of them, and those held out.
     pub(crate) fn divide(&self, data: &Dataset, train_size: Option<usize>) -> Result<DataSides, Error> {
         let Sides { train, test } = sides(data.len(), self.holdout, self.split_seed, train_size)?;

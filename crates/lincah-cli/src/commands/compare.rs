@@ -1,10 +1,11 @@
 //! `lincah compare`.
 
+use super::evaluate::warn_of_training_rows;
 use crate::args::Compare;
-use crate::print::{json_line, note, print_comparison, print_device, result_line};
+use crate::print::{json_line, print_comparison, print_device, result_line};
 use lincah::comparison::{Comparison, Scored};
 use lincah::data::Names;
-use lincah::{AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Prediction, TrainingRows};
+use lincah::{AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Prediction};
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,9 +17,7 @@ pub(crate) fn run(arguments: &Compare, compute: ComputeOptions) -> anyhow::Resul
     }
     let (data, others) = arguments.holdout.to_score(arguments.data.read_for(&first)?)?;
     for (record, folder) in [(&first, &arguments.first), (&second, &arguments.second)] {
-        if record.training_rows(&data, others.as_ref()) == TrainingRows::Scored {
-            note!("warning: {} was trained on these very rows: its figures say nothing about other rows", folder.display());
-        }
+        warn_of_training_rows(&folder.display().to_string(), record, &data, others.as_ref());
     }
     // One base model for both where they have the same.
     let base = BaseModel::open(&first.base_model.name, compute)?;

@@ -15,10 +15,8 @@ pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Resu
         None => zero_shot_rows(arguments)?,
     };
     let (data, others) = arguments.holdout.to_score(data)?;
-    if let Some(record) = &record
-        && record.training_rows(&data, others.as_ref()) == TrainingRows::Scored
-    {
-        note!("warning: these are the very rows that the classifier was trained on: the figures say nothing about other rows");
+    if let Some(record) = &record {
+        warn_of_training_rows("the classifier", record, &data, others.as_ref());
     }
     let classifier = arguments.who.load(folder, compute)?;
     let scored = classifier.evaluate(&data)?;
@@ -39,6 +37,23 @@ pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Resu
     Ok(())
 }
 
+/// Says where scored rows are, or may be, rows that were trained on.
+pub(super) fn warn_of_training_rows(name: &str, record: &ClassifierRecord, data: &Dataset, others: Option<&Dataset>) {
+    let trained_on = record.data.rows + record.data.validation_rows;
+    match record.training_rows(data, others) {
+        TrainingRows::Scored => {
+            note!("warning: {name} was trained on these very rows: its figures say nothing about other rows");
+        }
+        TrainingRows::NotAmongOthers => {
+            note!("warning: the rows that are not held out are not those that {name} was trained on: some of these may be");
+        }
+        TrainingRows::Unknown if data.len() >= trained_on => {
+            note!("note: {name} was trained on {trained_on} rows; if they are among these, its figures say little (--holdout)");
+        }
+        TrainingRows::Others(_) | TrainingRows::Unknown => {}
+    }
+}
+
 fn tell_truncated(classifier: &AgileClassifier, texts: usize) {
     if texts > 0 {
         note!("note: {texts} texts were truncated to {} tokens; --long-texts scores them to their end", classifier.max_tokens());
@@ -48,11 +63,13 @@ fn tell_truncated(classifier: &AgileClassifier, texts: usize) {
 /// The rows for a model that is asked as it is, about the labels of `--labels`.
 fn zero_shot_rows(arguments: &Evaluate) -> anyhow::Result<Dataset> {
     let (who, data) = (&arguments.who, &arguments.data);
-    let labels = if data.multi_label.is_empty() { who.labels.as_slice() } else { &[] };
-    let data = data.read(labels, None)?;
-    match (data.task, who.independent) {
-        (Task::MultiLabel, false) => bail!("labels that may hold together are asked about with --independent"),
-        (Task::SingleLabel, true) => bail!("--independent goes with --multi-label or --label-separator"),
-        _ => Ok(Dataset { labels: lincah::LabelSet::new(who.labels.clone()).map_err(lincah::Error::from)?, ..data }),
+    let options = data.options(&[], None)?;
+    match (options.labels.task(), who.independent, &data.label) {
+        (Task::MultiLabel, false, None) if data.multi_label.is_empty() => {
+            bail!("no labels of the rows are named: give --label COLUMN")
+        }
+        (Task::MultiLabel, false, _) => bail!("labels that may hold together are asked about with --independent"),
+        (Task::SingleLabel, true, _) => bail!("--independent goes with --multi-label or --label-separator"),
+        _ => data.read_as(&lincah::LabelSet::new(who.labels.clone()).map_err(lincah::Error::from)?),
     }
 }

@@ -23,12 +23,14 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
     let (prompt, label_tokens) = LabelTokens::resolve(prompt, &tokenizer).map_err(Error::from)?;
     let encoder = PromptEncoder::new(&tokenizer, &prompt, max_tokens).map_err(Error::from)?;
     let encoded = encoder.encode(&arguments.input).map_err(Error::from)?;
+    let kept = arguments.input.chars().count() - encoded.truncated_characters;
+    let text: String = arguments.input.chars().take(kept).collect();
     let pieces =
         |ids: &[u32]| -> Vec<String> { ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_owned()).collect() };
     if arguments.json {
         let questions = encoded.prompts.iter().enumerate();
-        let questions = questions
-            .map(|(index, ids)| json!({"prompt": prompt.render(&arguments.input, index), "tokens": ids, "pieces": pieces(ids)}));
+        let questions =
+            questions.map(|(index, ids)| json!({"prompt": prompt.render(&text, index), "tokens": ids, "pieces": pieces(ids)}));
         let answers =
             prompt.answer_names().into_iter().zip(label_tokens.ids()).map(|(name, id)| json!({"answer": name, "token": id}));
         return json_line(&json!({
@@ -37,7 +39,7 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
         }));
     }
     for (index, ids) in encoded.prompts.iter().enumerate() {
-        result_line!("{}", prompt.render(&arguments.input, index));
+        result_line!("{}", prompt.render(&text, index));
         result_line!();
         let shown = ids.iter().zip(pieces(ids)).map(|(id, piece)| format!("{id}:{piece:?}"));
         result_line!("{} tokens: {}", ids.len(), shown.collect::<Vec<_>>().join(" "));

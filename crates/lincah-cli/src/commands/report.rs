@@ -30,7 +30,11 @@ pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Res
     if arguments.codelab_points && kind != FolderKind::Sweep {
         bail!("--codelab-points are for a sweep's report");
     }
-    outputs::check(&arguments.out, &arguments.data.file.as_deref().into_iter().collect::<Vec<_>>())?;
+    let inputs: Vec<&Path> = arguments.data.file.as_deref().into_iter().collect();
+    outputs::check(&arguments.out, &inputs)?;
+    if let Some(folder) = &arguments.plots {
+        outputs::check(&folder.join("plots"), &inputs)?;
+    }
     let report = match kind {
         FolderKind::Classifier => classifier(arguments, compute)?,
         FolderKind::CrossValidation => cross_validation(arguments)?,

@@ -47,10 +47,11 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
     }
     let out = out.display();
     note!("saved in {out}");
-    let data = training.data.path().display();
     let mut next = vec![format!("lincah predict {out} --input \"any text\"")];
-    if let Some(rows) = training.holdout.holdout {
-        next.push(format!("lincah report {out} {data} --holdout {rows} … --out report.html  (with the same columns)"));
+    if training.holdout.holdout.is_some() {
+        let rows = training.data.again() + &training.holdout.again();
+        next.push(format!("lincah evaluate {out} {rows}"));
+        next.push(format!("lincah report {out} {rows} --out report.html"));
     }
     next_steps(&next);
     Ok(())

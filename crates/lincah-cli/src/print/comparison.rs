@@ -35,7 +35,7 @@ pub(crate) fn print_comparison(comparison: &Comparison, data: &Dataset, show_tex
     );
     print_labels(comparison);
     result_line!();
-    result_line!("{} decisions flip{}", comparison.flips.len(), if comparison.flips.is_empty() { "" } else { ":" });
+    result_line!("{} rows get another decision{}", comparison.flips.len(), if comparison.flips.is_empty() { "" } else { ":" });
     let set = |labels: &[String]| if labels.is_empty() { String::from("none") } else { labels.join(";") };
     for flip in &comparison.flips {
         let text = match data.rows.iter().position(|&row| row == flip.row) {

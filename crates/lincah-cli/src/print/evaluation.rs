@@ -56,8 +56,7 @@ fn print_labels(evaluation: &Evaluation) {
         [of.label.clone(), of.rows.to_string(), f1, precision, recall, roc_auc, pr_auc, always]
     };
     let rows: Vec<[String; 8]> = std::iter::once(COLUMNS.map(String::from)).chain(evaluation.per_label.iter().map(row)).collect();
-    let widths: [usize; 8] =
-        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let widths: [usize; 8] = std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
     result_line!();
     for row in &rows {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));

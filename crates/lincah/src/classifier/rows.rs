@@ -1,10 +1,9 @@
 //! The rows that a trained classifier is scored on, and whether it was trained on them.
 
 use super::folder::ClassifierRecord;
-use crate::data::dataset::{Dataset, DatasetOptions, LabelColumns};
+use crate::data::DataError;
+use crate::data::dataset::{Dataset, DatasetOptions};
 use crate::data::records::ReadOptions;
-use crate::data::{DataError, Names};
-use crate::label::LabelSet;
 use std::path::Path;
 
 /// What is known of a classifier's training rows, given rows to score and the others of the same file.
@@ -40,7 +39,7 @@ impl ClassifierRecord {
     /// As [`Dataset::read`]; another number of columns than labels.
     pub fn read_rows(&self, path: &Path, read: &ReadOptions, options: &DatasetOptions) -> Result<Dataset, DataError> {
         let labels = self.prompt.labels();
-        let columns = columns_for(&options.labels, labels)?;
+        let columns = options.labels.for_labels(labels)?;
         let data = Dataset::read(
             path,
             read,
@@ -48,17 +47,4 @@ impl ClassifierRecord {
         )?;
         Ok(Dataset { labels: labels.clone(), ..data })
     }
-}
-
-fn columns_for(columns: &LabelColumns, labels: &LabelSet) -> Result<LabelColumns, DataError> {
-    let names = labels.names().to_vec();
-    Ok(match columns.clone() {
-        LabelColumns::One { column, .. } => LabelColumns::One { column, labels: names },
-        LabelColumns::List { column, separator, .. } => LabelColumns::List { column, separator, labels: names },
-        LabelColumns::Each(columns) if columns.is_empty() => LabelColumns::Each(names),
-        LabelColumns::Each(columns) if columns.len() != names.len() => {
-            return Err(DataError::ColumnCount { columns: Names(columns), labels: Names(names) });
-        }
-        columns @ LabelColumns::Each(_) => columns,
-    })
 }

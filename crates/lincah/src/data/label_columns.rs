@@ -24,6 +24,7 @@ use super::error::DataError;
 use super::label_map::LabelMap;
 use super::place::{Names, Place, excerpt};
 use super::records::Value;
+use crate::label::LabelSet;
 use crate::label::{LabelError, MAX_LABELS};
 use crate::prediction::DEFAULT_THRESHOLD;
 use crate::task::Task;
@@ -80,6 +81,26 @@ impl LabelColumns {
     /// Exclusive labels in one column; without `labels` they are the distinct values.
     pub fn one<L: Into<String>>(column: impl Into<String>, labels: impl IntoIterator<Item = L>) -> Self {
         Self::One { column: column.into(), labels: labels.into_iter().map(Into::into).collect() }
+    }
+
+    /// The same columns for given labels: with these names, and in their order. Columns for each of independent labels are named as the labels
+    /// if none are named here; columns of other names are taken in the labels' order.
+    ///
+    /// # Errors
+    /// [`DataError::ColumnCount`] for another number of columns than labels.
+    pub fn for_labels(&self, labels: &LabelSet) -> Result<Self, DataError> {
+        let names = labels.names().to_vec();
+        let is_named = |columns: &[String]| names.iter().all(|name| columns.contains(name));
+        Ok(match self.clone() {
+            Self::One { column, .. } => Self::One { column, labels: names },
+            Self::List { column, separator, .. } => Self::List { column, separator, labels: names },
+            Self::Each(columns) if columns.is_empty() => Self::Each(names),
+            Self::Each(columns) if columns.len() != names.len() => {
+                return Err(DataError::ColumnCount { columns: Names(columns), labels: Names(names) });
+            }
+            Self::Each(columns) if is_named(&columns) => Self::Each(names),
+            columns @ Self::Each(_) => columns,
+        })
     }
 
     /// Whether they are exclusive or independent.

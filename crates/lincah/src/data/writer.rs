@@ -45,17 +45,19 @@ pub struct OutputColumn {
     /// The type; any value may be missing. Parquet holds to the type (any value can become text, a whole number can become a number);
     /// JSON and CSV write values as they are, CSV a list with [`LIST_SEPARATOR`] between its texts.
     pub kind: ValueKind,
+    /// Left out of JSON where a row has no value.
+    pub optional: bool,
 }
 
 impl OutputColumn {
     /// A column of its own.
     pub fn new(name: &str, kind: ValueKind) -> Self {
-        Self { group: None, name: name.to_owned(), kind }
+        Self { group: None, name: name.to_owned(), kind, optional: false }
     }
 
     /// A column of a group.
     pub fn in_group(group: &str, name: &str, kind: ValueKind) -> Self {
-        Self { group: Some(group.to_owned()), name: name.to_owned(), kind }
+        Self { group: Some(group.to_owned()), name: name.to_owned(), kind, optional: false }
     }
 
     fn flat_name(&self) -> String {
@@ -236,6 +238,7 @@ fn write_line(sink: &mut Sink, columns: &[OutputColumn], values: Vec<Value>) -> 
     let mut object = Map::new();
     for (column, value) in columns.iter().zip(values) {
         let value = match value {
+            Value::Missing if column.optional => continue,
             Value::Missing => Json::Null,
             Value::Boolean(value) => value.into(),
             Value::Integer(value) => value.into(),

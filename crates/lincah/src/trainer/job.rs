@@ -52,10 +52,13 @@ pub(super) fn is_finished(folder: &Path) -> bool {
 /// Refuses a folder that a training cannot begin in, or go on in.
 pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
     let path = || folder.to_path_buf();
+    if folder.is_file() {
+        return Err(Error::NotAFolder { path: path() });
+    }
     match (resume, is_empty_or_absent(folder)?) {
+        (_, false) if is_finished(folder) => Err(Error::AlreadyFinished { path: path() }),
         (false, false) => Err(Error::FolderNotEmpty { path: path() }),
         (true, true) => Err(Error::NothingToResume { path: path() }),
-        (true, false) if is_finished(folder) => Err(Error::AlreadyFinished { path: path() }),
         (true, false) if !folder.join(LOG_FILE).exists() => Err(Error::NothingToResume { path: path() }),
         _ => Ok(()),
     }

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// Most tokens whose activations are held at once, unless a single text has more.
 const MOST_TOKENS_AT_ONCE: usize = 512;
+/// The same on a GPU for rows of several questions, whose many short tails would leave it idle.
+pub(super) const MOST_TOKENS_ON_GPU: usize = 4096;
 
 /// What should follow a prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub(crate) struct Plan {
     pub(super) member_steps: usize,
     pub(super) steps_per_epoch: usize,
     batch_size: usize,
+    /// Most tokens of a micro-batch.
+    most_tokens: usize,
     loss: Loss,
     /// What the loss is divided by for each text, where that is not its number of tokens.
     terms_of_a_text: Option<usize>,
@@ -92,6 +96,7 @@ impl Plan {
             shared: questions.chunks(questions_per_row).map(shared).collect(),
             questions,
             questions_per_row,
+            most_tokens: MOST_TOKENS_AT_ONCE,
             steps: recipe.steps(rows),
             member_steps: recipe.steps(rows) / recipe.members,
             steps_per_epoch: rows.div_ceil(recipe.batch_size),
@@ -101,6 +106,11 @@ impl Plan {
             shuffle: recipe.shuffle,
             seed: recipe.seed,
         }
+    }
+
+    /// The same with larger micro-batches.
+    pub(super) fn with_most_tokens(self, most_tokens: usize) -> Self {
+        Self { most_tokens, ..self }
     }
 
     /// Training rows.
@@ -168,7 +178,7 @@ impl Plan {
             let own = |&question: &usize| self.questions[question].prompt.len() - shared;
             let needed = shared + row.iter().map(own).sum::<usize>();
             match ranges.last_mut() {
-                Some(range) if rows < most && tokens + needed <= MOST_TOKENS_AT_ONCE => {
+                Some(range) if rows < most && tokens + needed <= self.most_tokens => {
                     range.end += row.len();
                     (tokens, rows) = (tokens + needed, rows + 1);
                 }
@@ -177,7 +187,7 @@ impl Plan {
                     tokens = shared;
                     for (index, question) in row.iter().enumerate() {
                         let place = begin + index;
-                        if ranges[ranges.len() - 1].len() > 0 && tokens + own(question) > MOST_TOKENS_AT_ONCE {
+                        if ranges[ranges.len() - 1].len() > 0 && tokens + own(question) > self.most_tokens {
                             ranges.push(place..place);
                             tokens = shared;
                         }
