@@ -261,7 +261,7 @@ fn the_two_kinds_of_classifiers_are_told_apart() {
     assert!(refused("evaluate one data.csv --text comment").contains("give --label COLUMN"));
     let asked = "evaluate multi.csv --text comment --labels aa,zz --model model";
     assert!(refused(asked).contains("give --label COLUMN"));
-    assert!(refused(&format!("{asked} --multi-label aa,zz")).contains("gives each text one of its labels"));
+    assert!(refused(&format!("{asked} --multi-label aa,zz")).contains("--independent"));
     let message = refused("report several multi.csv --text comment --label tags --out page.html");
     assert!(message.contains("--label-separator"), "{message}");
     assert!(refused("predict several --labels aa,zz multi.csv --text comment").contains("no classifier folder goes with it"));

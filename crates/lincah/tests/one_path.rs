@@ -200,7 +200,7 @@ fn data_that_teach_nothing_or_have_other_labels_are_refused_before_a_folder_is_m
     assert!(refused(&three, &[0, 1, 3], &three).starts_with("none of the 3 rows has the label `C`"));
     assert!(refused(&independent, &[0, 2], &independent).starts_with("none of the 2 rows has the label `rude`"));
     let all: Vec<usize> = (0..12).collect();
-    assert!(refused(&two, &all, &three).starts_with("the labels [\"A\", \"B\", \"C\"] and [\"A\", \"B\"] are not the same"));
+    assert!(refused(&two, &all, &three).starts_with("the labels `A`, `B`, `C` and `A`, `B` do not go together"));
     assert!(fit(&base, &two).evaluate(&independent).is_err());
 }
 

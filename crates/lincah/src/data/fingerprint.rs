@@ -50,5 +50,5 @@ fn of_rows<P: AsRef<[u8]>>(texts: &[String], rows: impl Iterator<Item = impl Int
         put(text.as_bytes());
         parts.into_iter().for_each(|part| put(part.as_ref()));
     }
-    hexadecimal(&hash.finalize())
+    hexadecimal(hash.finalize())
 }

@@ -226,7 +226,7 @@ mod tests {
         let config = checkpoint().adapter.config;
         let path = folder.path().join(CHECKPOINT_FILE);
         let state = |step: usize, members: usize, best: &str| {
-            format!(r#"{{"run":"0123","step":{step},"optimizer_steps":7,"best":{best},"members":{members}}}"#)
+            format!(r#"{{"format":{FORMAT},"run":"0123","step":{step},"optimizer_steps":7,"best":{best},"members":{members}}}"#)
         };
         let write = |state: String| {
             checkpoint().write(folder.path()).unwrap();

@@ -85,7 +85,9 @@ impl TrainingJob<'_> {
         let asked = log.tell(&start, on_event)?;
         if let (0, Some(folder)) = (progress.step, folder) {
             // A disk without room is found out now rather than after the work, and every kill finds something to go on from.
+            let begun = Instant::now();
             self.checkpoint(&run, training.as_ref(), &progress).write(folder)?;
+            progress.aside += begun.elapsed();
         }
         let mut tell = |event: &TrainEvent| log.tell(event, on_event);
         let stopped_early = self.steps((&run, asked), &mut training, &mut progress, &mut tell)?;

@@ -187,7 +187,7 @@ impl Plan {
                     tokens = shared;
                     for (index, question) in row.iter().enumerate() {
                         let place = begin + index;
-                        if ranges[ranges.len() - 1].len() > 0 && tokens + own(question) > self.most_tokens {
+                        if !ranges[ranges.len() - 1].is_empty() && tokens + own(question) > self.most_tokens {
                             ranges.push(place..place);
                             tokens = shared;
                         }

@@ -101,7 +101,7 @@ pub fn assert_keeps(found: &Value, name: &str, changed: &[&str]) {
     );
     for ((path, found), literal) in found.iter().zip(literals) {
         let of_path = |end: &&str| path.ends_with(end) || path.rsplit_once('/').is_some_and(|(above, _)| above.ends_with(end));
-        if found == literal || changed.iter().any(|end| of_path(end)) {
+        if found == literal || changed.iter().any(of_path) {
             continue;
         }
         let logarithm = path.ends_with("/log_loss") || path.ends_with("p_value");
