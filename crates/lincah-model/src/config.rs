@@ -12,7 +12,6 @@ mod rope;
 #[cfg(test)]
 mod tests;
 
-use crate::lora::Target;
 use std::path::Path;
 
 pub use error::ConfigError;
@@ -97,19 +96,6 @@ impl BackboneConfig {
     /// The tensor whose rows give the logits.
     pub(crate) fn head_name(&self) -> &'static str {
         if self.tied_head { "model.embed_tokens.weight" } else { "lm_head.weight" }
-    }
-
-    /// Outputs and inputs of a projection.
-    pub(crate) fn projection_shape(&self, target: Target) -> [usize; 2] {
-        let queries = self.head_count * self.head_dimension;
-        let keys = self.key_value_head_count * self.head_dimension;
-        match target {
-            Target::Query => [queries, self.hidden_size],
-            Target::Key | Target::Value => [keys, self.hidden_size],
-            Target::Output => [self.hidden_size, queries],
-            Target::Gate | Target::Up => [self.intermediate_size, self.hidden_size],
-            Target::Down => [self.hidden_size, self.intermediate_size],
-        }
     }
 
     /// Bytes of one token's keys and values in all layers.

@@ -197,6 +197,21 @@ impl LoraConfig {
     }
 }
 
+impl BackboneConfig {
+    /// Outputs and inputs of a projection.
+    pub(crate) fn projection_shape(&self, target: Target) -> [usize; 2] {
+        let queries = self.head_count * self.head_dimension;
+        let keys = self.key_value_head_count * self.head_dimension;
+        match target {
+            Target::Query => [queries, self.hidden_size],
+            Target::Key | Target::Value => [keys, self.hidden_size],
+            Target::Output => [self.hidden_size, queries],
+            Target::Gate | Target::Up => [self.intermediate_size, self.hidden_size],
+            Target::Down => [self.hidden_size, self.intermediate_size],
+        }
+    }
+}
+
 /// One array of an adapter, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterTensor {

@@ -102,7 +102,7 @@ impl AgileClassifier {
         let (Some(record), Some(adapter)) = (&self.record, self.scorer.adapter()) else {
             return Err(ModelError::NothingToTrain.into());
         };
-        folder::write(folder, record, &adapter)
+        folder::write(folder, record, &adapter, card::card(record))
     }
 
     /// Whether its labels are exclusive or independent.

@@ -7,6 +7,7 @@ mod chart;
 mod codelab;
 mod confusion;
 mod curves;
+mod label_column;
 mod labels;
 mod learning;
 mod page;
@@ -18,9 +19,10 @@ mod sweep;
 mod thresholds;
 
 pub use codelab::{CODELAB, PublishedPoint};
+pub use learning::Run;
 pub use scored::{Baseline, ScoredReport};
 pub use summary::EvaluationPair;
-pub use sweep::{Run, SweepReport};
+pub use sweep::SweepReport;
 
 /// A finished report.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `README.md`, `training.jsonl`.
 
-use super::card::card;
 use crate::base_model::BaseModel;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
@@ -240,15 +239,15 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Writes adapter, README and, last, `classifier.json`.
-pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter) -> Result<(), Error> {
+/// Writes adapter, README (the `card`) and, last, `classifier.json`.
+pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter, card: String) -> Result<(), Error> {
     let write = |name: &str, text: String| {
         let path = folder.join(name);
         write_atomically(&path, text.as_bytes()).map_err(Error::file("write", &path))
     };
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
     adapter.write(folder, &record.base_model.name)?;
-    write("README.md", card(record))?;
+    write("README.md", card)?;
     let record = ClassifierRecord {
         format_version: FORMAT_VERSION,
         adapter_sha256: Some(Adapter::read(folder)?.sha256()),

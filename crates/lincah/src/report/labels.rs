@@ -1,100 +1,23 @@
 //! The probabilities of each label: of two exclusive ones the last's, else every one's against the rest.
 
 use super::chart::Drawing;
-use super::curves::{self, BINS, Binary};
+use super::curves::BINS;
+use super::label_column::Column;
 use super::page::{figure, with_interval};
 use super::{decimals, short, thresholds};
 use crate::error::Error;
-use crate::evaluation::{Evaluation, Score, Truth};
-use crate::metrics::{CalibrationBin, Metric, brier, calibration_bins, expected_calibration_error};
-use crate::prediction::{DEFAULT_THRESHOLD, Prediction};
-use crate::task::Task;
+use crate::evaluation::{Evaluation, Score};
+use crate::metrics::{Metric, brier, calibration_bins, expected_calibration_error};
+use crate::prediction::DEFAULT_THRESHOLD;
 use maud::{Markup, html};
 
 /// Labels up to which each has plots; more are a table.
 const PLOTTED: usize = 12;
 
-/// One label of all rows.
-pub(super) struct Column<'a> {
-    pub(super) label: usize,
-    pub(super) name: &'a str,
-    rest: &'a str,
-    truth: Vec<bool>,
-    given: Vec<bool>,
-    scores: Vec<f64>,
-    threshold: Option<f64>,
-    baseline: Option<Vec<f64>>,
-    alone: bool,
-}
-
 /// The sections of the labels' probabilities and their plots.
 pub(super) struct LabelPlots {
     pub(super) section: Markup,
     pub(super) drawings: Vec<Drawing>,
-}
-
-/// The columns of the labels that have curves: the last of two exclusive ones, else all.
-pub(super) fn columns<'a>(
-    evaluation: &'a Evaluation,
-    truth: Truth,
-    predictions: &[Prediction],
-    baseline: Option<&[Prediction]>,
-) -> Vec<Column<'a>> {
-    let names = evaluation.labels.names();
-    let alone = evaluation.has_positive_class();
-    let probabilities = |predictions: &[Prediction], label: usize| -> Vec<f64> {
-        predictions.iter().map(|prediction| prediction.probabilities[label]).collect()
-    };
-    let threshold = |label: usize| {
-        let own = evaluation.rule.thresholds.get(label).copied().unwrap_or(DEFAULT_THRESHOLD);
-        (alone || evaluation.task == Task::MultiLabel).then_some(own)
-    };
-    let column = |label: usize| Column {
-        label,
-        name: &names[label],
-        rest: if alone { &names[0] } else { "the rest" },
-        truth: truth.of_label(label),
-        given: predictions.iter().map(|prediction| prediction.given()[label]).collect(),
-        scores: probabilities(predictions, label),
-        threshold: threshold(label),
-        baseline: baseline.map(|predictions| probabilities(predictions, label)),
-        alone,
-    };
-    (usize::from(alone)..names.len()).map(column).collect()
-}
-
-impl Column<'_> {
-    pub(super) fn binary(&self) -> Binary<'_> {
-        Binary {
-            truth: &self.truth,
-            given: &self.given,
-            scores: &self.scores,
-            threshold: self.threshold,
-            baseline: self.baseline.as_deref(),
-            names: (self.rest, self.name),
-            place: (!self.alone).then_some(self.label + 1),
-        }
-    }
-
-    /// Whether there are rows with the label and rows without: all curves need both.
-    fn has_both(&self) -> bool {
-        self.truth.contains(&true) && self.truth.contains(&false)
-    }
-
-    fn drawings(&self) -> Result<[Drawing; 4], Error> {
-        let rows = self.binary();
-        let bins = self.bins()?;
-        Ok([curves::roc(rows)?, curves::precision_recall(rows)?, curves::histogram(rows)?, curves::calibration(rows, &bins)])
-    }
-
-    fn bins(&self) -> Result<Vec<CalibrationBin>, Error> {
-        Ok(calibration_bins(&self.truth, &self.scores, BINS)?)
-    }
-
-    /// Expected calibration error and Brier score.
-    pub(super) fn calibration(&self) -> Result<[f64; 2], Error> {
-        Ok([expected_calibration_error(&self.bins()?), brier(&self.truth, &self.scores)?])
-    }
 }
 
 /// Curves, scores, calibration and thresholds; none where no label has rows with it and without.

@@ -2,8 +2,8 @@
 
 use super::chart::{Axis, Chart, Drawing, Key, Sign, Size, hollow, series};
 use super::codelab::PublishedPoint;
-use super::sweep::Run;
 use super::{decimals, mean_with_deviation, setting};
+use crate::classifier::BaseModelRecord;
 use crate::evaluation::Evaluation;
 use crate::metrics::Metric;
 use crate::statistics::mean_deviation;
@@ -13,6 +13,21 @@ use serde_json::{Map, Value};
 
 /// Settings that only say which draw of chance a run is.
 const SEEDS: [&str; 2] = ["seed", "split_seed"];
+
+/// A training of a sweep and what came out.
+#[derive(Debug, Clone)]
+pub struct Run<'a> {
+    /// All settings by the names of the command's options; among them `train_size`, `epochs`, `seed` and `split_seed`.
+    pub settings: Map<String, Value>,
+    /// The base model.
+    pub base_model: &'a BaseModelRecord,
+    /// Metrics on the scored rows; absent where the training diverged.
+    pub evaluation: Option<&'a Evaluation>,
+    /// Metrics of TF-IDF with logistic regression, trained on the same rows.
+    pub tfidf: &'a Evaluation,
+    /// Seconds of training.
+    pub seconds: f64,
+}
 
 /// Runs that differ in their seeds alone.
 pub(super) struct Group<'a> {

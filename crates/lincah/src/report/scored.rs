@@ -1,7 +1,7 @@
 //! The report of scored rows: a classifier's on given rows, or a cross-validation's on rows out of fold.
 
 use super::chart::Drawing;
-use super::labels::Column;
+use super::label_column::{self, Column};
 use super::page::{facts, figure, notices, page, provenance};
 use super::rows::Rows;
 use super::summary::{EvaluationPair, Summary};
@@ -66,7 +66,7 @@ impl ScoredReport<'_> {
         let labels = &self.evaluation.labels;
         let confusion = confusion::drawing(self.evaluation);
         let baseline = self.baseline.as_ref().map(|baseline| baseline.predictions);
-        let columns = labels::columns(self.evaluation, self.truth(), self.predictions, baseline);
+        let columns = label_column::columns(self.evaluation, self.truth(), self.predictions, baseline);
         let plots = labels::plots(&columns)?;
         let sections = html! {
             (notices(&self.notices))

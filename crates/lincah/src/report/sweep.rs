@@ -2,29 +2,11 @@
 
 use super::chart::Drawing;
 use super::codelab::PublishedPoint;
-use super::learning::{Group, baseline_cell, cell, curves, groups, panels, varied};
+use super::learning::{Group, Run, baseline_cell, cell, curves, groups, panels, varied};
 use super::page::{facts, figure, notices, page, provenance};
 use super::{Fact, Origin, Report, decimals, fact, percent, setting, short};
-use crate::classifier::BaseModelRecord;
-use crate::evaluation::Evaluation;
 use crate::metrics::Metric;
 use maud::{Markup, html};
-use serde_json::{Map, Value};
-
-/// A training of a sweep and what came out.
-#[derive(Debug, Clone)]
-pub struct Run<'a> {
-    /// All settings by the names of the command's options; among them `train_size`, `epochs`, `seed` and `split_seed`.
-    pub settings: Map<String, Value>,
-    /// The base model.
-    pub base_model: &'a BaseModelRecord,
-    /// Metrics on the scored rows; absent where the training diverged.
-    pub evaluation: Option<&'a Evaluation>,
-    /// Metrics of TF-IDF with logistic regression, trained on the same rows.
-    pub tfidf: &'a Evaluation,
-    /// Seconds of training.
-    pub seconds: f64,
-}
 
 /// A sweep's runs.
 #[derive(Debug, Clone)]

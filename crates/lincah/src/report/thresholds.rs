@@ -1,7 +1,7 @@
 //! What other thresholds would do.
 
 use super::curves::Binary;
-use super::labels::Column;
+use super::label_column::Column;
 use super::{decimals, short};
 use crate::error::Error;
 use crate::metrics::{ThresholdMetrics, at_threshold, threshold_for_precision};
