@@ -172,6 +172,7 @@ fn check(page: &str, dark: bool, plots: usize, name: &str) -> [u8; 3] {
     if plots > 0 {
         let series = colour(&wide["series"]);
         assert!(contrast(ground, series) > 3.0, "{name}");
+        let mut lines = 0;
         for (index, plot) in wide["plots"].as_array().unwrap().iter().enumerate() {
             let [x, y, width, height] = ["x", "y", "width", "height"].map(|key| plot[key].as_f64().unwrap());
             let places =
@@ -180,12 +181,11 @@ fn check(page: &str, dark: bool, plots: usize, name: &str) -> [u8; 3] {
             let other = colours.iter().filter(|&&found| found != ground).count();
             assert!(other * 40 > colours.len() && other < colours.len(), "{name}: plot {index} is neither blank nor full");
             let near = |found: &[u8; 3]| found.iter().zip(series).all(|(&left, right)| left.abs_diff(right) < 40);
-            // The confusion matrix has its colours pale.
-            assert!(
-                index == 0 && plots > 2 || colours.iter().filter(|found| near(found)).count() > 60,
-                "{name}: plot {index} has a line"
-            );
+            lines += usize::from(colours.iter().filter(|found| near(found)).count() > 60);
         }
+        // The confusion matrix has its colours pale; of many labels, some have one row, whose bars and points are small.
+        let expected = if plots > 5 { plots / 2 } else { plots - usize::from(plots > 2) };
+        assert!(lines >= expected, "{name}: {lines} of {plots} plots have a line");
     }
     ground
 }
@@ -232,5 +232,5 @@ fn reports_look_right_in_chromium() {
     bench.write("many.csv", csv);
     let many = "many.csv --text comment --label label";
     bench.run(&format!("train {many} --model model --epochs 1 --max-tokens 480 --holdout 24 --out many")).ok();
-    check_all(&report(&format!("many {many} --holdout 24")), 0, "many-labels");
+    check_all(&report(&format!("many {many} --holdout 24")), 44, "many-labels");
 }
