@@ -1,6 +1,5 @@
 //! One path for exclusive and independent labels on one shared base model: training, scoring, stopping, saving and reading.
 
-mod tiny;
 mod tiny_model;
 
 use lincah::prompt::PromptEncoder;

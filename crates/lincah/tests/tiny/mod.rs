@@ -1,22 +1,10 @@
 //! Tokenizers small enough to be read: one of each kind, over a to e, digits, a few marks and all bytes.
 #![allow(dead_code, reason = "every test file uses a part")]
 
-use lincah::tokenizer::{PieceType, Tokenizer, TokenizerKind, TokenizerTables};
+mod byte_alphabet;
 
-/// The character that stands for each byte in a byte-level vocabulary: printable ones themselves, the others from U+0100 on.
-pub fn byte_alphabet() -> Vec<char> {
-    let printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
-    let mut next = 0x100;
-    (0..=255u8)
-        .map(|byte| match printable(&byte) {
-            true => char::from(byte),
-            false => {
-                next += 1;
-                char::from_u32(next - 1).unwrap()
-            }
-        })
-        .collect()
-}
+pub use byte_alphabet::byte_alphabet;
+use lincah::tokenizer::{PieceType, Tokenizer, TokenizerKind, TokenizerTables};
 
 /// Ids 0 to 2 are control, 3 is user-defined, 4 to 259 the bytes, then what the merges make.
 pub fn byte_level_tables(pre: &str) -> TokenizerTables {

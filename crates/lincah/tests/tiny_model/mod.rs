@@ -5,7 +5,10 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::tiny::byte_alphabet;
+#[path = "../tiny/byte_alphabet.rs"]
+mod byte_alphabet;
+
+use byte_alphabet::byte_alphabet;
 
 const HIDDEN: usize = 32;
 const INTERMEDIATE: usize = 48;
@@ -66,17 +69,18 @@ fn shapes() -> BTreeMap<String, Vec<usize>> {
     shapes
 }
 
-/// A byte-level tokenizer without merges.
+/// A byte-level tokenizer without merges. The classifiers among the fixtures know its bytes by their SHA-256.
 fn tokenizer() -> serde_json::Value {
     let bytes = byte_alphabet().into_iter().map(String::from).chain([String::from("<s>")]);
     let vocabulary: serde_json::Map<_, _> = bytes.enumerate().map(|(id, piece)| (piece, json!(id))).collect();
-    let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true });
+    let byte_level =
+        |space: bool| json!({ "type": "ByteLevel", "add_prefix_space": space, "trim_offsets": true, "use_regex": true });
     json!({
         "version": "1.0",
         "added_tokens": [{
             "id": 256, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true
         }],
-        "normalizer": null, "pre_tokenizer": byte_level, "post_processor": null, "decoder": byte_level,
+        "normalizer": null, "pre_tokenizer": byte_level(false), "post_processor": null, "decoder": byte_level(true),
         "model": { "type": "BPE", "vocab": vocabulary, "merges": [] }
     })
 }
