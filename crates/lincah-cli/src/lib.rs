@@ -22,9 +22,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed = match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Help and version go to standard output, which may be closed.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
+            // Help and version go to standard output, which may be closed or full.
+            let lost = error.print().is_err_and(|lost| lost.kind() != std::io::ErrorKind::BrokenPipe);
+            return ExitCode::from(u8::from(error.use_stderr() || lost));
         }
     };
     print::configure(parsed.print_options());
