@@ -25,7 +25,7 @@ pub(crate) struct LinearSaved<K: Kernels> {
 pub(crate) type InputGradient<'a, B> = Option<(&'a mut B, bool)>;
 
 /// The gradient of rows that two layers read, `[N, I]` of so many numbers, or nothing if it isn't wanted: each adds its part. On a device that
-/// records small steps, the parts are computed [at the same time](Kernels::fork_join) one another, for another array and a sum.
+/// records small steps, the parts are computed [at the same time](Kernels::fork_join), which takes another array and a sum.
 pub(crate) fn sum_of_two<K: Kernels>(
     kernels: &K,
     (rows, wanted): (usize, Option<usize>),

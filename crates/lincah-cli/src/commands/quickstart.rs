@@ -27,7 +27,7 @@ pub(crate) fn run(arguments: &Quickstart, compute: ComputeOptions) -> anyhow::Re
     let (train, test) = (data.subset(&split.train), data.subset(&split.test));
     note!("The sample that ships: {} short comments, civil and uncivil, of which {HOLDOUT} are held out.", data.len());
     data_report(&train, Some(&test));
-    note!("Training reads each of the {} comments four times; two cores take three to four minutes.", train.len());
+    note!("Training reads each of the {} comments four times; two cores take two to four minutes.", train.len());
     let base = BaseModel::open(DEFAULT_MODEL, compute)?;
     print_device(compute, &base);
     let prompt = Prompt::new(data.task, data.labels.clone()).map_err(Error::from)?;
