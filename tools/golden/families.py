@@ -6,7 +6,20 @@ that each of them moves the logits.
 
 from dataclasses import dataclass, field
 
-from transformers import Gemma2Config, Gemma3TextConfig, GemmaConfig, LlamaConfig, PreTrainedConfig, Qwen2Config, Qwen3Config
+from transformers import (
+    Gemma2Config,
+    Gemma3TextConfig,
+    GemmaConfig,
+    GraniteConfig,
+    LlamaConfig,
+    MistralConfig,
+    Olmo2Config,
+    Phi3Config,
+    PreTrainedConfig,
+    Qwen2Config,
+    Qwen3Config,
+    SmolLM3Config,
+)
 
 ALL_PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -198,4 +211,125 @@ def qwen3() -> Family:
     )
 
 
-FAMILIES = {"gemma": gemma, "gemma2": gemma2, "gemma3": gemma3, "llama": llama, "qwen2": qwen2, "qwen3": qwen3}
+def llama_bias() -> Family:
+    """Every projection of a Llama with its bias."""
+    config = LlamaConfig(**shape(24, 2, 2, 33, 46, head_dim=8), rms_norm_eps=0.02, rope_parameters=default_rope(500.0),
+                         tie_word_embeddings=True, attention_bias=True, mlp_bias=True)
+    return Family(
+        config,
+        seed=7,
+        norm_offset=False,
+        embedding_scale=0.4,
+        attention_gain=1.5,
+        mutations={"hidden_act": {"hidden_act": "gelu_pytorch_tanh"}},
+    )
+
+
+def mistral() -> Family:
+    config = MistralConfig(**shape(24, 2, 1, 35, 47, head_dim=8), rms_norm_eps=0.02, rope_parameters=default_rope(800.0),
+                           sliding_window=5, tie_word_embeddings=False)
+    return Family(
+        config,
+        seed=8,
+        norm_offset=False,
+        embedding_scale=0.4,
+        attention_gain=1.7,
+        mutations={
+            "rms_norm_eps": {"rms_norm_eps": 1e-6},
+            "rope_theta": {"rope_parameters": default_rope(10000.0)},
+            "sliding_window": {"sliding_window": 4},
+            "no sliding_window": {"sliding_window": None},
+        },
+    )
+
+
+def smollm3() -> Family:
+    config = SmolLM3Config(**shape(32, 4, 2, 36, 49), rms_norm_eps=0.02, rope_parameters=default_rope(600.0),
+                           no_rope_layers=[1, 0, 1, 0], tie_word_embeddings=True)
+    return Family(
+        config,
+        seed=9,
+        norm_offset=False,
+        embedding_scale=0.4,
+        attention_gain=1.5,
+        mutations={
+            "rms_norm_eps": {"rms_norm_eps": 1e-6},
+            "rope_theta": {"rope_parameters": default_rope(10000.0)},
+            "every layer rotates": {"no_rope_layers": [1, 1, 1, 1]},
+            "the last layer rotates": {"no_rope_layers": [1, 0, 1, 1]},
+        },
+        hub_omits=["layer_types"],
+        adapter={"target_modules": ["q_proj", "v_proj"]},
+    )
+
+
+def granite() -> Family:
+    config = GraniteConfig(**shape(32, 2, 2, 35, 45), rms_norm_eps=0.02, rope_parameters=default_rope(700.0),
+                           embedding_multiplier=1.5, residual_multiplier=0.6, attention_multiplier=0.2, logits_scaling=0.7,
+                           tie_word_embeddings=True)
+    return Family(
+        config,
+        seed=10,
+        norm_offset=False,
+        embedding_scale=0.3,
+        attention_gain=1.7,
+        mutations={
+            "rms_norm_eps": {"rms_norm_eps": 1e-6},
+            "rope_theta": {"rope_parameters": default_rope(10000.0)},
+            "embedding_multiplier": {"embedding_multiplier": 1.0},
+            "residual_multiplier": {"residual_multiplier": 1.0},
+            "attention_multiplier": {"attention_multiplier": 8**-0.5},
+            "logits_scaling": {"logits_scaling": 1.0},
+        },
+    )
+
+
+def olmo2() -> Family:
+    config = Olmo2Config(**shape(32, 3, 2, 36, 48), rms_norm_eps=0.02, rope_parameters=default_rope(900.0),
+                         tie_word_embeddings=False)
+    return Family(
+        config,
+        seed=11,
+        norm_offset=False,
+        embedding_scale=0.4,
+        attention_gain=1.0,
+        mutations={
+            "rms_norm_eps": {"rms_norm_eps": 1e-6},
+            "rope_theta": {"rope_parameters": default_rope(10000.0)},
+        },
+    )
+
+
+def phi3() -> Family:
+    config = Phi3Config(**shape(32, 2, 2, 36, 44), rms_norm_eps=0.02, rope_parameters=default_rope(650.0), sliding_window=6,
+                        tie_word_embeddings=False)
+    return Family(
+        config,
+        seed=13,
+        norm_offset=False,
+        embedding_scale=0.4,
+        attention_gain=1.3,
+        mutations={
+            "rms_norm_eps": {"rms_norm_eps": 1e-6},
+            "rope_theta": {"rope_parameters": default_rope(10000.0)},
+            "sliding_window": {"sliding_window": 5},
+            "no sliding_window": {"sliding_window": None},
+        },
+        adapter={"target_modules": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"]},
+    )
+
+
+FAMILIES = {
+    "gemma": gemma,
+    "gemma2": gemma2,
+    "gemma3": gemma3,
+    "granite": granite,
+    "llama": llama,
+    "llama_bias": llama_bias,
+    "mistral": mistral,
+    "olmo2": olmo2,
+    "phi3": phi3,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+    "smollm3": smollm3,
+}

@@ -30,7 +30,7 @@ LABEL_TOKENS = [7, 19]
 TARGETS = [7, 19, 19]
 STEPS = 10
 LOSSES = ["label", "restricted", "all_tokens"]
-MAX_BYTES = 2_000_000
+MAX_BYTES = 3_500_000
 
 
 class StayInFloat64(TorchFunctionMode):
@@ -65,7 +65,7 @@ def random_weights(model: torch.nn.Module, family: Family) -> None:
             elif name.endswith("bias"):
                 normal(parameter, 0.0, 0.5)
             else:
-                gain = family.attention_gain if "q_proj" in name or "k_proj" in name else 1.2
+                gain = family.attention_gain if any(part in name for part in ("q_proj", "k_proj", "qkv_proj")) else 1.2
                 normal(parameter, 0.0, gain / parameter.shape[1] ** 0.5)
 
 
@@ -181,7 +181,10 @@ def hidden_states(model: PeftModel, sequences: list[torch.Tensor]) -> dict[str, 
         forward(model, sequences)
     for handle in handles:
         handle.remove()
-    return {name: torch.cat(parts) for name, parts in seen.items()}
+    states = {name: torch.cat(parts) for name, parts in seen.items()}
+    # Gemma's embedding scales its rows itself; of Granite's, the model does.
+    states["hidden.0"] = states["hidden.0"] * getattr(model.config, "embedding_multiplier", 1.0)
+    return states
 
 
 def forward_tensors(model: PeftModel, sequences: list[torch.Tensor]) -> dict[str, torch.Tensor]:

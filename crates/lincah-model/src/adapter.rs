@@ -109,6 +109,7 @@ impl<K: Kernels> DeviceAdapter<K> {
     /// One whose arrays are not those that its configuration and the model ask for.
     pub(crate) fn new(kernels: &K, adapter: &Adapter, model: &BackboneConfig) -> Result<Self, ModelError> {
         adapter.config.check_values(model.layers.len())?;
+        let adapter = adapter.split(model)?;
         let adapted = adapted_projections(&adapter.config, model);
         let expected: BTreeMap<&String, [usize; 2]> = adapted.iter().flat_map(|p| p.keys.iter().zip(p.shapes)).collect();
         if let Some(key) = adapter.tensors.keys().find(|key| !expected.contains_key(key)) {

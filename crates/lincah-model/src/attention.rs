@@ -1,4 +1,4 @@
-//! The attention half of a block: projections, head norms, rotary embedding, ragged attention, output projection.
+//! The attention half of a block: projections, norms of queries and keys, rotary embedding, ragged attention, output projection.
 
 use crate::adapter::LayerAdapter;
 use crate::cache::KeyValueCache;
@@ -18,20 +18,26 @@ pub(crate) struct Attention<K: Kernels> {
     pub(crate) key: Linear<K>,
     pub(crate) value: Linear<K>,
     pub(crate) output: Linear<K>,
-    pub(crate) query_norm: Option<K::Buffer>,
-    pub(crate) key_norm: Option<K::Buffer>,
+    pub(crate) query_norm: Option<ProjectionNorm<K>>,
+    pub(crate) key_norm: Option<ProjectionNorm<K>>,
 }
 
-/// A projection before its head norm, and the norm's factors.
-struct HeadNormSaved<K: Kernels> {
+/// An RMS norm of queries or keys before RoPE: over each head, or over all of them.
+pub(crate) struct ProjectionNorm<K: Kernels> {
+    pub(crate) weight: K::Buffer,
+    pub(crate) width: usize,
+}
+
+/// A projection before its norm, and the norm's factors.
+struct ProjectionNormSaved<K: Kernels> {
     input: K::Buffer,
     r: K::Buffer,
 }
 
 /// What the backward of attention needs.
 pub(crate) struct AttentionActivations<K: Kernels> {
-    query_norm: Option<HeadNormSaved<K>>,
-    key_norm: Option<HeadNormSaved<K>>,
+    query_norm: Option<ProjectionNormSaved<K>>,
+    key_norm: Option<ProjectionNormSaved<K>>,
     query: K::Buffer,
     key: K::Buffer,
     value: K::Buffer,
@@ -43,30 +49,34 @@ pub(crate) struct AttentionActivations<K: Kernels> {
 }
 
 impl<K: Kernels> Attention<K> {
-    fn head_norm(
-        &self,
-        pass: &Pass<K>,
-        heads: usize,
-        weight: &Option<K::Buffer>,
-        x: K::Buffer,
-    ) -> (K::Buffer, Option<HeadNormSaved<K>>) {
-        let Some(weight) = weight else { return (x, None) };
-        let shape = NormShape { rows: pass.rows * heads, width: self.shape.head_dimension, epsilon: self.norm_epsilon };
-        let (mut y, mut r) = (pass.kernels.uninitialized(shape.rows * shape.width), pass.kernels.uninitialized(shape.rows));
-        pass.kernels.rms_norm(shape, &x, weight, &mut y, &mut r);
-        (y, Some(HeadNormSaved { input: x, r }))
+    fn projection_norm_shape(&self, pass: &Pass<K>, heads: usize, width: usize) -> NormShape {
+        NormShape { rows: pass.rows * heads * self.shape.head_dimension / width, width, epsilon: self.norm_epsilon }
     }
 
-    fn head_norm_backward(
+    fn projection_norm(
         &self,
         pass: &Pass<K>,
         heads: usize,
-        weight: &Option<K::Buffer>,
-        saved: &Option<HeadNormSaved<K>>,
+        norm: &Option<ProjectionNorm<K>>,
+        x: K::Buffer,
+    ) -> (K::Buffer, Option<ProjectionNormSaved<K>>) {
+        let Some(ProjectionNorm { weight, width }) = norm else { return (x, None) };
+        let shape = self.projection_norm_shape(pass, heads, *width);
+        let (mut y, mut r) = (pass.kernels.uninitialized(shape.rows * shape.width), pass.kernels.uninitialized(shape.rows));
+        pass.kernels.rms_norm(shape, &x, weight, &mut y, &mut r);
+        (y, Some(ProjectionNormSaved { input: x, r }))
+    }
+
+    fn projection_norm_backward(
+        &self,
+        pass: &Pass<K>,
+        heads: usize,
+        norm: &Option<ProjectionNorm<K>>,
+        saved: &Option<ProjectionNormSaved<K>>,
         dy: K::Buffer,
     ) -> K::Buffer {
-        let (Some(weight), Some(saved)) = (weight, saved) else { return dy };
-        let shape = NormShape { rows: pass.rows * heads, width: self.shape.head_dimension, epsilon: self.norm_epsilon };
+        let (Some(ProjectionNorm { weight, width }), Some(saved)) = (norm, saved) else { return dy };
+        let shape = self.projection_norm_shape(pass, heads, *width);
         let mut dx = pass.kernels.zeros(shape.rows * shape.width);
         pass.kernels.rms_norm_backward(shape, (&saved.input, weight, &saved.r), &dy, &mut dx);
         dx
@@ -90,8 +100,8 @@ impl<K: Kernels> Attention<K> {
             || project(&self.query, rows, x, Target::Query),
             || (project(&self.key, rows, x, Target::Key), project(&self.value, rows, x, Target::Value)),
         );
-        let (mut query, query_norm) = self.head_norm(pass, shape.heads, &self.query_norm, query);
-        let (mut key, key_norm) = self.head_norm(pass, shape.key_value_heads, &self.key_norm, key);
+        let (mut query, query_norm) = self.projection_norm(pass, shape.heads, &self.query_norm, query);
+        let (mut key, key_norm) = self.projection_norm(pass, shape.key_value_heads, &self.key_norm, key);
         if let Some(rope) = self.rope {
             let arrays = [(shape.heads, &mut query), (shape.key_value_heads, &mut key)];
             kernels.rope_of_two(&pass.rope_tables[rope], pass.layout, arrays);
@@ -160,8 +170,8 @@ impl<K: Kernels> Attention<K> {
             let arrays = [(shape.heads, &mut dq), (shape.key_value_heads, &mut dk)];
             kernels.rope_of_two_backward(&pass.rope_tables[rope], pass.layout, arrays);
         }
-        let dq = self.head_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
-        let dk = self.head_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);
+        let dq = self.projection_norm_backward(pass, shape.heads, &self.query_norm, &saved.query_norm, dq);
+        let dk = self.projection_norm_backward(pass, shape.key_value_heads, &self.key_norm, &saved.key_norm, dk);
         let Self { query, key, value, .. } = self;
         let [query_saved, key_saved, value_saved, _] = &saved.projections;
         let length = wants_input.then_some(rows * query.inputs);

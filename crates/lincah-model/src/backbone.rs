@@ -140,10 +140,13 @@ impl<K: Kernels> Backbone<K> {
         NormShape { rows, width: self.config().hidden_size, epsilon: self.config().norm_epsilon }
     }
 
-    /// `[M, D]` normed rows to `[M, candidates]` logits, soft-capped where the model does.
+    /// `[M, D]` normed rows to `[M, candidates]` logits, scaled and soft-capped where the model does.
     pub(crate) fn logits(&self, kernels: &K, rows: usize, normed: &K::Buffer, head: &Head<K>) -> K::Buffer {
         let mut logits = kernels.uninitialized(rows * head.width);
         kernels.linear(rows, normed, &head.matrix, &mut logits);
+        if self.config().logit_scale != 1.0 {
+            kernels.scale(self.config().logit_scale, &mut logits);
+        }
         if let Some(cap) = self.config().final_soft_cap {
             kernels.soft_cap(cap, &mut logits);
         }

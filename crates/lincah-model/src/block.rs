@@ -7,14 +7,14 @@ use crate::mlp::{Mlp, MlpActivations};
 use crate::pass::{KeptRows, Pass};
 use lincah_kernels::{Kernels, NormShape};
 
-/// One decoder layer. The post-norms are Gemma 2's and 3's.
+/// One decoder layer. Most families norm before each half, OLMo 2 behind it, Gemma 2 and 3 on both sides.
 pub(crate) struct Block<K: Kernels> {
     pub(crate) hidden_size: usize,
     pub(crate) norm_epsilon: f32,
-    pub(crate) attention_norm: K::Buffer,
+    pub(crate) attention_norm: Option<K::Buffer>,
     pub(crate) attention: Attention<K>,
     pub(crate) attention_post_norm: Option<K::Buffer>,
-    pub(crate) mlp_norm: K::Buffer,
+    pub(crate) mlp_norm: Option<K::Buffer>,
     pub(crate) mlp: Mlp<K>,
     pub(crate) mlp_post_norm: Option<K::Buffer>,
 }
@@ -29,14 +29,14 @@ struct PostNormSaved<K: Kernels> {
 pub(crate) struct BlockActivations<K: Kernels> {
     /// Residual stream on entry, `[N, D]`.
     input: K::Buffer,
-    attention_r: K::Buffer,
+    attention_r: Option<K::Buffer>,
     /// Of the first norm, where the device keeps it and the backward reads it.
     attention_normed: Option<K::Buffer>,
     attention: AttentionActivations<K>,
     attention_post: Option<PostNormSaved<K>>,
     /// Residual stream between the halves, `[M, D]`.
     middle: K::Buffer,
-    mlp_r: K::Buffer,
+    mlp_r: Option<K::Buffer>,
     mlp: MlpActivations<K>,
     mlp_post: Option<PostNormSaved<K>>,
 }
@@ -64,9 +64,31 @@ impl<K: Kernels> Block<K> {
         (y, r)
     }
 
-    /// For the backward, a norm's output where a LoRA reads it.
-    fn normed_again(&self, kernels: &K, rows: usize, (x, weight): (&K::Buffer, &K::Buffer), is_read: bool) -> K::Buffer {
-        if is_read { self.norm(kernels, rows, x, weight).0 } else { kernels.uninitialized(0) }
+    /// For the backward, a norm's output where a LoRA reads it; `None` where there is no norm, or nothing reads it.
+    fn normed_again(
+        &self,
+        kernels: &K,
+        rows: usize,
+        (x, weight): (&K::Buffer, &Option<K::Buffer>),
+        is_read: bool,
+    ) -> Option<K::Buffer> {
+        let weight = weight.as_ref().filter(|_| is_read)?;
+        Some(self.norm(kernels, rows, x, weight).0)
+    }
+
+    /// Adds to `dx` the gradient before a norm, or where there is none, `dy` itself.
+    fn norm_backward(
+        &self,
+        kernels: &K,
+        rows: usize,
+        (x, weight, r): (&K::Buffer, &Option<K::Buffer>, &Option<K::Buffer>),
+        dy: &K::Buffer,
+        dx: &mut K::Buffer,
+    ) {
+        match (weight, r) {
+            (Some(weight), Some(r)) => kernels.rms_norm_backward(self.norm_shape(rows), (x, weight, r), dy, dx),
+            _ => kernels.add(dy, dx),
+        }
     }
 
     fn post_norm(
@@ -106,9 +128,9 @@ impl<K: Kernels> Block<K> {
         cache: Option<&mut KeyValueCache<K>>,
     ) -> (K::Buffer, BlockActivations<K>) {
         let kernels = pass.kernels;
-        let (normed, attention_r) = self.norm(kernels, pass.rows, &x, &self.attention_norm);
-        let (y, attention) = self.attention.forward(pass, adapter, &normed, kept, cache);
-        let attention_normed = (kernels.keeps_norms() && Attention::reads_input(adapter)).then_some(normed);
+        let (normed, attention_r) = self.attention_norm.as_ref().map(|weight| self.norm(kernels, pass.rows, &x, weight)).unzip();
+        let (y, attention) = self.attention.forward(pass, adapter, normed.as_ref().unwrap_or(&x), kept, cache);
+        let attention_normed = normed.filter(|_| kernels.keeps_norms() && Attention::reads_input(adapter));
         let rows = kept.map_or(pass.rows, |kept| kept.count);
         let (mut middle, attention_post) = self.post_norm(kernels, rows, &self.attention_post_norm, y);
         let gathered = kept.map(|kept| {
@@ -116,10 +138,19 @@ impl<K: Kernels> Block<K> {
             kernels.gather_rows(self.hidden_size, &kept.indices, &x, &mut residual);
             residual
         });
-        let (mut normed, mut mlp_r) = (kernels.uninitialized(rows * self.hidden_size), kernels.uninitialized(rows));
-        let residual = (gathered.as_ref().unwrap_or(&x), &self.mlp_norm);
-        kernels.add_rms_norm(self.norm_shape(rows), residual, &mut middle, (&mut normed, &mut mlp_r));
-        let (y, mlp) = self.mlp.forward(pass, adapter, rows, &normed);
+        let residual = gathered.as_ref().unwrap_or(&x);
+        let (normed, mlp_r) = match &self.mlp_norm {
+            Some(weight) => {
+                let (mut normed, mut r) = (kernels.uninitialized(rows * self.hidden_size), kernels.uninitialized(rows));
+                kernels.add_rms_norm(self.norm_shape(rows), (residual, weight), &mut middle, (&mut normed, &mut r));
+                (Some(normed), Some(r))
+            }
+            None => {
+                kernels.add(residual, &mut middle);
+                (None, None)
+            }
+        };
+        let (y, mlp) = self.mlp.forward(pass, adapter, rows, normed.as_ref().unwrap_or(&middle));
         let (mut out, mlp_post) = self.post_norm(kernels, rows, &self.mlp_post_norm, y);
         kernels.add(&middle, &mut out);
         (
@@ -141,12 +172,13 @@ impl<K: Kernels> Block<K> {
         let rows = kept.map_or(pass.rows, |kept| kept.count);
         let normed = self.normed_again(kernels, rows, (&saved.middle, &self.mlp_norm), Mlp::reads_input(adapter));
         let d_mlp = self.post_norm_backward(kernels, rows, &self.mlp_post_norm, &saved.mlp_post, &dx);
-        let d_normed = self.mlp.backward((kernels, rows), adapter, (&normed, &saved.mlp), d_mlp.as_ref().unwrap_or(&dx));
-        kernels.rms_norm_backward(self.norm_shape(rows), (&saved.middle, &self.mlp_norm, &saved.mlp_r), &d_normed, &mut dx);
+        let normed = normed.as_ref().unwrap_or(&saved.middle);
+        let d_normed = self.mlp.backward((kernels, rows), adapter, (normed, &saved.mlp), d_mlp.as_ref().unwrap_or(&dx));
+        self.norm_backward(kernels, rows, (&saved.middle, &self.mlp_norm, &saved.mlp_r), &d_normed, &mut dx);
         let input = (&saved.input, &self.attention_norm);
         let again = Attention::reads_input(adapter) && saved.attention_normed.is_none();
         let computed = self.normed_again(kernels, pass.rows, input, again);
-        let normed = saved.attention_normed.as_ref().unwrap_or(&computed);
+        let normed = saved.attention_normed.as_ref().or(computed.as_ref()).unwrap_or(&saved.input);
         let d_attention = self.post_norm_backward(kernels, rows, &self.attention_post_norm, &saved.attention_post, &dx);
         let dy = d_attention.as_ref().unwrap_or(&dx);
         let d_normed = self.attention.backward(pass, adapter, (normed, &saved.attention), dy, (kept, wants_input))?;
@@ -156,7 +188,7 @@ impl<K: Kernels> Block<K> {
             dx = all;
         }
         let norm = (&saved.input, &self.attention_norm, &saved.attention_r);
-        kernels.rms_norm_backward(self.norm_shape(pass.rows), norm, &d_normed, &mut dx);
+        self.norm_backward(kernels, pass.rows, norm, &d_normed, &mut dx);
         Some(dx)
     }
 }

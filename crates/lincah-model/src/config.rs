@@ -1,6 +1,6 @@
 //! What a decoder looks like, as data: one [`BackboneConfig`] for every family, resolved per layer.
 //!
-//! Families (gemma, gemma2, gemma3, llama, smollm, qwen2, qwen3) are named in this module only.
+//! Families (gemma, llama, mistral, granite and the others of `family.rs`) are named in this module only.
 
 mod error;
 mod family;
@@ -33,29 +33,53 @@ pub struct BackboneConfig {
     pub(crate) head_dimension: usize,
     /// Longest sequence the model was made for.
     pub(crate) max_positions: usize,
+    /// Added to the mean square. Granite's residual stream is kept divided by its multiplier m, see `residual_multiplier`: its epsilon is
+    /// `epsilon / m²` here.
     pub(crate) norm_epsilon: f32,
     /// Added to every norm weight as stored: 1 in Hugging Face checkpoints of the Gemma families (`1 + w`), 0 elsewhere.
     /// GGUF files hold the sum, so it is 0 for them: subtracting 1 only to add it again would round.
     pub(crate) norm_offset: f32,
-    /// Multiplies the token embeddings: `sqrt(hidden_size)` in the Gemma families, 1 elsewhere.
+    /// Multiplies the token embeddings: `sqrt(hidden_size)` in the Gemma families, `embedding_multiplier / m` in Granite, 1 elsewhere.
     pub(crate) embedding_scale: f32,
-    /// Biases on the query, key and value projections (Qwen2).
+    /// Granite multiplies what each half of a block adds to the residual stream x by m. As a norm of `x / m` with `epsilon / m²` is the
+    /// norm of x with epsilon, the stream is kept as `x / m` and nothing is multiplied; whoever shows it multiplies by m. 1 elsewhere.
+    pub(crate) residual_multiplier: f32,
+    /// Biases on the query, key and value projections (Qwen2; Llama and its kin on wish).
     pub(crate) query_key_value_bias: bool,
-    /// RMS norm over each head of the queries and keys, before RoPE (Gemma 3, Qwen3).
-    pub(crate) query_key_norm: bool,
-    /// Norms after attention and after the MLP, before each is added to the residual (Gemma 2 and 3).
+    /// A bias on the output projection of attention (Llama and its kin on wish).
+    pub(crate) output_bias: bool,
+    /// Biases on the projections of the MLP (Llama and its kin on wish).
+    pub(crate) mlp_bias: bool,
+    pub(crate) query_key_norm: QueryKeyNorm,
+    /// Norms before attention and before the MLP (all but OLMo 2).
+    pub(crate) pre_norms: bool,
+    /// Norms after attention and after the MLP, before each is added to the residual (Gemma 2 and 3, OLMo 2).
     pub(crate) post_norms: bool,
-    /// Multiplies the attention scores: `query_pre_attn_scalar ^ -0.5` or `head_dimension ^ -0.5`.
+    /// Query, key and value, and gate and up, are each one matrix in the file (Phi 3).
+    pub(crate) fused_projections: bool,
+    /// Multiplies the attention scores: `query_pre_attn_scalar ^ -0.5`, Granite's `attention_multiplier`, or `head_dimension ^ -0.5`.
     pub(crate) attention_scale: f32,
     /// `cap * tanh(score / cap)` on the attention scores (Gemma 2).
     pub(crate) attention_soft_cap: Option<f32>,
     /// `cap * tanh(logit / cap)` on the logits (Gemma 2).
     pub(crate) final_soft_cap: Option<f32>,
+    /// Multiplies the logits: `1 / logits_scaling` in Granite, 1 elsewhere.
+    pub(crate) logit_scale: f32,
     pub(crate) activation: Activation,
     /// Whether the output head is the embedding matrix.
     pub(crate) tied_head: bool,
     /// One entry a layer.
     pub(crate) layers: Vec<LayerConfig>,
+}
+
+/// The RMS norm of the queries and keys, before RoPE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum QueryKeyNorm {
+    None,
+    /// Over each head (Gemma 3, Qwen3).
+    PerHead,
+    /// Over all heads (OLMo 2).
+    AllHeads,
 }
 
 /// What differs from layer to layer.
@@ -131,19 +155,45 @@ impl BackboneConfig {
             }
         }
         add("self_attn.o_proj.weight", &[hidden, query]);
-        if self.query_key_norm {
-            add("self_attn.q_norm.weight", &[self.head_dimension]);
-            add("self_attn.k_norm.weight", &[self.head_dimension]);
+        if self.output_bias {
+            add("self_attn.o_proj.bias", &[hidden]);
         }
-        add("mlp.gate_proj.weight", &[intermediate, hidden]);
-        add("mlp.up_proj.weight", &[intermediate, hidden]);
-        add("mlp.down_proj.weight", &[hidden, intermediate]);
-        add("input_layernorm.weight", &[hidden]);
-        add("post_attention_layernorm.weight", &[hidden]);
-        if self.post_norms {
-            add("pre_feedforward_layernorm.weight", &[hidden]);
-            add("post_feedforward_layernorm.weight", &[hidden]);
+        if let [Some(query), Some(key)] = self.query_key_norm_widths() {
+            add("self_attn.q_norm.weight", &[query]);
+            add("self_attn.k_norm.weight", &[key]);
         }
+        for (name, rows, columns) in
+            [("gate", intermediate, hidden), ("up", intermediate, hidden), ("down", hidden, intermediate)]
+        {
+            add(&format!("mlp.{name}_proj.weight"), &[rows, columns]);
+            if self.mlp_bias {
+                add(&format!("mlp.{name}_proj.bias"), &[rows]);
+            }
+        }
+        for name in self.norm_names().into_iter().flatten() {
+            add(name, &[hidden]);
+        }
+    }
+
+    /// How many numbers the norms of the queries and the keys normalize together.
+    pub(crate) fn query_key_norm_widths(&self) -> [Option<usize>; 2] {
+        [self.head_count, self.key_value_head_count].map(|heads| match self.query_key_norm {
+            QueryKeyNorm::None => None,
+            QueryKeyNorm::PerHead => Some(self.head_dimension),
+            QueryKeyNorm::AllHeads => Some(heads * self.head_dimension),
+        })
+    }
+
+    /// A block's norms: before and after attention, before and after the MLP. Without norms after attention, Hugging Face calls the one
+    /// before the MLP by its place there.
+    pub(crate) fn norm_names(&self) -> [Option<&'static str>; 4] {
+        let before_mlp = if self.post_norms { "pre_feedforward_layernorm.weight" } else { "post_attention_layernorm.weight" };
+        [
+            self.pre_norms.then_some("input_layernorm.weight"),
+            self.post_norms.then_some("post_attention_layernorm.weight"),
+            self.pre_norms.then_some(before_mlp),
+            self.post_norms.then_some("post_feedforward_layernorm.weight"),
+        ]
     }
 
     /// The position encodings that differ from the layer before.
@@ -163,6 +213,8 @@ impl BackboneConfig {
             format!("a RoPE base of {base:e} is below 1")
         } else if self.ropes().any(|rope| !rope.is_finite(self.head_dimension, self.max_positions)) {
             format!("with the RoPE base or scaling that is given, an angle within {} positions is not finite", self.max_positions)
+        } else if ![self.embedding_scale, self.norm_epsilon, self.logit_scale].iter().all(|number| number.is_finite()) {
+            "a multiplier is too small or too large for single precision".into()
         } else if !self.attention_scale.is_finite() {
             format!("{} attention heads are more than a hidden size of {}", self.head_count, self.hidden_size)
         } else {

@@ -2,8 +2,10 @@
 
 mod config_file;
 mod files;
+mod fused;
 
 pub use files::AdapterError;
+pub(crate) use fused::FUSED;
 
 use crate::config::BackboneConfig;
 use crate::sha256;

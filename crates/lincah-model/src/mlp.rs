@@ -20,7 +20,7 @@ pub(crate) struct Mlp<K: Kernels> {
 
 /// What the backward of the MLP needs besides its input.
 pub(crate) struct MlpActivations<K: Kernels> {
-    /// Where nothing is adapted, as [`Kernels::gated_linear`] saved it.
+    /// Where the two are not computed apart, as [`Kernels::gated_linear`] saved it.
     gate: K::Buffer,
     up: K::Buffer,
     projections: [LinearSaved<K>; 3],
@@ -29,6 +29,11 @@ pub(crate) struct MlpActivations<K: Kernels> {
 impl<K: Kernels> Mlp<K> {
     fn gated_shape(&self, rows: usize) -> GatedShape {
         GatedShape { rows, inputs: self.gate.inputs, outputs: self.gate.outputs, activation: self.activation }
+    }
+
+    /// Whether gate and up are computed one by one: the products of [`Kernels::gated_linear`] have no bias and no adapter.
+    fn is_apart(&self, adapter: &LayerAdapter<K>) -> bool {
+        adapter.adapts(&TARGETS) || self.gate.bias.is_some()
     }
 
     fn frozen_weights(&self) -> [&K::Matrix; 2] {
@@ -48,7 +53,7 @@ impl<K: Kernels> Mlp<K> {
             linear.forward(kernels, rows, x, adapter.of(target), pass.dropout_key(self.layer, target))
         };
         let mut activated = kernels.uninitialized(rows * self.gate.outputs);
-        let ((gate, gate_saved), (up, up_saved)) = if adapter.adapts(&TARGETS) {
+        let ((gate, gate_saved), (up, up_saved)) = if self.is_apart(adapter) {
             let (gate, up) = kernels.fork_join(|| project(&self.gate, x, Target::Gate), || project(&self.up, x, Target::Up));
             kernels.gated_activation(self.activation, &gate.0, &up.0, &mut activated);
             (gate, up)
@@ -75,8 +80,8 @@ impl<K: Kernels> Mlp<K> {
         (x, saved): (&K::Buffer, &MlpActivations<K>),
         dy: &K::Buffer,
     ) -> K::Buffer {
-        let (width, is_adapted) = (self.gate.outputs, adapter.adapts(&TARGETS));
-        let mut activated = kernels.uninitialized(if is_adapted { rows * width } else { 0 });
+        let (width, is_apart) = (self.gate.outputs, self.is_apart(adapter));
+        let mut activated = kernels.uninitialized(if is_apart { rows * width } else { 0 });
         if adapter.of(Target::Down).is_some() {
             kernels.gated_activation(self.activation, &saved.gate, &saved.up, &mut activated);
         }
@@ -84,7 +89,7 @@ impl<K: Kernels> Mlp<K> {
         let [.., gate_lora, up_lora, down_lora] = adapter.projections.each_mut().map(Option::as_mut);
         let gradient = Some((&mut d_activated, false));
         self.down.backward((kernels, rows), down_lora, (&activated, &saved.projections[2]), dy, gradient);
-        if !is_adapted {
+        if !is_apart {
             let mut dx = kernels.uninitialized(rows * self.gate.inputs);
             let inputs = ([&saved.gate, &saved.up], self.frozen_weights());
             kernels.gated_linear_backward(self.gated_shape(rows), inputs, &d_activated, &mut dx);

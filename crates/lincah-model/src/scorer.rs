@@ -109,10 +109,12 @@ impl<K: Kernels> BackboneScorer<K> {
         let on_device = base.on_device(kernels, batch);
         let pass = on_device.pass(kernels, None);
         let mut x = base.embed(kernels, batch, &on_device)?;
-        let mut states = vec![kernels.download(&x)];
+        let multiplier = base.config().residual_multiplier;
+        let stream = |x: &K::Buffer| kernels.download(x).iter().map(|value| value * multiplier).collect();
+        let mut states: Vec<Vec<f32>> = vec![stream(&x)];
         for (block, adapter) in base.blocks.iter().zip(&self.adapter.layers) {
             x = block.forward(&pass, adapter, x, None, None).0;
-            states.push(kernels.download(&x));
+            states.push(stream(&x));
         }
         states.push(kernels.download(&base.normed(kernels, batch.rows(), &x).0));
         Ok(states)

@@ -317,6 +317,9 @@ fn head_gradient<K: Kernels>(
         if let Some((cap, capped)) = &capped {
             kernels.soft_cap_backward(*cap, capped, &mut logits);
         }
+        if base.config().logit_scale != 1.0 {
+            kernels.scale(base.config().logit_scale, &mut logits);
+        }
         let mut d_gathered = kernels.zeros(terms.count * hidden);
         kernels.linear_backward(terms.count, &logits, &head.matrix, &mut d_gathered);
         kernels.scatter_add_rows(hidden, &terms.rows, &d_gathered, &mut d_normed);

@@ -15,13 +15,19 @@ const STATES: f32 = 6e-2;
 /// What rounding does to gradients: of one array's norm at most, and in the mean over a loss's arrays, with every projection adapted and
 /// with query and value alone. Their size follows the small difference between a probability and 1, and those of queries and keys are
 /// small differences of large numbers.
-const ROUNDING: [(&str, [(f32, f32); 2]); 6] = [
+const ROUNDING: [(&str, [(f32, f32); 2]); 12] = [
     ("gemma", [(0.125, 0.043), (0.053, 0.034)]),
     ("gemma2", [(0.30, 0.078), (0.095, 0.043)]),
     ("gemma3", [(0.085, 0.052), (0.14, 0.066)]),
+    ("granite", [(0.13, 0.083), (0.039, 0.027)]),
     ("llama", [(0.21, 0.088), (0.115, 0.062)]),
+    ("llama_bias", [(0.157, 0.053), (0.055, 0.041)]),
+    ("mistral", [(0.245, 0.091), (0.123, 0.083)]),
+    ("olmo2", [(0.255, 0.142), (0.2, 0.039)]),
+    ("phi3", [(0.182, 0.088), (0.072, 0.043)]),
     ("qwen2", [(0.25, 0.11), (0.22, 0.11)]),
     ("qwen3", [(0.105, 0.060); 2]),
+    ("smollm3", [(0.1, 0.057); 2]),
 ];
 
 /// A device that sums in another order rounds some numbers to the other neighbour.

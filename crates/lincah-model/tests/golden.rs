@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{FAMILIES, Golden, LOSSES, close, each_state_and_logits, numbers};
+use harness::{FAMILIES, FUSED, Golden, LOSSES, close, each_state_and_logits, numbers};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
@@ -60,8 +60,8 @@ fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {
                 let value = training.accumulate_gradients(&batch, &targets, objective, 0).unwrap();
                 golden.close(&format!("loss.{name}"), &[value as f32], TOLERANCE);
                 let gradients = training.gradients();
-                assert_eq!(gradients.len(), golden.adapter().tensors.len());
-                for (key, gradient) in &gradients {
+                assert_eq!(gradients.len(), golden.adapters()[0].tensors.len());
+                for (key, gradient) in &golden.by_golden_key(&gradients) {
                     golden.close(&format!("grad.{name}.{key}"), gradient, TOLERANCE);
                 }
             }
@@ -348,6 +348,12 @@ fn ten_steps_of_adam_and_of_adamw<K: Kernels>(kernels: fn() -> K) {
             for _ in 0..10 {
                 losses.push(training.accumulate_gradients(&batch, &targets, LABEL, 0).unwrap() as f32);
                 training.apply_gradients(&optimizer, 1e-2);
+            }
+            if golden.adapter().tensors.keys().any(|key| FUSED.iter().any(|(module, _)| key.contains(module))) {
+                // PEFT trains one A for the projections of a fused module, lincah one for each: the first step alone is the same.
+                let first = golden.arrays[&format!("{name}.label.losses")][0];
+                assert!((losses[0] - first).abs() < TOLERANCE * first && losses[9] < 0.8 * first, "{family}: {losses:?}");
+                continue;
             }
             golden.close(&format!("{name}.label.losses"), &losses, TRAINED_TOLERANCE);
             for (key, tensor) in training.adapter().tensors {

@@ -74,6 +74,35 @@ fn a_folder_is_read_by_name_shape_and_row() {
     assert!(text.contains("`model.norm.weight` has shape [4], expected [rows, 4]"), "{text}");
 }
 
+/// Phi 3's files: query, key and value in one matrix, gate and up in another.
+#[test]
+fn fused_projections_are_read_one_by_one() {
+    let config = CONFIG.replace("llama", "phi3");
+    let mut fused = tensors();
+    let mut fuse = |name: &str, parts: &[&str]| {
+        let parts: Vec<Tensor> =
+            parts.iter().map(|part| fused.remove(&format!("model.layers.0.{part}.weight")).unwrap()).collect();
+        let rows = parts.iter().map(|(shape, _)| shape[0]).sum();
+        let numbers = parts.into_iter().flat_map(|(_, numbers)| numbers).collect();
+        fused.insert(format!("model.layers.0.{name}.weight"), (vec![rows, 4], numbers));
+    };
+    fuse("self_attn.qkv_proj", &["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]);
+    fuse("mlp.gate_up_proj", &["mlp.gate_proj", "mlp.up_proj"]);
+    let whole = folder(&config, &fused);
+    let files = ModelFiles::open(whole.path()).unwrap();
+    for (name, (shape, numbers)) in tensors() {
+        assert_eq!(files.weights().read(&name, &shape).unwrap(), numbers, "{name}");
+    }
+    let rows = files.weights().read_rows("model.layers.0.self_attn.v_proj.weight", &[1], 4).unwrap();
+    assert_eq!(rows, [1.0, 1.25, 1.5, 1.75]);
+    fused.insert("model.layers.0.mlp.gate_up_proj.weight".into(), (vec![8, 4], vec![0.0; 32]));
+    let message = refused(&folder(&config, &fused));
+    assert!(message.contains("`model.layers.0.mlp.gate_up_proj.weight` has shape [8, 4], expected [16, 4]"), "{message}");
+    fused.remove("model.layers.0.mlp.gate_up_proj.weight");
+    let message = refused(&folder(&config, &fused));
+    assert!(message.contains("tensor `model.layers.0.mlp.gate_up_proj.weight` is missing"), "{message}");
+}
+
 #[test]
 fn the_fingerprint_is_the_sha256_of_the_weight_file() {
     let folder = folder(CONFIG, &tensors());

@@ -1,7 +1,7 @@
 //! Building the backbone from its weights.
 
 use super::{Backbone, EMBEDDING};
-use crate::attention::Attention;
+use crate::attention::{Attention, ProjectionNorm};
 use crate::block::Block;
 use crate::config::{BackboneConfig, RopeConfig};
 use crate::error::ModelError;
@@ -29,8 +29,8 @@ impl<K: Kernels> Loader<'_, K> {
         Ok(self.kernels.upload(&self.weights.read_norm(name, length, self.config.norm_offset)?))
     }
 
-    fn optional_norm(&self, wanted: bool, name: &str, length: usize) -> Result<Option<K::Buffer>, ModelError> {
-        if wanted { self.norm(name, length).map(Some) } else { Ok(None) }
+    fn projection_norm(&self, name: &str, width: Option<usize>) -> Result<Option<ProjectionNorm<K>>, ModelError> {
+        width.map(|width| Ok(ProjectionNorm { weight: self.norm(name, width)?, width })).transpose()
     }
 
     fn embedding(&self) -> Result<K::Buffer, ModelError> {
@@ -52,11 +52,11 @@ impl<K: Kernels> Loader<'_, K> {
         Ok(self.weights.read(&format!("{module}.weight"), &[outputs, inputs])?)
     }
 
-    /// Two layers without bias that read the same rows.
-    fn linear_pair(&self, modules: [&str; 2], outputs: usize, inputs: usize) -> Result<[Linear<K>; 2], ModelError> {
+    /// Two layers that read the same rows.
+    fn linear_pair(&self, modules: [&str; 2], outputs: usize, inputs: usize, bias: bool) -> Result<[Linear<K>; 2], ModelError> {
         let [first, second] = modules;
-        if self.int8 {
-            return Ok([self.linear(first, outputs, inputs, false)?, self.linear(second, outputs, inputs, false)?]);
+        if self.int8 || bias {
+            return Ok([self.linear(first, outputs, inputs, bias)?, self.linear(second, outputs, inputs, bias)?]);
         }
         let values = [self.weight(first, outputs, inputs)?, self.weight(second, outputs, inputs)?];
         let weights = self.kernels.matrix_pair(values, outputs, inputs);
@@ -69,6 +69,7 @@ impl<K: Kernels> Loader<'_, K> {
         let (queries, keys) = (config.head_count * width, config.key_value_head_count * width);
         let module = |name: &str| format!("model.layers.{layer}.self_attn.{name}");
         let options = &config.layers[layer];
+        let [query_norm_width, key_norm_width] = config.query_key_norm_widths();
         Ok(Attention {
             layer,
             shape: AttentionShape {
@@ -84,9 +85,9 @@ impl<K: Kernels> Loader<'_, K> {
             query: self.linear(&module("q_proj"), queries, hidden, config.query_key_value_bias)?,
             key: self.linear(&module("k_proj"), keys, hidden, config.query_key_value_bias)?,
             value: self.linear(&module("v_proj"), keys, hidden, config.query_key_value_bias)?,
-            output: self.linear(&module("o_proj"), hidden, queries, false)?,
-            query_norm: self.optional_norm(config.query_key_norm, &module("q_norm.weight"), width)?,
-            key_norm: self.optional_norm(config.query_key_norm, &module("k_norm.weight"), width)?,
+            output: self.linear(&module("o_proj"), hidden, queries, config.output_bias)?,
+            query_norm: self.projection_norm(&module("q_norm.weight"), query_norm_width)?,
+            key_norm: self.projection_norm(&module("k_norm.weight"), key_norm_width)?,
         })
     }
 
@@ -94,23 +95,25 @@ impl<K: Kernels> Loader<'_, K> {
         let config = self.config;
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let name = |name: &str| format!("model.layers.{layer}.{name}");
-        let [gate, up] = self.linear_pair([&name("mlp.gate_proj"), &name("mlp.up_proj")], intermediate, hidden)?;
-        let mlp_norm = if config.post_norms { "pre_feedforward_layernorm.weight" } else { "post_attention_layernorm.weight" };
+        let [gate, up] =
+            self.linear_pair([&name("mlp.gate_proj"), &name("mlp.up_proj")], intermediate, hidden, config.mlp_bias)?;
+        let norm = |norm: Option<&str>| norm.map(|norm| self.norm(&name(norm), hidden)).transpose();
+        let [attention_norm, attention_post_norm, mlp_norm, mlp_post_norm] = config.norm_names();
         Ok(Block {
             hidden_size: hidden,
             norm_epsilon: config.norm_epsilon,
-            attention_norm: self.norm(&name("input_layernorm.weight"), hidden)?,
+            attention_norm: norm(attention_norm)?,
             attention: self.attention(layer, ropes)?,
-            attention_post_norm: self.optional_norm(config.post_norms, &name("post_attention_layernorm.weight"), hidden)?,
-            mlp_norm: self.norm(&name(mlp_norm), hidden)?,
+            attention_post_norm: norm(attention_post_norm)?,
+            mlp_norm: norm(mlp_norm)?,
             mlp: Mlp {
                 layer,
                 activation: config.activation,
                 gate,
                 up,
-                down: self.linear(&name("mlp.down_proj"), hidden, intermediate, false)?,
+                down: self.linear(&name("mlp.down_proj"), hidden, intermediate, config.mlp_bias)?,
             },
-            mlp_post_norm: self.optional_norm(config.post_norms, &name("post_feedforward_layernorm.weight"), hidden)?,
+            mlp_post_norm: norm(mlp_post_norm)?,
         })
     }
 }

@@ -1,14 +1,21 @@
 //! The families, and what their names stand for.
 
+use super::QueryKeyNorm;
+
 /// A family of models that share one computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Gemma,
     Gemma2,
     Gemma3,
+    Granite,
     Llama,
+    Mistral,
+    Olmo2,
+    Phi3,
     Qwen2,
     Qwen3,
+    SmolLm3,
 }
 
 /// Sizes that transformers assumes where config.json does not say them (transformers 5, `configuration_*.py`).
@@ -23,15 +30,26 @@ pub(super) struct DefaultSizes {
     /// `None`: the hidden size over the number of heads.
     pub(super) head_dimension: Option<usize>,
     pub(super) max_positions: usize,
+    pub(super) norm_epsilon: f64,
+    pub(super) rope_base: f64,
 }
 
 impl Family {
-    pub(super) const MODEL_TYPES: &str = "gemma, gemma2, gemma3_text, gemma3, llama, qwen2, qwen3";
+    pub(super) const MODEL_TYPES: &str =
+        "gemma, gemma2, gemma3_text, gemma3, granite, llama, mistral, olmo2, phi3, qwen2, qwen3, smollm3";
     pub(super) const ARCHITECTURES: &str = "gemma, gemma2, gemma3, llama, qwen2, qwen3";
 
     /// By `model_type` in a text model's config.json.
     pub(super) fn from_model_type(model_type: &str) -> Option<Self> {
-        if model_type == "gemma3_text" { Some(Self::Gemma3) } else { Self::from_architecture(model_type) }
+        Some(match model_type {
+            "gemma3_text" => Self::Gemma3,
+            "granite" => Self::Granite,
+            "mistral" => Self::Mistral,
+            "olmo2" => Self::Olmo2,
+            "phi3" => Self::Phi3,
+            "smollm3" => Self::SmolLm3,
+            _ => return Self::from_architecture(model_type),
+        })
     }
 
     /// By `general.architecture` in a GGUF file.
@@ -52,16 +70,34 @@ impl Family {
         matches!(self, Self::Gemma | Self::Gemma2 | Self::Gemma3)
     }
 
-    pub(super) fn query_key_value_bias(self) -> bool {
-        self == Self::Qwen2
+    /// Whether `attention_bias` puts biases on all four projections of attention.
+    pub(super) fn reads_attention_bias(self) -> bool {
+        matches!(self, Self::Granite | Self::Llama | Self::Olmo2 | Self::SmolLm3)
     }
 
-    pub(super) fn query_key_norm(self) -> bool {
-        matches!(self, Self::Gemma3 | Self::Qwen3)
+    pub(super) fn reads_mlp_bias(self) -> bool {
+        matches!(self, Self::Granite | Self::Llama | Self::SmolLm3)
+    }
+
+    /// Whether `layer_types` may name layers with a window.
+    pub(super) fn has_layer_types(self) -> bool {
+        matches!(self, Self::Gemma2 | Self::Gemma3 | Self::Qwen2 | Self::Qwen3 | Self::SmolLm3)
+    }
+
+    pub(super) fn query_key_norm(self) -> QueryKeyNorm {
+        match self {
+            Self::Gemma3 | Self::Qwen3 => QueryKeyNorm::PerHead,
+            Self::Olmo2 => QueryKeyNorm::AllHeads,
+            _ => QueryKeyNorm::None,
+        }
+    }
+
+    pub(super) fn pre_norms(self) -> bool {
+        self != Self::Olmo2
     }
 
     pub(super) fn post_norms(self) -> bool {
-        matches!(self, Self::Gemma2 | Self::Gemma3)
+        matches!(self, Self::Gemma2 | Self::Gemma3 | Self::Olmo2)
     }
 
     pub(super) fn embedding_scale(self, hidden_size: usize) -> f32 {
@@ -78,6 +114,8 @@ impl Family {
             key_value_head_count: None,
             head_dimension: None,
             max_positions,
+            norm_epsilon: 1e-6,
+            rope_base: if self == Self::Gemma3 { 1e6 } else { 1e4 },
         };
         match self {
             Self::Gemma => DefaultSizes {
@@ -95,13 +133,19 @@ impl Family {
                 head_dimension: Some(256),
                 ..sizes(262_208, 2304, 9216, 26, 8, 131_072)
             },
-            Self::Llama => sizes(32_000, 4096, 11008, 32, 32, 2048),
+            Self::Granite | Self::Llama => sizes(32_000, 4096, 11008, 32, 32, 2048),
+            Self::Mistral => DefaultSizes { key_value_head_count: Some(8), ..sizes(32_000, 4096, 14336, 32, 32, 131_072) },
+            Self::Olmo2 => DefaultSizes { norm_epsilon: 1e-5, ..sizes(50_304, 4096, 11008, 32, 32, 2048) },
+            Self::Phi3 => DefaultSizes { norm_epsilon: 1e-5, ..sizes(32_064, 3072, 8192, 32, 32, 4096) },
             Self::Qwen2 => DefaultSizes { key_value_head_count: Some(32), ..sizes(151_936, 4096, 22016, 32, 32, 32768) },
             Self::Qwen3 => DefaultSizes {
                 key_value_head_count: Some(32),
                 head_dimension: Some(128),
                 ..sizes(151_936, 4096, 22016, 32, 32, 32768)
             },
+            Self::SmolLm3 => {
+                DefaultSizes { key_value_head_count: Some(4), rope_base: 2e6, ..sizes(128_256, 2048, 11008, 36, 16, 32768) }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use super::{Activation, BackboneConfig, ConfigError, RopeConfig, RopeScaling, from_gguf};
+use super::{Activation, BackboneConfig, ConfigError, QueryKeyNorm, RopeConfig, RopeScaling, from_gguf};
 use crate::gguf::GgufFile;
 use support::GgufBuilder;
 
@@ -111,7 +111,10 @@ fn real_models_resolve_to_what_their_cards_say() {
     assert_eq!((gemma3.head_count, gemma3.key_value_head_count, gemma3.head_dimension), (4, 1, 256));
     assert_eq!((gemma3.max_positions, gemma3.norm_epsilon, gemma3.attention_scale), (32768, 1e-6, 0.0625));
     assert_eq!((gemma3.norm_offset, gemma3.embedding_scale, gemma3.tied_head), (0.0, 640f32.sqrt(), true));
-    assert_eq!((gemma3.query_key_norm, gemma3.post_norms, gemma3.activation), (true, true, Activation::GeluTanh));
+    assert_eq!(
+        (gemma3.query_key_norm, gemma3.post_norms, gemma3.activation),
+        (QueryKeyNorm::PerHead, true, Activation::GeluTanh)
+    );
     let window = |layer: usize| if layer % 6 == 5 { None } else { Some(512) };
     assert_eq!(windows(&gemma3), (0..18).map(window).collect::<Vec<_>>());
     assert_eq!((rope(&gemma3, 0).base, rope(&gemma3, 5).base), (10_000.0, 1e6));

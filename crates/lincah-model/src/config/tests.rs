@@ -32,10 +32,9 @@ fn llama() {
     assert_eq!((llama.vocabulary_size(), llama.hidden_size(), llama.layer_count(), llama.max_positions()), (50, 32, 7, 128));
     assert_eq!((llama.intermediate_size, llama.head_count, llama.key_value_head_count, llama.head_dimension), (64, 4, 2, 8));
     assert_eq!((llama.norm_epsilon, llama.norm_offset, llama.embedding_scale), (1e-5, 0.0, 1.0));
-    assert_eq!(
-        (llama.query_key_value_bias, llama.query_key_norm, llama.post_norms, llama.tied_head),
-        (false, false, false, true)
-    );
+    assert_eq!((llama.query_key_value_bias, llama.output_bias, llama.mlp_bias), (false, false, false));
+    assert_eq!((llama.query_key_norm, llama.pre_norms, llama.post_norms), (QueryKeyNorm::None, true, false));
+    assert_eq!((llama.tied_head, llama.fused_projections, llama.residual_multiplier, llama.logit_scale), (true, false, 1.0, 1.0));
     assert_eq!((llama.attention_soft_cap, llama.final_soft_cap, llama.activation), (None, None, Activation::Silu));
     assert!((llama.attention_scale - 8f32.powf(-0.5)).abs() < 1e-7);
     assert_eq!(windows(&llama), [None; 7]);
@@ -60,7 +59,7 @@ fn gemma2() {
     let gemma = config("gemma2", r#", "head_dim": 16, "query_pre_attn_scalar": 144, "sliding_window": 5"#).unwrap();
     assert_eq!(windows(&gemma), [Some(5), None, Some(5), None, Some(5), None, Some(5)]);
     assert_eq!((gemma.attention_soft_cap, gemma.final_soft_cap), (Some(50.0), Some(30.0)));
-    assert_eq!((gemma.attention_scale, gemma.post_norms, gemma.query_key_norm), (1.0 / 12.0, true, false));
+    assert_eq!((gemma.attention_scale, gemma.post_norms, gemma.query_key_norm), (1.0 / 12.0, true, QueryKeyNorm::None));
     let uncapped = r#", "attn_logit_softcapping": null, "final_logit_softcapping": null, "layer_types": ["full_attention",
         "full_attention", "sliding_attention", "full_attention", "full_attention", "full_attention", "full_attention"]"#;
     let uncapped = config("gemma2", uncapped).unwrap();
@@ -76,7 +75,7 @@ fn gemma3() {
         config("gemma3_text", r#", "sliding_window": 6, "sliding_window_pattern": 3, "query_pre_attn_scalar": 168"#).unwrap();
     assert_eq!(windows(&gemma), [Some(6), Some(6), None, Some(6), Some(6), None, Some(6)]);
     assert_eq!((rope(&gemma, 0).base, rope(&gemma, 2).base), (10_000.0, 1_000_000.0));
-    assert_eq!((gemma.query_key_norm, gemma.post_norms, gemma.final_soft_cap), (true, true, None));
+    assert_eq!((gemma.query_key_norm, gemma.post_norms, gemma.final_soft_cap), (QueryKeyNorm::PerHead, true, None));
     assert!((gemma.attention_scale - 168f32.powf(-0.5)).abs() < 1e-8);
     let pattern = config("gemma3_text", "").unwrap();
     assert_eq!(windows(&pattern), [Some(4096), Some(4096), Some(4096), Some(4096), Some(4096), None, Some(4096)]);
@@ -114,7 +113,7 @@ fn multimodal_gemma3_takes_defaults_for_what_its_text_config_leaves_out() {
 #[test]
 fn qwen2() {
     let qwen = config("qwen2", r#", "sliding_window": 5, "use_sliding_window": false"#).unwrap();
-    assert_eq!((qwen.query_key_value_bias, qwen.query_key_norm, qwen.head_dimension), (true, false, 8));
+    assert_eq!((qwen.query_key_value_bias, qwen.query_key_norm, qwen.head_dimension), (true, QueryKeyNorm::None, 8));
     assert_eq!(windows(&qwen), [None; 7]);
     let sliding = config("qwen2", r#", "sliding_window": 5, "use_sliding_window": true, "max_window_layers": 5"#).unwrap();
     assert_eq!(windows(&sliding), [None, None, None, None, None, Some(5), Some(5)]);
@@ -123,8 +122,82 @@ fn qwen2() {
 #[test]
 fn qwen3() {
     let qwen = config("qwen3", "").unwrap();
-    assert_eq!((qwen.query_key_value_bias, qwen.query_key_norm, qwen.head_dimension, qwen.post_norms), (false, true, 128, false));
+    assert_eq!((qwen.query_key_value_bias, qwen.query_key_norm), (false, QueryKeyNorm::PerHead));
+    assert_eq!((qwen.head_dimension, qwen.post_norms), (128, false));
     assert!(refused("qwen3", r#", "attention_bias": true"#).contains("`attention_bias` = true is not supported"));
+}
+
+#[test]
+fn mistral() {
+    assert_eq!(windows(&config("mistral", "").unwrap()), [Some(4096); 7]);
+    assert_eq!(windows(&config("mistral", r#", "sliding_window": 8"#).unwrap()), [Some(8); 7]);
+    let full = config("mistral", r#", "sliding_window": null, "head_dim": 16"#).unwrap();
+    assert_eq!((windows(&full), full.head_dimension, full.tied_head), (vec![None; 7], 16, false));
+    assert!(refused("mistral", r#", "attention_bias": true"#).contains("`attention_bias` = true is not supported"));
+}
+
+#[test]
+fn smollm3() {
+    let rotates = |config: &BackboneConfig| config.layers.iter().map(|layer| layer.rope.is_some()).collect::<Vec<_>>();
+    let smollm = config("smollm3", "").unwrap();
+    assert_eq!(rotates(&smollm), [true, true, true, false, true, true, true]);
+    assert_eq!((rope(&smollm, 0).base, smollm.tied_head, windows(&smollm)), (2e6, true, vec![None; 7]));
+    let listed = config("smollm3", r#", "no_rope_layers": [0, 1, 1, 1, 1, 1, 0, 0]"#).unwrap();
+    assert_eq!(rotates(&listed), [false, true, true, true, true, true, false]);
+    let every_third =
+        config("smollm3", r#", "no_rope_layer_interval": 3, "use_sliding_window": true, "sliding_window": 5"#).unwrap();
+    assert_eq!(windows(&every_third), [None, None, Some(5), None, None, Some(5), None]);
+    for list in ["[1, 0]", r#"[1, 1, 1, 1, 1, 1, "no"]"#] {
+        let message = refused("smollm3", &format!(r#", "no_rope_layers": {list}"#));
+        assert!(message.contains("`no_rope_layers` is not a list of 0 and 1 for each of the 7 layers"), "{message}");
+    }
+}
+
+#[test]
+fn granite() {
+    let multipliers = r#", "embedding_multiplier": 12.0, "residual_multiplier": 0.25, "attention_multiplier": 0.015625,
+        "logits_scaling": 8, "rms_norm_eps": 1e-5"#;
+    let granite = config("granite", multipliers).unwrap();
+    assert_eq!((granite.embedding_scale, granite.residual_multiplier, granite.norm_epsilon), (48.0, 0.25, 1.6e-4));
+    assert_eq!((granite.attention_scale, granite.logit_scale), (0.015625, 0.125));
+    let plain = config("granite", "").unwrap();
+    assert_eq!((plain.embedding_scale, plain.residual_multiplier, plain.norm_epsilon, plain.logit_scale), (1.0, 1.0, 1e-6, 1.0));
+    assert_eq!(plain.attention_scale, 1.0);
+    assert!(refused("granite", r#", "residual_multiplier": 0"#).contains("`residual_multiplier` is 0"));
+    let small = refused("granite", r#", "residual_multiplier": 1e-30"#);
+    assert!(small.contains("a multiplier is too small or too large for single precision"), "{small}");
+}
+
+#[test]
+fn olmo2() {
+    let olmo = config("olmo2", "").unwrap();
+    assert_eq!((olmo.pre_norms, olmo.post_norms, olmo.query_key_norm), (false, true, QueryKeyNorm::AllHeads));
+    assert_eq!((olmo.norm_epsilon, olmo.query_key_norm_widths()), (1e-5, [Some(32), Some(16)]));
+    let norms = olmo.norm_names();
+    assert_eq!(norms, [None, Some("post_attention_layernorm.weight"), None, Some("post_feedforward_layernorm.weight")]);
+}
+
+#[test]
+fn phi3() {
+    let phi = config("phi3", r#", "sliding_window": 9"#).unwrap();
+    assert_eq!((phi.fused_projections, phi.norm_epsilon, windows(&phi)), (true, 1e-5, vec![Some(9); 7]));
+    assert_eq!(windows(&config("phi3", "").unwrap()), [None; 7]);
+    let long = refused("phi3", r#", "rope_scaling": {"type": "longrope", "short_factor": [1.0], "long_factor": [2.0]}"#);
+    assert!(long.contains("`rope_scaling.type` = \"longrope\" is not supported"), "{long}");
+    assert!(refused("phi3", r#", "partial_rotary_factor": 0.75"#).contains("`partial_rotary_factor` = 0.75"));
+}
+
+#[test]
+fn biases_are_where_the_family_has_them() {
+    for family in ["llama", "smollm3", "granite"] {
+        let biased = config(family, r#", "attention_bias": true, "mlp_bias": true"#).unwrap();
+        assert_eq!((biased.query_key_value_bias, biased.output_bias, biased.mlp_bias), (true, true, true), "{family}");
+    }
+    let olmo = config("olmo2", r#", "attention_bias": true"#).unwrap();
+    assert_eq!((olmo.query_key_value_bias, olmo.output_bias, olmo.mlp_bias), (true, true, false));
+    assert!(refused("olmo2", r#", "mlp_bias": true"#).contains("`mlp_bias` = true"));
+    let qwen = config("qwen2", "").unwrap();
+    assert_eq!((qwen.query_key_value_bias, qwen.output_bias), (true, false));
 }
 
 #[test]
@@ -154,11 +227,8 @@ fn rope_forms() {
 
 #[test]
 fn what_is_not_computed_is_refused_by_name() {
-    assert!(
-        refused("mistral", "").contains("`model_type` = \"mistral\" is not supported, in config.json; supported: gemma, gemma2")
-    );
-    assert!(refused("llama", r#", "attention_bias": true"#).contains("`attention_bias` = true"));
-    assert!(refused("llama", r#", "mlp_bias": true"#).contains("`mlp_bias` = true"));
+    assert!(refused("mamba", "").contains("`model_type` = \"mamba\" is not supported, in config.json; supported: gemma, gemma2"));
+    assert!(refused("qwen2", r#", "mlp_bias": true"#).contains("`mlp_bias` = true"));
     assert!(refused("llama", r#", "hidden_act": "relu""#).contains("`hidden_act` = \"relu\""));
     assert!(refused("llama", r#", "quantization_config": {"bits": 4}"#).contains("`quantization_config` = {\"bits\":4}"));
     assert!(refused("qwen3", r#", "layer_types": ["full_attention"]"#).contains("lists 1 layers and `num_hidden_layers` is 7"));

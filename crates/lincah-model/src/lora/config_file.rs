@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{AdapterError, AdapterTensor, LoraConfig, LoraLayout, Target};
+use super::{AdapterError, AdapterTensor, FUSED, LoraConfig, LoraLayout, Target};
 
 /// What changes the computation unless it is false.
 const FLAGS: [&str; 4] = ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"];
@@ -117,14 +117,19 @@ fn read_targets(value: &Value, tensors: &BTreeMap<String, AdapterTensor>) -> Opt
         Value::Array(names) => {
             let mut targets = Vec::new();
             for name in names {
-                targets.push(name.as_str()?.rsplit('.').next()?.parse().ok()?);
+                let name = name.as_str()?.rsplit('.').next()?;
+                match FUSED.iter().find(|fused| fused.name() == name) {
+                    Some(fused) => targets.extend(fused.targets),
+                    None => targets.push(name.parse().ok()?),
+                }
             }
             targets
         }
-        Value::String(_) | Value::Null => Target::ALL
-            .into_iter()
-            .filter(|target| tensors.keys().any(|key| key.contains(&format!(".{}.", target.module()))))
-            .collect(),
+        Value::String(_) | Value::Null => {
+            let has = |module: &str| tensors.keys().any(|key| key.contains(&format!(".{module}.")));
+            let fused = FUSED.iter().filter(|fused| has(fused.module)).flat_map(|fused| fused.targets).copied();
+            Target::ALL.into_iter().filter(|target| has(target.module())).chain(fused).collect()
+        }
         _ => return None,
     };
     let ordered: Vec<Target> = Target::ALL.into_iter().filter(|target| targets.contains(target)).collect();

@@ -3,6 +3,7 @@
 use super::{BackboneTraining, Entry, backpropagate};
 use crate::backbone::Head;
 use crate::batch::TokenBatch;
+use crate::config::QueryKeyNorm;
 use crate::error::ModelError;
 use crate::loss::{Loss, LossTerm};
 use crate::pass::{DeviceBatch, KeptRows, MOST_RECORDED_ROWS};
@@ -216,7 +217,8 @@ impl<K: Kernels> BackboneTraining<K> {
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let queries = config.head_count * config.head_dimension;
         let keys = config.key_value_head_count * config.head_dimension;
-        let normed = if config.query_key_norm { queries + keys } else { 0 } + if config.post_norms { 2 * hidden } else { 0 };
+        let has_query_key_norm = config.query_key_norm != QueryKeyNorm::None;
+        let normed = if has_query_key_norm { queries + keys } else { 0 } + if config.post_norms { 2 * hidden } else { 0 };
         let stream = 4 * hidden;
         let layer = 2 * stream + product * (2 * queries + 2 * keys + 2 * intermediate + normed + hidden) + 4 * config.head_count;
         let working = 4 * stream + (4 + 3 * product) * intermediate + (4 + 2 * product) * queries;

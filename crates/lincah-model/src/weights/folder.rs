@@ -6,8 +6,9 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 
 use super::{RowOrder, StoredTensor, WeightsError};
-use crate::config::HuggingFaceModel;
+use crate::config::{BackboneConfig, HuggingFaceModel};
 use crate::gguf::TensorType;
+use crate::lora::FUSED;
 use crate::mapped_file::MappedFile;
 use crate::regular_file;
 
@@ -29,7 +30,8 @@ pub(super) fn index(folder: &Path, model: &HuggingFaceModel) -> Result<Indexed, 
     let list_path = folder.join(LIST);
     if folder.join(SINGLE).exists() {
         let shards = vec![open(&folder.join(SINGLE))?];
-        let tensors = tensors(&shards, model.multimodal)?;
+        let mut tensors = tensors(&shards, model.multimodal)?;
+        split_fused(&model.config, &shards, &mut tensors)?;
         return Ok((shards, tensors));
     }
     if !list_path.exists() {
@@ -45,7 +47,7 @@ pub(super) fn index(folder: &Path, model: &HuggingFaceModel) -> Result<Indexed, 
         }
     }
     let shards: Vec<MappedFile> = names.iter().map(|name| open(&folder.join(name))).collect::<Result<_, _>>()?;
-    let tensors = tensors(&shards, model.multimodal)?;
+    let mut tensors = tensors(&shards, model.multimodal)?;
     for (tensor, file) in &list.weight_map {
         let Some(name) = text_model_name(tensor, model.multimodal) else { continue };
         let listed = |stored: &StoredTensor| shards[stored.shard].path().ends_with(file);
@@ -53,7 +55,39 @@ pub(super) fn index(folder: &Path, model: &HuggingFaceModel) -> Result<Indexed, 
             return Err(WeightsError::NotInShard { path: list_path, tensor: tensor.clone(), file: file.clone() });
         }
     }
+    split_fused(&model.config, &shards, &mut tensors)?;
     Ok((shards, tensors))
+}
+
+/// Puts, in the place of a matrix that holds several projections, each of them: its rows of the same bytes.
+fn split_fused(
+    config: &BackboneConfig,
+    shards: &[MappedFile],
+    tensors: &mut BTreeMap<String, StoredTensor>,
+) -> Result<(), WeightsError> {
+    if !config.fused_projections {
+        return Ok(());
+    }
+    for (layer, fused) in (0..config.layer_count()).flat_map(|layer| FUSED.iter().map(move |fused| (layer, fused))) {
+        let tensor = format!("model.layers.{layer}.{}.weight", fused.module);
+        let Some(whole) = tensors.remove(&tensor) else {
+            return Err(WeightsError::Missing { tensor, path: shards[0].path().to_owned() });
+        };
+        let (rows, path) = (fused.rows(config), shards[whole.shard].path());
+        let expected = [rows.iter().sum(), config.hidden_size];
+        if whole.shape != expected {
+            let expected = format!("{expected:?}");
+            return Err(WeightsError::Shape { tensor, found: whole.shape, expected, path: path.to_owned() });
+        }
+        let (row_bytes, mut start) = (whole.bytes.len() / expected[0], whole.bytes.start);
+        for (target, rows) in fused.targets.iter().zip(rows) {
+            let end = start + rows * row_bytes;
+            let part = StoredTensor { shape: vec![rows, config.hidden_size], bytes: start..end, ..whole };
+            tensors.insert(format!("model.layers.{layer}.{}.weight", target.module()), part);
+            start = end;
+        }
+    }
+    Ok(())
 }
 
 fn open(path: &Path) -> Result<MappedFile, WeightsError> {

@@ -3,15 +3,20 @@
 
 pub mod rounded;
 
-use lincah_kernels::Kernels;
+use lincah_kernels::{Cpu, Kernels};
 use lincah_model::weights::ModelFiles;
-use lincah_model::{Adapter, Backbone, Loss, Scorer, Target, TokenBatch};
+use lincah_model::{Adapter, Backbone, Loss, Scorer, Target, TokenBatch, Training};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub const FAMILIES: [&str; 6] = ["gemma", "gemma2", "gemma3", "llama", "qwen2", "qwen3"];
+pub const FAMILIES: [&str; 12] =
+    ["gemma", "gemma2", "gemma3", "granite", "llama", "llama_bias", "mistral", "olmo2", "phi3", "qwen2", "qwen3", "smollm3"];
+
+/// What PEFT adapts as one module in Phi 3, and the projections that lincah adapts one by one.
+pub const FUSED: [(&str, &[&str]); 2] =
+    [(".qkv_proj.", &[".q_proj.", ".k_proj.", ".v_proj."]), (".gate_up_proj.", &[".gate_proj.", ".up_proj."])];
 
 /// 0 to `count - 1`.
 pub fn numbers(count: usize) -> Vec<usize> {
@@ -56,10 +61,29 @@ impl Golden {
 
     /// The whole adapter, and what of it adapts query and value, so that the MLP is frozen.
     pub fn adapters(&self) -> [Adapter; 2] {
-        let (whole, mut attention) = (self.adapter(), self.adapter());
+        let whole = self.model(Cpu).train_adapter(&self.adapter()).unwrap().adapter();
+        let mut attention = whole.clone();
         attention.config.targets = vec![Target::Query, Target::Value];
-        attention.tensors.retain(|key, _| key.contains("q_proj") || key.contains("v_proj"));
+        attention.tensors.retain(|key, _| key.contains(".q_proj.") || key.contains(".v_proj."));
         [whole, attention]
+    }
+
+    /// Gradients by the keys of the golden adapter: of a fused module, A's is the sum over its projections, and B's are theirs below one another.
+    pub fn by_golden_key(&self, gradients: &BTreeMap<String, Vec<f32>>) -> BTreeMap<String, Vec<f32>> {
+        let joined = |key: String| {
+            let parts = FUSED.iter().find(|(module, _)| key.contains(module));
+            let parts = parts.map_or_else(
+                || vec![&gradients[&key]],
+                |(module, parts)| parts.iter().map(|part| &gradients[&key.replace(module, part)]).collect(),
+            );
+            let gradient = if key.contains("lora_A") {
+                (0..parts[0].len()).map(|index| parts.iter().map(|part| part[index]).sum()).collect()
+            } else {
+                parts.into_iter().flatten().copied().collect()
+            };
+            (key, gradient)
+        };
+        self.adapter().tensors.into_keys().map(joined).collect()
     }
 
     pub fn texts(&self) -> Vec<&[u32]> {

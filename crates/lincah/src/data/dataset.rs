@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::DataError;
 use super::label_columns::{Assigned, LabelCells, LabelRule};
 use super::label_map::LabelMap;
-use super::place::Names;
+use super::place::{Names, excerpt};
 use super::records::{ReadOptions, RecordReader};
 use super::skipped::{self, SkippedRow};
 use super::split::{Split, stratified_folds, validation_split};
@@ -144,7 +144,7 @@ impl Dataset {
         let assigned = options.labels.assign(&input, &cells, &options.rule())?;
         let task = options.labels.task();
         if let (Task::SingleLabel, Some(class)) = (task, only_class(&assigned.truth)) {
-            return Err(DataError::OneClass { input, rows: texts.len(), label: assigned.names[class].clone() });
+            return Err(DataError::OneClass { input, rows: texts.len(), label: excerpt(&assigned.names[class]) });
         }
         let Assigned { names, truth, fractions, threshold, by_name } = assigned;
         let labels = LabelSet::new(names)?;

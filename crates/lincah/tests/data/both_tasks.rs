@@ -307,6 +307,11 @@ fn a_report_of_independent_labels_and_of_labels_that_are_nearly_the_same() {
 }
 
 #[test]
+fn a_label_with_a_line_break_is_shown_on_one_line() {
+    assert_eq!(refused("text,label\ntext,\"\n\"text", &one(&[])), "a.csv: all 1 rows are `\\ntext`: two classes are needed");
+}
+
+#[test]
 fn a_small_class_is_named_when_it_cannot_be_split() {
     let data = read("text,label\nx,a\ny,b\nz,a\n", &one(&[]));
     assert_eq!(
@@ -351,7 +356,8 @@ proptest! {
 
     #[test]
     fn whatever_the_bytes_there_is_a_data_set_or_one_line(content in "(text|label|tags|[ab01.;,\"\n-]){0,80}", positive: bool, strict: bool) {
-        for (header, options) in [("text,label\n", one(&[])), ("text,a,b\n", each(&["a", "b"])), ("text,tags\n", list(&[]))] {
+        let headers = [("text,label\n", one(&[])), ("text,a,b\n", each(&["a", "b"])), ("text,tags\n", list(&[])), ("", one(&[]))];
+        for (header, options) in headers {
             let mut options = DatasetOptions { strict, ..options };
             options.positive = (positive && header == "text,label\n").then(|| "a".to_owned());
             match try_read("a.csv", &format!("{header}{content}"), &options) {

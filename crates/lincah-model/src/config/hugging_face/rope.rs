@@ -11,12 +11,18 @@ pub(super) struct Ropes {
 
 const LAYER_TYPES: [&str; 2] = ["full_attention", "sliding_attention"];
 
-/// Resolves both kinds; `by_layer_type` for models whose sliding layers have a base of their own.
-pub(super) fn resolve(by_layer_type: bool, fields: &Fields, max_positions: usize) -> Result<Ropes, ConfigError> {
+/// Resolves both kinds, with the family's base where none is given; `by_layer_type` for models whose sliding layers have one of their own.
+pub(super) fn resolve(
+    by_layer_type: bool,
+    fields: &Fields,
+    default_base: f64,
+    max_positions: usize,
+) -> Result<Ropes, ConfigError> {
     let scaling = fields.object("rope_scaling")?;
     let parameters = fields.object("rope_parameters")?;
+    let base = fields.positive("rope_theta")?.unwrap_or(default_base);
     if by_layer_type {
-        return resolve_by_layer_type(fields, scaling, parameters, max_positions);
+        return resolve_by_layer_type(fields, [scaling, parameters], base, max_positions);
     }
     let parameters = scaling.or(parameters);
     if let Some(parameters) = &parameters
@@ -24,14 +30,14 @@ pub(super) fn resolve(by_layer_type: bool, fields: &Fields, max_positions: usize
     {
         return Err(parameters.unsupported(layer_type, "one set of RoPE parameters for all layers of this model type"));
     }
-    let full = one(fields, parameters.as_ref(), fields.positive("rope_theta")?.unwrap_or(10_000.0), max_positions)?;
+    let full = one(fields, parameters.as_ref(), base, max_positions)?;
     Ok(Ropes { sliding: full.clone(), full })
 }
 
 fn resolve_by_layer_type(
     fields: &Fields,
-    scaling: Option<Fields>,
-    parameters: Option<Fields>,
+    [scaling, parameters]: [Option<Fields>; 2],
+    base: f64,
     max_positions: usize,
 ) -> Result<Ropes, ConfigError> {
     let [full, sliding] = match &parameters {
@@ -49,7 +55,6 @@ fn resolve_by_layer_type(
     if let (Some(scaling), Some(_)) = (&scaling, &full) {
         return Err(scaling.inconsistent("`rope_scaling` and `rope_parameters.full_attention` are both given".into()));
     }
-    let base = fields.positive("rope_theta")?.unwrap_or(1_000_000.0);
     let local_base = fields.positive("rope_local_base_freq")?.unwrap_or(10_000.0);
     Ok(Ropes {
         full: one(fields, full.or(scaling).as_ref(), base, max_positions)?,
