@@ -21,6 +21,7 @@ fn probabilities_are_scikit_learns() {
             fractions: None,
             threshold: None,
             skipped: Vec::new(),
+            columns: Vec::new(),
         };
         let baseline = TfidfBaseline::fit(&data);
         assert_eq!(Some(baseline.features() as u64), case["features"].as_u64());

@@ -76,6 +76,7 @@ impl DataArguments {
             positive: positive.map(str::to_owned),
             label_map: LabelMap::new(self.label_map.clone())?,
             strict: self.strict,
+            keep_columns: Vec::new(),
         })
     }
 

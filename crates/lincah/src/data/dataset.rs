@@ -35,6 +35,8 @@ pub struct DatasetOptions {
     pub label_map: LabelMap,
     /// Refuses rows without text or label, which are otherwise left out and listed in [`Dataset::skipped`].
     pub strict: bool,
+    /// Further columns to keep beside the rows, such as authors, dates or groups: [`Dataset::columns`].
+    pub keep_columns: Vec<String>,
 }
 
 impl DatasetOptions {
@@ -42,7 +44,16 @@ impl DatasetOptions {
     pub fn new(text_column: impl Into<String>, labels: LabelColumns) -> Self {
         let text_columns = TextColumns::new([text_column.into()]);
         let label_map = LabelMap::default();
-        Self { text_columns, labels, positive_at: None, known_threshold: None, positive: None, label_map, strict: false }
+        Self {
+            text_columns,
+            labels,
+            positive_at: None,
+            known_threshold: None,
+            positive: None,
+            label_map,
+            strict: false,
+            keep_columns: Vec::new(),
+        }
     }
 
     fn rule(&self) -> LabelRule<'_> {
@@ -64,14 +75,29 @@ impl DatasetOptions {
         }
     }
 
-    /// The text columns, then those of the labels.
+    /// The text columns, then those of the labels, then those to keep.
     fn columns(&self, read: &ReadOptions) -> ReadOptions {
-        let columns = [self.text_columns.columns.clone(), self.labels.columns()].concat();
+        let columns = [self.text_columns.columns.clone(), self.labels.columns(), self.keep_columns.clone()].concat();
         ReadOptions { columns: Some(columns), and_all: false, ..read.clone() }
     }
 }
 
-/// Texts with the labels of each. All vectors but `skipped` have an entry per row.
+/// A further column of a data set, its values as they are shown; an empty one where a row has none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptColumn {
+    /// The column's name.
+    pub name: String,
+    /// A value per row.
+    pub values: Vec<String>,
+}
+
+impl KeptColumn {
+    fn subset(&self, indices: &[usize]) -> Self {
+        Self { name: self.name.clone(), values: indices.iter().map(|&index| self.values[index].clone()).collect() }
+    }
+}
+
+/// Texts with the labels of each. All vectors but `skipped` and `columns` have an entry per row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// The texts.
@@ -92,6 +118,8 @@ pub struct Dataset {
     pub threshold: Option<f64>,
     /// Rows of the file that were left out. A subset has none.
     pub skipped: Vec<SkippedRow>,
+    /// The columns of [`DatasetOptions::keep_columns`].
+    pub columns: Vec<KeptColumn>,
 }
 
 impl Dataset {
@@ -122,13 +150,17 @@ impl Dataset {
     fn from_records(reader: RecordReader, options: &DatasetOptions) -> Result<Self, DataError> {
         let input = reader.input().to_owned();
         let (mut texts, mut cells, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
+        let named = |name: &String| KeptColumn { name: name.clone(), values: Vec::new() };
+        let mut columns: Vec<KeptColumn> = options.keep_columns.iter().map(named).collect();
         for record in reader {
             let mut record = record?;
             let text = options.text_columns.of(&record);
-            let values = record.values.split_off(options.text_columns.columns.len());
+            let mut values = record.values.split_off(options.text_columns.columns.len());
+            let kept = values.split_off(values.len() - columns.len());
             match text.and_then(|text| options.labels.check_present(&record.place, &values).map(|()| text)) {
                 Ok(text) => {
                     texts.push(text);
+                    columns.iter_mut().zip(kept).for_each(|(column, value)| column.values.push(value.to_string()));
                     cells.push(LabelCells { place: record.place, values });
                 }
                 Err(error) => match error.skip_reason().filter(|_| !options.strict) {
@@ -149,7 +181,7 @@ impl Dataset {
         let Assigned { names, truth, fractions, threshold, by_name } = assigned;
         let labels = LabelSet::new(names)?;
         let rows = cells.iter().map(|cells| cells.place.row).collect();
-        let dataset = Self { texts, rows, labels, task, truth, fractions, threshold, skipped };
+        let dataset = Self { texts, rows, labels, task, truth, fractions, threshold, skipped, columns };
         match &options.positive {
             Some(positive) => dataset.with_positive(positive, by_name),
             None => Ok(dataset),
@@ -198,7 +230,13 @@ impl Dataset {
             fractions: self.fractions.as_ref().map(|all| indices.iter().map(|&index| all[index].clone()).collect()),
             threshold: self.threshold,
             skipped: Vec::new(),
+            columns: self.columns.iter().map(|column| column.subset(indices)).collect(),
         }
+    }
+
+    /// The values of a kept column, if it was kept.
+    pub fn column(&self, name: &str) -> Option<&[String]> {
+        self.columns.iter().find(|column| column.name == name).map(|column| column.values.as_slice())
     }
 
     /// The class of a row: the first label that it has, which is the only one if labels are exclusive. A row without any is of the first

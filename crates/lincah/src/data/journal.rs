@@ -286,6 +286,7 @@ impl Journal {
             fractions: None,
             threshold: None,
             skipped: Vec::new(),
+            columns: Vec::new(),
         })
     }
 

@@ -330,6 +330,7 @@ fn synthetic(task: Task, truth: Vec<Vec<bool>>) -> Dataset {
         fractions: None,
         threshold: Some(0.5),
         skipped: Vec::new(),
+        columns: Vec::new(),
         truth,
     }
 }

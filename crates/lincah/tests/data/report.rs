@@ -11,6 +11,7 @@ fn dataset(rows: &[(&str, usize)]) -> Dataset {
         fractions: None,
         threshold: None,
         skipped: Vec::new(),
+        columns: Vec::new(),
     }
 }
 
