@@ -10,7 +10,8 @@ use lincah_model::{Adapter, Loss, Objective, Targets, TokenBatch, Training};
 use std::collections::BTreeMap;
 
 /// Norm of a difference, relative to the golden array's norm: numbers have 8 bits, and rounding at every product adds up over the layers.
-const STATES: f32 = 6e-2;
+/// Most is olmo2's, whose products read the sum of all layers without a norm before them.
+const STATES: f32 = 7e-2;
 
 /// What rounding does to gradients: of one array's norm at most, and in the mean over a loss's arrays, with every projection adapted and
 /// with query and value alone. Their size follows the small difference between a probability and 1, and those of queries and keys are
@@ -131,16 +132,26 @@ fn gradients_on_cuda_in_bf16() {
     gradients_are_as_near_as_rounding_allows(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"), ANOTHER_ORDER);
 }
 
+fn states_are_as_near_as_rounding_allows<K: Kernels>(kernels: fn() -> K) {
+    let mut faults = Vec::new();
+    each_state_and_logits(kernels, |golden, name, found| {
+        let error = relative_error(&golden.arrays[name], found);
+        // Written so that a NaN fails.
+        let near = error <= STATES;
+        if !near {
+            faults.push(format!("{name} differs by {error} of its norm, in {}", golden.folder.display()));
+        }
+    });
+    assert!(faults.is_empty(), "{} arrays differ:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn rounding_moves_states_and_logits_by_no_more_than_is_allowed() {
+    states_are_as_near_as_rounding_allows(|| Rounded::new(8));
+}
+
 #[test]
 #[ignore = "needs an NVIDIA GPU and the feature cuda"]
 fn hidden_states_and_logits_on_cuda_in_bf16() {
-    each_state_and_logits(
-        || cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"),
-        |golden, name, found| {
-            let error = relative_error(&golden.arrays[name], found);
-            // Written so that a NaN fails.
-            let near = error <= STATES;
-            assert!(near, "{name} differs by {error} of its norm, in {}", golden.folder.display());
-        },
-    );
+    states_are_as_near_as_rounding_allows(|| cuda(0, Some(CudaPrecision::Bf16)).expect("a GPU"));
 }

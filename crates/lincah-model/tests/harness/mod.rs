@@ -113,7 +113,7 @@ pub fn close(name: &str, expected: &[f32], found: &[f32], tolerance: f32) {
 }
 
 /// Calls `check` with what a model of each family makes of the golden texts, and the name of the golden array.
-pub fn each_state_and_logits<K: Kernels>(kernels: fn() -> K, check: impl Fn(&Golden, &str, &[f32])) {
+pub fn each_state_and_logits<K: Kernels>(kernels: fn() -> K, mut check: impl FnMut(&Golden, &str, &[f32])) {
     for family in FAMILIES {
         let golden = Golden::read(family);
         let model = golden.model(kernels());
