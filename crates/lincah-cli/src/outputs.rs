@@ -23,6 +23,16 @@ pub(crate) fn check(output: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses a folder of the cache of models, in which nothing is to be changed.
+pub(crate) fn check_writable(folder: &Path) -> anyhow::Result<()> {
+    if let Ok(cache) = lincah::hub::home()
+        && resolved(folder).starts_with(resolved(&cache))
+    {
+        bail!("{} lies in the cache of models; copy it elsewhere first", folder.display());
+    }
+    Ok(())
+}
+
 /// The file that a path leads to, whether it is there or not.
 fn resolved(path: &Path) -> PathBuf {
     if let Ok(found) = path.canonicalize() {

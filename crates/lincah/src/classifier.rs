@@ -1,10 +1,13 @@
 //! A classifier: a prompt, labels and an adapter on a base model.
 
 mod card;
+mod decided;
 mod folder;
+mod remembered;
 mod rows;
 
 use crate::base_model::BaseModel;
+use crate::calibration::Calibration;
 use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
@@ -13,14 +16,15 @@ use crate::generate::Generator;
 use crate::label::LabelSet;
 use crate::prediction::{DecisionRule, Prediction};
 use crate::prompt::Prompt;
-use crate::scoring::Scoring;
+use crate::scoring::{ScoredText, Scoring};
 use crate::task::Task;
 use lincah_model::{Adapter, ComputeOptions, ModelError, Scorer};
 use std::path::Path;
 use std::time::Instant;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION};
+pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
+pub use remembered::{RememberedRows, UnseenRows};
 pub use rows::TrainingRows;
 
 /// A text classifier: an instruction-tuned language model, with a LoRA unless it is asked as it is, that is asked about the labels.
@@ -31,6 +35,7 @@ pub struct AgileClassifier {
     base: BaseModel,
     scoring: Scoring,
     scorer: Box<dyn Scorer>,
+    calibration: Calibration,
     rule: DecisionRule,
     record: Option<ClassifierRecord>,
 }
@@ -58,7 +63,8 @@ impl AgileClassifier {
     /// A trained classifier of `record`, with its adapter.
     pub(crate) fn new(base: BaseModel, adapter: &Adapter, record: ClassifierRecord) -> Result<Self, Error> {
         let scorer = base.language_model().scorer(Some(adapter))?;
-        Ok(Self { base, scoring: record.scoring(), scorer, rule: record.decision_rule.clone(), record: Some(record) })
+        let (calibration, rule) = (record.calibration.clone().unwrap_or_default(), record.decision_rule.clone());
+        Ok(Self { base, scoring: record.scoring(), scorer, calibration, rule, record: Some(record) })
     }
 
     /// A model that is asked as it is, without any training, in prompts of at most `max_tokens` tokens.
@@ -67,7 +73,8 @@ impl AgileClassifier {
     /// Labels that the tokenizer cannot tell apart, a prompt that does not fit.
     pub fn zero_shot(base: &BaseModel, prompt: Prompt, max_tokens: usize) -> Result<Self, Error> {
         let (scoring, scorer) = (Scoring::resolve(base, prompt, max_tokens)?, base.language_model().scorer(None)?);
-        Ok(Self { base: base.clone(), scoring, scorer, rule: DecisionRule::default(), record: None })
+        let (calibration, rule) = (Calibration::default(), DecisionRule::default());
+        Ok(Self { base: base.clone(), scoring, scorer, calibration, rule, record: None })
     }
 
     /// Reads a classifier folder and its base model.
@@ -125,6 +132,11 @@ impl AgileClassifier {
         self.scoring.max_tokens
     }
 
+    /// What is done to the model's probabilities.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
     /// What makes decisions of probabilities.
     pub fn rule(&self) -> &DecisionRule {
         &self.rule
@@ -152,18 +164,22 @@ impl AgileClassifier {
         Generator { base: self.base, scorer: self.scorer }
     }
 
-    /// Probabilities and decision of each text, in order.
+    /// Calibrated probabilities and decision of each text, in order.
     ///
     /// # Errors
     /// A prompt that does not fit, weights that cannot be read, scores that are not finite.
     pub fn predict<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Prediction>, Error> {
-        let scored = self.scoring.score(&self.base, self.scorer.as_ref(), texts)?;
-        let prediction = |text: crate::scoring::ScoredText| Prediction {
-            decision: self.rule.decide(self.task(), &text.probabilities),
-            probabilities: text.probabilities,
-            truncated_characters: text.truncated_characters,
+        let prediction = |text: ScoredText| {
+            let probabilities = self.calibration.apply(self.task(), &text.probabilities);
+            let decision = self.rule.decide(self.task(), &probabilities);
+            Prediction { probabilities, decision, truncated_characters: text.truncated_characters }
         };
-        Ok(scored.into_iter().map(prediction).collect())
+        Ok(self.score(texts)?.into_iter().map(prediction).collect())
+    }
+
+    /// The model's probabilities of each text as they are.
+    pub(crate) fn score<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<ScoredText>, Error> {
+        self.scoring.score(&self.base, self.scorer.as_ref(), texts)
     }
 
     /// Predicts rows with known labels, and what comes of it.

@@ -252,6 +252,8 @@ pub struct FinishedCrossValidation {
     pub pooled: FoldResult,
     /// The rows in the file, from 1.
     pub rows: Vec<u64>,
+    /// The fold that each row was tested in, from 0.
+    pub fold_of: Vec<usize>,
     /// Whether each row has each label, `[rows][labels]`.
     pub truth: Vec<Vec<bool>>,
     /// Out of fold, with the metrics of all rows together.
@@ -276,7 +278,8 @@ impl FinishedCrossValidation {
             ScoredRows::of(&rows, (pooled.evaluation.task, &pooled.evaluation.labels), folder)?;
         let scored = ScoredDataset { predictions, evaluation: pooled.evaluation.clone() };
         let tfidf = ScoredDataset { predictions: tfidf_predictions, evaluation: pooled.tfidf.clone() };
-        Ok(Self { folds, pooled, rows: rows.iter().map(|row| row.row).collect(), truth, scored, tfidf })
+        let fold_of = rows.iter().map(|row| row.fold).collect();
+        Ok(Self { folds, pooled, rows: rows.iter().map(|row| row.row).collect(), fold_of, truth, scored, tfidf })
     }
 
     /// The texts of the rows out of the data that they came from.

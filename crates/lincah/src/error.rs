@@ -179,6 +179,42 @@ pub enum Error {
         /// The data's, or the second one's.
         second: Names,
     },
+    /// Nothing but rows that the classifier was trained on.
+    #[error(
+        "the classifier was trained on all {rows} rows: what it makes of them says nothing about others; give rows of their own"
+    )]
+    OnlyTrainingRows {
+        /// The rows.
+        rows: usize,
+    },
+    /// A cross-validation of something else than the classifier.
+    #[error("the cross-validation is of another prompt or base model than the classifier's; its scores say nothing of this one")]
+    OtherCrossValidation,
+    /// A threshold for a label that has none.
+    #[error("there is no threshold of `{label}`; those of {labels} can be chosen")]
+    DecisionLabel {
+        /// The label.
+        label: String,
+        /// Those with a threshold of their own; of two exclusive labels the last.
+        labels: Names,
+    },
+    /// A prevalence of a label that is none.
+    #[error("`{label}` has no prevalence: it is none of {labels}")]
+    PrevalenceLabel {
+        /// The label.
+        label: String,
+        /// Those whose decisions are counted; of two exclusive labels the last.
+        labels: Names,
+    },
+    /// A limit that a figure does not keep.
+    #[error(transparent)]
+    Gate(#[from] crate::gate::GateError),
+    /// Too few rows for a choice that others can check.
+    #[error("{rows} rows are too few to choose decisions on some and count them on the others; give at least two per label")]
+    TooFewRowsToDecide {
+        /// The rows.
+        rows: usize,
+    },
     /// Nothing to generate from.
     #[error("the prompt is empty, so there is nothing to go on from; give some text")]
     EmptyPrompt,

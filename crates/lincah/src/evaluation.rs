@@ -1,17 +1,20 @@
 //! A classifier of either task against rows with known labels.
 
 mod constant;
+mod in_full;
 mod stored;
 
 use crate::error::Error;
 use crate::label::LabelSet;
 use crate::metrics::{self, Metric, MetricError, check_lengths};
 use crate::prediction::{Decision, DecisionRule, Prediction};
-use crate::statistics::{MetricIntervals, MetricValues, ScoredRows, unanimous_interval};
+use crate::statistics::{MetricIntervals, MetricValues, ScoredRows, exact_interval};
 use crate::task::Task;
 use constant::{constant_answers, constant_label};
 use serde::{Deserialize, Serialize};
 use stored::StoredEvaluation;
+
+pub use in_full::{EvaluatedRows, FullEvaluation};
 
 /// What is true of some rows.
 #[derive(Debug, Clone, Copy)]
@@ -184,12 +187,12 @@ impl Evaluation {
     }
 
     /// What can be said instead of the bootstrap interval of a share of rows that are all right, or all wrong: an exact interval, by
-    /// [`unanimous_interval`]. None of other metrics and values.
+    /// [`exact_interval`]. None of other metrics and values.
     pub fn exact_interval(&self, metric: Metric) -> Option<[f64; 2]> {
-        let [low, high] = unanimous_interval(self.n);
+        let n = self.n as u64;
         match (metric, self.value(metric)?) {
-            (Metric::Accuracy | Metric::SubsetAccuracy, 1.0) => Some([low, high]),
-            (Metric::Accuracy | Metric::SubsetAccuracy, 0.0) => Some([1.0 - high, 1.0 - low]),
+            (Metric::Accuracy | Metric::SubsetAccuracy, 1.0) => Some(exact_interval(n, n, 0.95)),
+            (Metric::Accuracy | Metric::SubsetAccuracy, 0.0) => Some(exact_interval(0, n, 0.95)),
             _ => None,
         }
     }

@@ -23,13 +23,17 @@
 
 mod base_model;
 pub mod baseline;
+pub mod calibration;
 mod classifier;
 pub mod comparison;
 pub mod cross_validation;
 pub mod data;
+pub mod decisions;
 mod error;
 pub mod evaluation;
+mod experiment;
 mod folder_lock;
+pub mod gate;
 mod generate;
 pub mod hub;
 pub mod label;
@@ -52,11 +56,13 @@ mod trainer;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, FORMAT_VERSION, ScoredDataset, TrainingRows,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION,
+    RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
 };
 pub use data::dataset::{Dataset, DatasetOptions, LabelColumns};
 pub use error::Error;
 pub use evaluation::Evaluation;
+pub use experiment::{DecisionPlan, DecisionScores, Experiment, ExperimentEvent, TrainingOutcome};
 pub use generate::{GeneratedToken, Generation, Generator};
 pub use label::LabelSet;
 pub use lincah_model::new_file::{remove_temporary_files, write_atomically};
@@ -70,4 +76,4 @@ pub use prompt::{LongTexts, Prompt, Truncation};
 pub use recipe::{ClassWeights, Recipe, TrainingText};
 pub use results::{FolderKind, RowLabels};
 pub use task::Task;
-pub use trainer::{EpochScores, TrainEvent, Trainer, TrainingOutcome};
+pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -2,7 +2,7 @@
 
 use crate::base_model::ModelSizes;
 use crate::data::dataset::Dataset;
-use crate::prompt::{LongTexts, Prompt, PromptError, Truncation};
+use crate::prompt::{LongTexts, Prompt, PromptError, Truncation, WhiteSpace};
 use crate::recipe::{ClassWeights, Recipe};
 use crate::task::Task;
 use lincah_model::{LoraLayout, Loss, Schedule, Target};
@@ -151,18 +151,23 @@ pub struct PromptOverrides {
     pub no_begin_of_text: bool,
     /// How texts are scored that are too long.
     pub long_texts: LongTexts,
+    /// Leaves the texts' white space as it is, which the codelab's preset does anyway.
+    pub keep_white_space: bool,
     /// Descriptions of independent labels, by name.
     pub descriptions: Vec<(String, String)>,
 }
 
 impl PromptOverrides {
-    /// The prompt about the labels of `data`, truncated as the preset does.
+    /// The prompt about the labels of `data`, truncated, and its white space treated, as the preset does.
     ///
     /// # Errors
     /// A separator or description that does not fit the labels.
     pub fn prompt(&self, data: &Dataset, preset: Preset) -> Result<Prompt, PromptError> {
-        let truncation = if preset == Preset::Codelab { Truncation::Prompt } else { Truncation::Text };
-        self.apply(Prompt::new(data.task, data.labels.clone())?.with_truncation(truncation))
+        let prompt = Prompt::new(data.task, data.labels.clone())?;
+        self.apply(match preset {
+            Preset::Codelab => prompt.with_truncation(Truncation::Prompt).with_white_space(WhiteSpace::Keep),
+            Preset::Default | Preset::Fast => prompt,
+        })
     }
 
     /// Another prompt with these choices.
@@ -175,6 +180,9 @@ impl PromptOverrides {
         }
         if let Some(separator) = &self.separator {
             prompt = prompt.with_separator(separator)?;
+        }
+        if self.keep_white_space {
+            prompt = prompt.with_white_space(WhiteSpace::Keep);
         }
         prompt.with_begin_of_text(!self.no_begin_of_text).with_long_texts(self.long_texts)?.with_descriptions(&self.descriptions)
     }

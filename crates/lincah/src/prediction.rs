@@ -38,11 +38,21 @@ pub struct DecisionRule {
     /// then nothing is decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<f64>,
+    /// A band per label, from its first to below its second probability, in which nothing is decided; empty for none. One label's band is
+    /// enough to leave a text to a person. Of two exclusive labels the last one's counts, of more none does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub review: Vec<[f64; 2]>,
+    /// What each label's threshold was chosen for, as [`DecisionTarget`](crate::decisions::DecisionTarget) shows it; empty where it was not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<String>,
 }
 
 impl DecisionRule {
     /// Decides about one text. # Shapes: probabilities `[labels]`.
     pub fn decide(&self, task: Task, probabilities: &[f64]) -> Decision {
+        if self.is_in_a_band(task, probabilities) {
+            return Decision::Abstain;
+        }
         match (task, self.thresholds.as_slice()) {
             (Task::MultiLabel, []) => Decision::Labels(probabilities.iter().map(|&p| p >= DEFAULT_THRESHOLD).collect()),
             (Task::MultiLabel, thresholds) => {
@@ -55,6 +65,28 @@ impl DecisionRule {
                 if probabilities[best] >= thresholds[best] { Decision::Label(best) } else { Decision::Abstain }
             }
         }
+    }
+
+    /// Whether a probability lies where nothing is decided.
+    fn is_in_a_band(&self, task: Task, probabilities: &[f64]) -> bool {
+        let first = match (task, probabilities.len()) {
+            (Task::MultiLabel, _) => 0,
+            (Task::SingleLabel, 2) => 1,
+            (Task::SingleLabel, labels) => labels,
+        };
+        probabilities.iter().zip(&self.review).skip(first).any(|(p, [low, high])| (low..high).contains(&p))
+    }
+
+    /// What a label's threshold was chosen for.
+    pub fn target_of(&self, label: usize) -> Option<&str> {
+        self.targets.get(label).map(String::as_str).filter(|target| !target.is_empty())
+    }
+
+    /// Whether it fits a task with so many labels, and its numbers can be compared with: a file may say anything.
+    pub fn fits(&self, labels: usize) -> bool {
+        let lengths = [self.thresholds.len(), self.review.len(), self.targets.len()];
+        let numbers = self.thresholds.iter().chain(self.review.iter().flatten());
+        lengths.into_iter().all(|length| length == 0 || length == labels) && numbers.into_iter().all(|number| number.is_finite())
     }
 }
 
@@ -86,6 +118,11 @@ impl Prediction {
         most_probable(&self.probabilities)
     }
 
+    /// Whether everything is decided as it is true.
+    pub fn is_right(&self, truth: &[bool]) -> bool {
+        self.decision != Decision::Abstain && self.given() == truth
+    }
+
     /// Whether each label is given.
     pub fn given(&self) -> Vec<bool> {
         self.decision.given(self.probabilities.len())
@@ -106,13 +143,24 @@ mod tests {
 
     #[test]
     fn thresholds_decide_per_label() {
-        let rule = DecisionRule { thresholds: vec![0.7, 0.3] };
+        let rule = DecisionRule { thresholds: vec![0.7, 0.3], ..DecisionRule::default() };
         assert_eq!(rule.decide(Task::SingleLabel, &[0.7, 0.3]), Decision::Label(1));
         assert_eq!(rule.decide(Task::SingleLabel, &[0.71, 0.29]), Decision::Label(0));
         assert_eq!(rule.decide(Task::MultiLabel, &[0.5, 0.3]), Decision::Labels(vec![false, true]));
-        let rule = DecisionRule { thresholds: vec![0.5; 3] };
+        let rule = DecisionRule { thresholds: vec![0.5; 3], ..DecisionRule::default() };
         assert_eq!(rule.decide(Task::SingleLabel, &[0.2, 0.3, 0.5]), Decision::Label(2));
         assert_eq!(rule.decide(Task::SingleLabel, &[0.2, 0.4, 0.4]), Decision::Abstain);
         assert_eq!(Decision::Abstain.given(2), [false, false]);
+    }
+
+    #[test]
+    fn nothing_is_decided_in_a_band() {
+        let rule = DecisionRule { thresholds: vec![0.5, 0.5], review: vec![[0.4, 0.6], [0.3, 0.6]], ..DecisionRule::default() };
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.7, 0.3]), Decision::Abstain);
+        assert_eq!(rule.decide(Task::SingleLabel, &[0.4, 0.6]), Decision::Label(1));
+        assert_eq!(rule.decide(Task::MultiLabel, &[0.5, 0.9]), Decision::Abstain);
+        assert_eq!(rule.decide(Task::MultiLabel, &[0.6, 0.2]), Decision::Labels(vec![true, false]));
+        assert!(rule.fits(2) && !rule.fits(3));
+        assert!(!DecisionRule { thresholds: vec![f64::NAN, 0.5], ..DecisionRule::default() }.fits(2));
     }
 }

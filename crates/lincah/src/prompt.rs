@@ -3,6 +3,7 @@
 mod encoder;
 mod label_tokens;
 mod turns;
+mod white_space;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,6 +16,7 @@ pub use encoder::{EncodedText, PromptEncoder};
 pub use label_tokens::{LabelScheme, LabelTokens};
 pub(crate) use turns::turn_ends;
 pub use turns::{chat_turn, plain_text};
+pub use white_space::WhiteSpace;
 
 /// A classification prompt; everything that decides its bytes is stored with the classifier.
 ///
@@ -61,6 +63,7 @@ pub struct Prompt {
     letters: Option<Vec<String>>,
     truncation: Truncation,
     long_texts: LongTexts,
+    white_space: WhiteSpace,
 }
 
 /// What is left out where a prompt is longer than it may be.
@@ -119,6 +122,8 @@ struct StoredPrompt {
     truncation: Truncation,
     #[serde(default, skip_serializing_if = "LongTexts::is_first")]
     long_texts: LongTexts,
+    #[serde(default, skip_serializing_if = "WhiteSpace::is_kept")]
+    white_space: WhiteSpace,
 }
 
 /// Format 2, independent labels: what is asked about each, its labels being the two answers.
@@ -160,7 +165,7 @@ impl Prompt {
     /// The answers of a question about an independent label.
     const NO_YES: [&'static str; 2] = ["No", "Yes"];
 
-    /// The default prompt for these labels, with begin of text in front.
+    /// The default prompt for these labels, with begin of text in front and [`WhiteSpace::Single`].
     ///
     /// # Errors
     /// [`PromptError::SeparatorInLabel`].
@@ -179,6 +184,7 @@ impl Prompt {
             letters: None,
             truncation: Truncation::Text,
             long_texts: LongTexts::First,
+            white_space: WhiteSpace::Single,
         };
         prompt.checked()
     }
@@ -215,6 +221,12 @@ impl Prompt {
     /// [`PromptError::WindowsOfMany`], [`PromptError::WindowsOfPrompt`].
     pub fn with_long_texts(self, long_texts: LongTexts) -> Result<Self, PromptError> {
         Self { long_texts, ..self }.checked()
+    }
+
+    /// The same prompt, the texts' white space treated in another way.
+    #[must_use]
+    pub fn with_white_space(self, white_space: WhiteSpace) -> Self {
+        Self { white_space, ..self }
     }
 
     /// The same prompt with descriptions of independent labels, by name.
@@ -310,6 +322,11 @@ impl Prompt {
         self.long_texts
     }
 
+    /// What becomes of the texts' white space.
+    pub fn white_space(&self) -> WhiteSpace {
+        self.white_space
+    }
+
     /// What stands between instruction, text and answer.
     pub fn separator(&self) -> &str {
         &self.separator
@@ -347,7 +364,7 @@ impl Prompt {
 
     /// One of the questions about a text, without begin of text (panics if there is no such question, as indexing does).
     pub fn render(&self, text: &str, question: usize) -> String {
-        [&self.head(), text, &self.tail(question)].concat()
+        [&self.head(), &*self.white_space.applied(text), &self.tail(question)].concat()
     }
 
     /// All questions about a text, a line each.
@@ -370,22 +387,37 @@ impl TryFrom<ReadPrompt> for Prompt {
                 StoredPrompt { task: Task::MultiLabel, labels, descriptions, ..question }
             }
         };
-        let StoredPrompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } =
-            stored;
-        let none = vec![String::new(); labels.len()];
-        let prompt =
-            Self { task, instruction, separator, begin_of_text, labels, descriptions: none, letters, truncation, long_texts };
-        prompt.checked()?.with_descriptions(&descriptions)
+        let prompt = Self {
+            task: stored.task,
+            instruction: stored.instruction,
+            separator: stored.separator,
+            begin_of_text: stored.begin_of_text,
+            descriptions: vec![String::new(); stored.labels.len()],
+            labels: stored.labels,
+            letters: stored.letters,
+            truncation: stored.truncation,
+            long_texts: stored.long_texts,
+            white_space: stored.white_space,
+        };
+        prompt.checked()?.with_descriptions(&stored.descriptions)
     }
 }
 
 impl From<Prompt> for StoredPrompt {
     fn from(prompt: Prompt) -> Self {
-        let Prompt { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts } =
-            prompt;
-        let described = labels.names().iter().cloned().zip(descriptions).filter(|(_, description)| !description.is_empty());
-        let descriptions = described.collect();
-        Self { task, instruction, separator, begin_of_text, labels, descriptions, letters, truncation, long_texts }
+        let described = prompt.labels.names().iter().cloned().zip(prompt.descriptions);
+        Self {
+            task: prompt.task,
+            instruction: prompt.instruction,
+            separator: prompt.separator,
+            begin_of_text: prompt.begin_of_text,
+            descriptions: described.filter(|(_, description)| !description.is_empty()).collect(),
+            labels: prompt.labels,
+            letters: prompt.letters,
+            truncation: prompt.truncation,
+            long_texts: prompt.long_texts,
+            white_space: prompt.white_space,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod chart;
 mod codelab;
 mod confusion;
 mod curves;
+mod decisions;
 mod label_column;
 mod labels;
 mod learning;

@@ -4,11 +4,14 @@
 //! nothing about training again with another seed or on other training rows; for that, train again (`sweep`, `cross-validate`).
 
 mod bootstrap;
+mod exact;
 mod paired;
 mod rows;
 mod summary;
 
+pub(crate) use bootstrap::resampled_rows;
 pub use bootstrap::{RESAMPLES, percentile_interval};
+pub use exact::{Proportion, exact_interval, lowest_shown_rate, rows_to_show_rate};
 pub use paired::{Difference, McNemar, holm, mcnemar};
-pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences, unanimous_interval};
+pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences};
 pub use summary::{MeanDeviation, mean_deviation};

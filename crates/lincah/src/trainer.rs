@@ -8,8 +8,7 @@ mod plan;
 mod questions;
 
 use crate::base_model::BaseModel;
-use crate::baseline::TfidfBaseline;
-use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord, ScoredDataset};
+use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord, RememberedRows};
 use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
@@ -31,6 +30,7 @@ use std::time::Duration;
 
 pub(crate) use checkpoint::remove_checkpoint;
 pub use event::TrainEvent;
+pub(crate) use job::FOLDS_FOLDER;
 
 /// Trains classifiers on a base model.
 ///
@@ -66,17 +66,6 @@ pub struct EpochScores {
     pub seconds: f64,
     /// Seconds that the scoring took.
     pub scoring_seconds: f64,
-}
-
-/// A classifier, and what it makes of the rows kept from its training.
-#[derive(Debug)]
-pub struct TrainingOutcome {
-    /// The classifier.
-    pub classifier: AgileClassifier,
-    /// What it makes of the holdout.
-    pub scored: Option<ScoredDataset>,
-    /// What TF-IDF with logistic regression, trained on the same rows, makes of it.
-    pub tfidf: Option<ScoredDataset>,
 }
 
 /// What a training ends with.
@@ -126,6 +115,21 @@ impl Trainer {
         Self { text_columns: (columns.columns.len() > 1).then(|| columns.clone()), ..self }
     }
 
+    /// What it trains on top of.
+    pub fn base(&self) -> &BaseModel {
+        &self.base
+    }
+
+    /// The settings.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Where checkpoints and classifier are kept, if anywhere.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// What is asked of the model.
     pub fn prompt(&self) -> &Prompt {
         &self.scoring.prompt
@@ -143,28 +147,6 @@ impl Trainer {
         Ok(self.run(data, None, on_event)?.classifier)
     }
 
-    /// Trains on `train`, scores `holdout` if there is one, and sets TF-IDF with logistic regression on the same rows beside it. The folder's
-    /// classifier has the metrics.
-    ///
-    /// # Errors
-    /// As [`Trainer::fit`].
-    pub fn fit_and_evaluate(
-        &self,
-        train: &Dataset,
-        holdout: Option<&Dataset>,
-        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
-    ) -> Result<TrainingOutcome, Error> {
-        let mut classifier = self.fit(train, on_event)?;
-        let Some(holdout) = holdout else { return Ok(TrainingOutcome { classifier, scored: None, tfidf: None }) };
-        let scored = classifier.evaluate(holdout)?;
-        classifier.set_metrics(scored.evaluation.clone());
-        if let Some(folder) = &self.folder {
-            classifier.save(folder)?;
-        }
-        let tfidf = TfidfBaseline::evaluate(train, holdout)?;
-        Ok(TrainingOutcome { classifier, scored: Some(scored), tfidf: Some(tfidf) })
-    }
-
     /// Trains like [`Trainer::fit`], and scores texts after some of the epochs as the classifier of that moment does.
     ///
     /// Where [`Recipe::depends_on_length`] is false, that is the classifier of a training of so many epochs, bit for bit.
@@ -177,7 +159,7 @@ impl Trainer {
         self.check_labels(data)?;
         let _lock = self.folder.as_deref().map(FolderLock::acquire).transpose()?;
         if let Some(folder) = &self.folder {
-            Self::check_folder(folder, self.resume)?;
+            Self::check_folder(folder, self.resume || job::holds_only_folds(folder))?;
         }
         let sides = self.recipe.split(data)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.scoring.prompt, self.recipe.max_tokens)?;
@@ -212,7 +194,9 @@ impl Trainer {
             scored,
         };
         let (adapter, scores) = job.execute(on_event)?;
-        let classifier = AgileClassifier::new(self.base.clone(), &adapter, record)?;
+        // Not part of what decides the training, which checkpoints know again.
+        let training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
+        let classifier = AgileClassifier::new(self.base.clone(), &adapter, ClassifierRecord { training_rows, ..record })?;
         // Scores that are no numbers are found out before anything is saved.
         classifier.predict(&data.texts[..1])?;
         if let Some(folder) = &self.folder {
@@ -229,6 +213,11 @@ impl Trainer {
             return Ok(());
         }
         Err(Error::OtherLabels { first: Names(prompt.labels().names().to_vec()), second: Names(data.labels.names().to_vec()) })
+    }
+
+    /// Refuses the output folder, if there is one and it is unfit.
+    pub(crate) fn check_own_folder(&self) -> Result<(), Error> {
+        self.folder.as_deref().map_or(Ok(()), |folder| Self::check_folder(folder, self.resume))
     }
 
     /// Refuses an unfit output folder, before anything long begins.

@@ -107,7 +107,7 @@ fn what_is_stored_now_comes_back_the_same() {
         assert_eq!(back, evaluation, "{}", case.name);
     }
     let case = &cases()[1];
-    let rule = DecisionRule { thresholds: vec![0.45, 0.5, 0.5] };
+    let rule = DecisionRule { thresholds: vec![0.45, 0.5, 0.5], ..DecisionRule::default() };
     let decide = |prediction: &Prediction| Prediction {
         decision: rule.decide(case.task, &prediction.probabilities),
         ..prediction.clone()

@@ -1,5 +1,6 @@
 //! Reports: nothing from the data becomes markup, the page is whole, the numbers are those of the metrics.
 
+use lincah::decisions::Prevalences;
 use lincah::evaluation::{Evaluation, Truth};
 use lincah::metrics::Metric;
 use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport};
@@ -68,6 +69,8 @@ fn report_of(task: Task, (truth, predictions): (&[Vec<bool>], &[Prediction]), la
         base_model: None,
         training: None,
         settings: Map::new(),
+        decisions: None,
+        prevalences: Prevalences::default(),
         notices: vec![format!("look: {text}")],
     };
     report.render(&Origin { subject: text.to_string(), command: text.to_string(), ..Origin::default() }).unwrap()

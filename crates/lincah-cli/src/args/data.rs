@@ -1,14 +1,14 @@
 //! Options that name data: file, columns, labels, holdout.
 
+use super::holdout::SplitArguments;
 use crate::machine::quoted;
 use anyhow::bail;
 use clap::Args;
 use lincah::data::dataset::PositiveAt;
 use lincah::data::label_map::{LabelMap, LabelRename};
 use lincah::data::records::ReadOptions;
-use lincah::data::split::{Sides, sides};
 use lincah::data::text_columns::TextColumns;
-use lincah::{ClassifierRecord, Dataset, DatasetOptions, Error, LabelColumns, LabelSet};
+use lincah::{ClassifierRecord, Dataset, DatasetOptions, LabelColumns, LabelSet};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
@@ -56,8 +56,13 @@ impl DataArguments {
         self.file.as_deref().unwrap_or(Path::new("-"))
     }
 
-    /// The columns and labels; `labels` may be empty where the data name them.
-    pub(crate) fn options(&self, labels: &[String], positive: Option<&str>) -> anyhow::Result<DatasetOptions> {
+    /// The columns and labels, and the columns that a split needs; `labels` may be empty where the data name them.
+    pub(crate) fn options(
+        &self,
+        labels: &[String],
+        positive: Option<&str>,
+        split: &SplitArguments,
+    ) -> anyhow::Result<DatasetOptions> {
         let labels = labels.to_vec();
         let columns = match (&self.label, self.label_separator, self.multi_label.as_slice()) {
             (Some(column), Some(separator), _) => LabelColumns::List { column: column.clone(), separator, labels },
@@ -76,16 +81,17 @@ impl DataArguments {
             positive: positive.map(str::to_owned),
             label_map: LabelMap::new(self.label_map.clone())?,
             strict: self.strict,
-            keep_columns: Vec::new(),
+            keep_columns: split.columns(),
+            group: split.group.clone(),
         })
     }
 
     /// Reads the rows; `labels` may be empty where the label column holds strings.
-    pub(crate) fn read(&self, labels: &[String], positive: Option<&str>) -> anyhow::Result<Dataset> {
+    pub(crate) fn read(&self, labels: &[String], positive: Option<&str>, split: &SplitArguments) -> anyhow::Result<Dataset> {
         if self.label.is_none() && self.multi_label.is_empty() {
             bail!("no labels are named: give --label COLUMN, or --multi-label A,B for labels that may hold together");
         }
-        let data = Dataset::read(self.path(), &self.read_options(), &self.options(labels, positive)?)?;
+        let data = Dataset::read(self.path(), &self.read_options(), &self.options(labels, positive, split)?)?;
         crate::print::skipped(&data);
         if labels.is_empty() && positive.is_none() {
             crate::print::negation(&data);
@@ -94,8 +100,8 @@ impl DataArguments {
     }
 
     /// Reads rows for a model that is asked about `labels`.
-    pub(crate) fn read_as(&self, labels: &LabelSet) -> anyhow::Result<Dataset> {
-        let options = self.options(&[], None)?;
+    pub(crate) fn read_as(&self, labels: &LabelSet, split: &SplitArguments) -> anyhow::Result<Dataset> {
+        let options = self.options(&[], None, split)?;
         let options = DatasetOptions { labels: options.labels.for_labels(labels)?, ..options };
         let data = Dataset::read(self.path(), &self.read_options(), &options)?;
         crate::print::skipped(&data);
@@ -118,7 +124,7 @@ impl DataArguments {
     }
 
     /// Reads rows for a trained classifier.
-    pub(crate) fn read_for(&self, record: &ClassifierRecord) -> anyhow::Result<Dataset> {
+    pub(crate) fn read_for(&self, record: &ClassifierRecord, split: &SplitArguments) -> anyhow::Result<Dataset> {
         use lincah::Task;
         match (record.task, &self.label, self.label_separator) {
             (Task::SingleLabel, None, _) => bail!("give --label COLUMN: the classifier gives each text one of its labels"),
@@ -130,7 +136,7 @@ impl DataArguments {
             }
             _ => {}
         }
-        let mut options = self.options(&[], None)?;
+        let mut options = self.options(&[], None, split)?;
         if let (Some(columns), [_]) = (&record.data.text_columns, options.text_columns.columns.as_slice()) {
             anyhow::ensure!(
                 columns.columns.len() == 1,
@@ -148,43 +154,5 @@ impl DataArguments {
 
     pub(crate) fn read_options(&self) -> ReadOptions {
         ReadOptions { delimiter: self.delimiter, ..ReadOptions::default() }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct HoldoutArguments {
-    /// Keep N rows from the training; `train` uses the others, `evaluate` these
-    #[arg(long, value_name = "N")]
-    pub(crate) holdout: Option<usize>,
-    /// Which rows: the last N of NumPy's RandomState(SEED).permutation, the order of pandas' sample(frac=1, random_state=SEED)
-    #[arg(long, value_name = "SEED", default_value_t = 32)]
-    pub(crate) split_seed: u32,
-}
-
-/// Rows to train on, and the holdout's, if there is one.
-pub(crate) struct DataSides {
-    pub(crate) train: Dataset,
-    pub(crate) holdout: Option<Dataset>,
-}
-
-impl HoldoutArguments {
-    /// The options that hold the same rows out again; nothing where none are.
-    pub(crate) fn again(&self) -> String {
-        self.holdout.map_or(String::new(), |rows| format!(" --holdout {rows} --split-seed {}", self.split_seed))
-    }
-
-    /// Rows to train on, the first `train_size` of them, and those held out.
-    pub(crate) fn divide(&self, data: &Dataset, train_size: Option<usize>) -> Result<DataSides, Error> {
-        let Sides { train, test } = sides(data.len(), self.holdout, self.split_seed, train_size)?;
-        Ok(DataSides { train: data.subset(&train), holdout: test.map(|rows| data.subset(&rows)) })
-    }
-
-    /// The rows to score, and the others: the holdout if there is one, else all.
-    pub(crate) fn to_score(&self, data: Dataset) -> Result<(Dataset, Option<Dataset>), Error> {
-        if self.holdout.is_none() {
-            return Ok((data, None));
-        }
-        let DataSides { train, holdout } = self.divide(&data, None)?;
-        Ok((holdout.unwrap_or(data), Some(train)))
     }
 }

@@ -1,8 +1,9 @@
 //! Options of the verbs that train or compare many times, or report on it.
 
 use super::recipe_lists::RecipeLists;
-use super::{DataArguments, HoldoutArguments, Training};
+use super::{DataArguments, HoldoutArguments, SplitArguments, Training, TrainingRowsArguments};
 use clap::Args;
+use lincah::decisions::Prevalences;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -60,9 +61,8 @@ pub(crate) struct Sweep {
     /// Base models: names from `lincah models`, Hugging Face folders, or GGUF files
     #[arg(long, value_delimiter = ',', value_name = "MODELS", default_value = lincah::hub::DEFAULT_MODEL)]
     pub(crate) model: Vec<String>,
-    /// Keep N rows from all trainings
-    #[arg(long, value_name = "N")]
-    pub(crate) holdout: Option<usize>,
+    #[command(flatten)]
+    pub(crate) split: SplitArguments,
     /// Which rows: the last N of NumPy's RandomState(SEED).permutation
     #[arg(long, value_delimiter = ',', value_name = "SEEDS", default_value = "32")]
     pub(crate) split_seed: Vec<u32>,
@@ -97,6 +97,8 @@ pub(crate) struct Compare {
     pub(crate) data: DataArguments,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
+    #[command(flatten)]
+    pub(crate) training_rows: TrainingRowsArguments,
     /// Print the texts of the rows whose decision flips, too
     #[arg(long)]
     pub(crate) show_texts: bool,
@@ -138,6 +140,11 @@ pub(crate) struct Report {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
+    #[command(flatten)]
+    pub(crate) training_rows: TrainingRowsArguments,
+    /// How frequent a label is in your traffic, as 0.01 or 1%, for one label LABEL=0.01
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) prevalence: Option<Prevalences>,
     /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,

@@ -1,7 +1,9 @@
 //! What can be typed.
 
 mod data;
+mod decisions;
 mod experiments;
+mod holdout;
 mod prompt;
 mod recipe;
 mod recipe_lists;
@@ -12,12 +14,14 @@ use crate::print::{Color, PrintOptions};
 use clap::{Parser, Subcommand};
 use lincah::{ComputeOptions, Device, Precision};
 
-pub(crate) use data::{DataArguments, HoldoutArguments};
+pub(crate) use data::DataArguments;
+pub(crate) use decisions::{DecisionArguments, TrainingDecisions};
 pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
+pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments};
 pub(crate) use recipe::RecipeArguments;
 pub(crate) use verbs::{
-    Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource, Quickstart, Train,
-    Training,
+    Calibrate, Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource,
+    Quickstart, Train, Training,
 };
 pub(crate) use who::ClassifierArguments;
 
@@ -74,6 +78,8 @@ pub(crate) enum Command {
     /// Compare a classifier with labelled texts
     #[command(visible_alias = "eval")]
     Evaluate(Box<Evaluate>),
+    /// Calibrate a classifier and choose its thresholds on rows that it was not trained on
+    Calibrate(Box<Calibrate>),
     /// Classify texts
     Predict(Box<Predict>),
     /// Let a model go on from a text, token by token

@@ -27,6 +27,9 @@ pub(crate) struct PromptArguments {
     /// No begin-of-text token in front of the prompt
     #[arg(long)]
     no_bos: bool,
+    /// Leave white space at the ends and runs of it within texts as they are, rather than trim it and make one of each run
+    #[arg(long)]
+    keep_whitespace: bool,
     /// With labels that may hold together: what one means, for the prompt; may be given once per label
     #[arg(long, value_name = "LABEL=TEXT", value_parser = description)]
     label_description: Vec<(String, String)>,
@@ -50,6 +53,7 @@ impl PromptArguments {
             ("--instruction", self.instruction.is_some()),
             ("--separator", self.separator.is_some()),
             ("--no-bos", self.no_bos),
+            ("--keep-whitespace", self.keep_whitespace),
             ("--label-description", !self.label_description.is_empty()),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
@@ -61,6 +65,7 @@ impl PromptArguments {
             separator: self.separator.clone(),
             no_begin_of_text: self.no_bos,
             long_texts: self.long_texts,
+            keep_white_space: self.keep_whitespace,
             descriptions: self.label_description.clone(),
         }
     }

@@ -1,7 +1,12 @@
 //! Options of the verbs that train, score or ask once.
 
-use super::{ClassifierArguments, DataArguments, HoldoutArguments, RecipeArguments};
+use super::{
+    ClassifierArguments, DataArguments, DecisionArguments, HoldoutArguments, RecipeArguments, TrainingDecisions,
+    TrainingRowsArguments,
+};
 use clap::{Args, ValueEnum};
+use lincah::decisions::Prevalences;
+use lincah::gate::Gate;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -115,6 +120,8 @@ pub(crate) struct Train {
     pub(crate) checkpoint_seconds: f64,
     #[command(flatten)]
     pub(crate) training: Training,
+    #[command(flatten)]
+    pub(crate) decisions: TrainingDecisions,
 }
 
 #[derive(Debug, Args)]
@@ -124,7 +131,9 @@ pub(crate) struct Train {
 lincah evaluate [OPTIONS] --text <COLUMN> --label <COLUMN> --labels <A,B> <DATA>",
     after_help = "Examples:\n  lincah evaluate civility samples/comments.csv --text comment --label label --holdout 96\n  \
 lincah evaluate --labels civil,uncivil samples/comments.csv --text comment --label label\n\n\
-Without --label, the labels of a multi-label classifier are columns named as in training.",
+Without --label, the labels of a multi-label classifier are columns named as in training. Rows that the classifier was trained on are left \
+out and counted.\n\
+Exit code: 0, or 1 where something is wrong or a figure does not keep its --fail-under.",
     mut_arg("file", |file| file.required(true)),
     mut_arg("text", |text| text.required(true))
 )]
@@ -136,11 +145,50 @@ pub(crate) struct Evaluate {
     pub(crate) data: DataArguments,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
+    #[command(flatten)]
+    pub(crate) training_rows: TrainingRowsArguments,
+    /// How frequent a label is in your traffic, as 0.01 or 1%, for one label LABEL=0.01: says what the decisions come to there
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) prevalence: Option<Prevalences>,
+    /// Exit with 1 where a metric is worse than its limit: names as in --json, also log_loss and reviewed
+    #[arg(long, value_name = "METRIC=X,...")]
+    pub(crate) fail_under: Option<Gate>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) who: ClassifierArguments,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "lincah calibrate [OPTIONS] <DIR> <DATA> --text <COLUMN> [--label <COLUMN>]\n       lincah calibrate [OPTIONS] <DIR> --from <FOLDS>",
+    after_help = "Examples:\n  lincah calibrate civility new.csv --text comment --label label --target precision=0.9 --review 5%\n  \
+lincah calibrate civility --from folds --target recall=0.95\n\n\
+What is chosen replaces what the classifier had. Rows that it was trained on are left out. The figures are of rows that did not choose: \
+those of each fold are decided by what was chosen on the other folds.",
+    mut_arg("file", |file| file.requires("text").required_unless_present("from").conflicts_with("from")),
+    mut_arg("text", |text| text.requires("file"))
+)]
+pub(crate) struct Calibrate {
+    /// Classifier folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArguments,
+    /// Use the out-of-fold scores in this folder, which `cross-validate` wrote with the classifier's model, prompt and recipe
+    #[arg(long, value_name = "FOLDS")]
+    pub(crate) from: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) holdout: HoldoutArguments,
+    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) decisions: DecisionArguments,
 }
 
 /// Form of the predictions.

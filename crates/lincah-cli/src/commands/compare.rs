@@ -1,6 +1,6 @@
 //! `lincah compare`.
 
-use super::evaluate::warn_of_training_rows;
+use super::evaluate::unseen_rows;
 use crate::args::Compare;
 use crate::print::{json_line, print_comparison, print_device, result_line};
 use lincah::comparison::{Comparison, Scored};
@@ -15,9 +15,11 @@ pub(crate) fn run(arguments: &Compare, compute: ComputeOptions) -> anyhow::Resul
         let names = |record: &ClassifierRecord| Names(record.prompt.labels().names().to_vec());
         return Err(Error::OtherLabels { first: names(&first), second: names(&second) }.into());
     }
-    let (data, others) = arguments.holdout.to_score(arguments.data.read_for(&first)?)?;
+    let (data, others) = arguments.holdout.to_score(arguments.data.read_for(&first, &arguments.holdout.split)?)?;
+    let mut data = data;
     for (record, folder) in [(&first, &arguments.first), (&second, &arguments.second)] {
-        warn_of_training_rows(&folder.display().to_string(), record, &data, others.as_ref());
+        let included = arguments.training_rows.include_training_rows;
+        data = unseen_rows(&folder.display().to_string(), record, data, others.as_ref(), included)?.data;
     }
     // One base model for both where they have the same.
     let base = BaseModel::open(&first.base_model.name, compute)?;

@@ -8,7 +8,7 @@ use lincah::{BaseModel, ComputeOptions, Error, Task};
 
 pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow::Result<()> {
     let training = &arguments.training;
-    let data = training.data.read(&training.labels, training.positive.as_deref())?;
+    let data = training.data.read(&training.labels, training.positive.as_deref(), &training.holdout.split)?;
     let data = training.holdout.divide(&data, training.train_size)?.train;
     data.check_trainable().map_err(Error::from)?;
     let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);

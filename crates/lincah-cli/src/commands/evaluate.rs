@@ -1,29 +1,45 @@
 //! `lincah evaluate`.
 
 use crate::args::Evaluate;
-use crate::print::{json_line, note, print_evaluation, print_rounding, print_tfidf};
+use crate::print::{json_line, note, print_full_evaluation, print_rounding, print_tfidf};
 use anyhow::bail;
 use lincah::baseline::TfidfBaseline;
-use lincah::{AgileClassifier, ClassifierRecord, ComputeOptions, Dataset, Precision, Task, TrainingRows};
+use lincah::evaluation::{EvaluatedRows, FullEvaluation};
+use lincah::{AgileClassifier, ClassifierRecord, ComputeOptions, Dataset, Error, Precision, Task, TrainingRows, UnseenRows};
 
 pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Result<()> {
     let folder = arguments.classifier.as_deref();
     arguments.who.check(folder)?;
     let record = folder.map(ClassifierRecord::read).transpose()?;
     let data = match &record {
-        Some(record) => arguments.data.read_for(record)?,
+        Some(record) => arguments.data.read_for(record, &arguments.holdout.split)?,
         None => zero_shot_rows(arguments)?,
     };
     let (data, others) = arguments.holdout.to_score(data)?;
-    if let Some(record) = &record {
-        warn_of_training_rows("the classifier", record, &data, others.as_ref());
-    }
+    let mut rows = EvaluatedRows { prevalences: arguments.prevalence.clone().unwrap_or_default(), ..EvaluatedRows::default() };
+    let data = match &record {
+        Some(record) => {
+            let included = arguments.training_rows.include_training_rows;
+            let unseen = unseen_rows("the classifier", record, data, others.as_ref(), included)?;
+            rows.trained_on = unseen.trained_on;
+            rows.training_rows_included = included && unseen.trained_on.is_some_and(|rows| rows > 0);
+            rows.chosen_with = unseen.chosen_with;
+            unseen.data
+        }
+        None => data,
+    };
     let classifier = arguments.who.load(folder, compute)?;
     let scored = classifier.evaluate(&data)?;
+    let full = FullEvaluation::of(scored.evaluation.clone(), &scored.predictions, data.truth(), &rows)?;
+    let gate = |full: &FullEvaluation| match &arguments.fail_under {
+        Some(gate) => gate.check(&full.figures()).map_err(Error::from),
+        None => Ok(()),
+    };
     if arguments.json {
-        return json_line(&scored.evaluation);
+        json_line(&full)?;
+        return Ok(gate(&full)?);
     }
-    print_evaluation(&scored.evaluation);
+    print_full_evaluation(&full);
     if compute.precision == Some(Precision::Int8) {
         let exact = arguments.who.load(folder, ComputeOptions { precision: Some(Precision::F32), ..compute })?;
         let exact = exact.evaluate(&data)?;
@@ -34,13 +50,33 @@ pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Resu
         print_tfidf(&TfidfBaseline::evaluate(others, &data)?.evaluation);
     }
     tell_truncated(&classifier, scored.evaluation.truncated_texts);
-    Ok(())
+    Ok(gate(&full)?)
 }
 
-/// Says where scored rows are, or may be, rows that were trained on.
-pub(super) fn warn_of_training_rows(name: &str, record: &ClassifierRecord, data: &Dataset, others: Option<&Dataset>) {
+/// The rows that a classifier was not trained on, with a word about the others; all, if those are `included`.
+pub(super) fn unseen_rows(
+    name: &str,
+    record: &ClassifierRecord,
+    data: Dataset,
+    others: Option<&Dataset>,
+    included: bool,
+) -> Result<UnseenRows, Error> {
+    let rows = data.len();
+    if record.training_rows.is_none() {
+        warn_of_training_rows(name, record, &data, others);
+    }
+    let unseen = record.unseen(data, included)?;
+    if let Some(notice) = unseen.notice(rows, included) {
+        let word = if included { "warning" } else { "note" };
+        note!("{word}: {name}: {notice}");
+    }
+    Ok(unseen)
+}
+
+/// Says where scored rows are, or may be, rows that were trained on, of a classifier that does not remember them.
+fn warn_of_training_rows(name: &str, record: &ClassifierRecord, data: &Dataset, others: Option<&Dataset>) {
     let trained_on = record.data.rows + record.data.validation_rows;
-    match record.training_rows(data, others) {
+    match record.find_training_rows(data, others) {
         TrainingRows::Scored => {
             note!("warning: {name} was trained on these very rows: its figures say nothing about other rows");
         }
@@ -63,13 +99,14 @@ fn tell_truncated(classifier: &AgileClassifier, texts: usize) {
 /// The rows for a model that is asked as it is, about the labels of `--labels`.
 fn zero_shot_rows(arguments: &Evaluate) -> anyhow::Result<Dataset> {
     let (who, data) = (&arguments.who, &arguments.data);
-    let options = data.options(&[], None)?;
+    let split = &arguments.holdout.split;
+    let options = data.options(&[], None, split)?;
     match (options.labels.task(), who.independent, &data.label) {
         (Task::MultiLabel, false, None) if data.multi_label.is_empty() => {
             bail!("no labels of the rows are named: give --label COLUMN")
         }
         (Task::MultiLabel, false, _) => bail!("labels that may hold together are asked about with --independent"),
         (Task::SingleLabel, true, _) => bail!("--independent goes with --multi-label or --label-separator"),
-        _ => data.read_as(&lincah::LabelSet::new(who.labels.clone()).map_err(lincah::Error::from)?),
+        _ => data.read_as(&lincah::LabelSet::new(who.labels.clone()).map_err(Error::from)?, split),
     }
 }

@@ -23,8 +23,8 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
     let (prompt, label_tokens) = LabelTokens::resolve(prompt, &tokenizer).map_err(Error::from)?;
     let encoder = PromptEncoder::new(&tokenizer, &prompt, max_tokens).map_err(Error::from)?;
     let encoded = encoder.encode(&arguments.input).map_err(Error::from)?;
-    let kept = arguments.input.chars().count() - encoded.truncated_characters;
-    let text: String = arguments.input.chars().take(kept).collect();
+    let text = prompt.white_space().applied(&arguments.input);
+    let text: String = text.chars().take(text.chars().count() - encoded.truncated_characters).collect();
     let pieces =
         |ids: &[u32]| -> Vec<String> { ids.iter().map(|&id| tokenizer.token(id).unwrap_or_default().to_owned()).collect() };
     if arguments.json {

@@ -6,7 +6,9 @@ use crate::interrupt::asked_to_stop;
 use crate::print::{TrainingProgress, data_report, next_steps, note, print_device, print_evaluation, print_tfidf, result_line};
 use lincah::data::split::holdout;
 use lincah::hub::{self, DEFAULT_MODEL};
-use lincah::{BaseModel, ComputeOptions, Dataset, DatasetOptions, Error, LabelColumns, Prompt, Recipe, Trainer};
+use lincah::{
+    BaseModel, ComputeOptions, Dataset, DatasetOptions, Error, Experiment, ExperimentEvent, LabelColumns, Prompt, Recipe, Trainer,
+};
 
 const SAMPLE: &[u8] = include_bytes!("../../../../samples/comments.csv");
 const HOLDOUT: usize = 96;
@@ -34,8 +36,10 @@ pub(crate) fn run(arguments: &Quickstart, compute: ComputeOptions) -> anyhow::Re
     let recipe = Recipe::default();
     let mut progress = TrainingProgress::of(&recipe);
     let trainer = Trainer::new(&base, prompt, recipe)?.in_folder(&arguments.out, arguments.resume);
-    let outcome = trainer.fit_and_evaluate(&train, Some(&test), &mut |event| {
-        progress.show(event);
+    let outcome = Experiment::new(trainer).run(&train, Some(&test), &mut |event| {
+        if let ExperimentEvent::Training(event) = event {
+            progress.show(event);
+        }
         asked_to_stop()
     })?;
     if let (Some(scored), Some(tfidf)) = (&outcome.scored, &outcome.tfidf) {

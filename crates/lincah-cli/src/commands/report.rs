@@ -1,5 +1,6 @@
 //! `lincah report`.
 
+use super::evaluate::unseen_rows;
 use crate::args::Report as Arguments;
 use crate::print::{json_line, note, print_device};
 use crate::{machine, outputs, png};
@@ -18,7 +19,7 @@ use std::path::Path;
 
 pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<()> {
     let kind = FolderKind::of(&arguments.folder)?;
-    let for_classifier = arguments.holdout.holdout.is_some() || arguments.model.is_some();
+    let for_classifier = arguments.holdout.is_given() || arguments.model.is_some();
     match kind {
         FolderKind::Classifier => {}
         _ if for_classifier => bail!("--holdout and --model are for a classifier's report; these rows are scored already"),
@@ -71,13 +72,17 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
     if arguments.data.file.is_none() {
         bail!("a classifier's report needs rows to score: give DATA, --text and the labels");
     }
-    let (scored, others) = arguments.holdout.to_score(arguments.data.read_for(&record)?)?;
+    let split = &arguments.holdout.split;
+    let (scored, others) = arguments.holdout.to_score(arguments.data.read_for(&record, split)?)?;
+    let (rows, included) = (scored.len(), arguments.training_rows.include_training_rows);
+    let unseen = unseen_rows("the classifier", &record, scored, others.as_ref(), included)?;
+    let mut notices: Vec<String> = unseen.notice(rows, included).into_iter().collect();
+    let scored = unseen.data;
     let base = BaseModel::open(arguments.model.as_deref().unwrap_or(&record.base_model.name), compute)?;
     let classifier = AgileClassifier::load_on(&arguments.folder, &base)?;
     print_device(compute, &base);
     note!("scoring {} rows", scored.len());
     let ScoredDataset { predictions, evaluation } = classifier.evaluate(&scored)?;
-    let mut notices = Vec::new();
     let baseline = baseline(&record, &scored, others.as_ref(), &mut notices)?;
     data_notices(&scored, &evaluation, &mut notices);
     let report = ScoredReport {
@@ -93,6 +98,8 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
         base_model: Some(&record.base_model),
         training: Some(&record.data),
         settings: recipe_settings(&record.prompt, &record.recipe),
+        decisions: record.decisions.as_ref(),
+        prevalences: arguments.prevalence.clone().unwrap_or_default(),
         notices,
     };
     Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
@@ -105,7 +112,7 @@ fn baseline(
     others: Option<&Dataset>,
     notices: &mut Vec<String>,
 ) -> Result<Option<ScoredDataset>, Error> {
-    let train = match record.training_rows(scored, others) {
+    let train = match record.find_training_rows(scored, others) {
         TrainingRows::Others(train) => train,
         unknown => {
             notices.push(String::from(match unknown {
@@ -152,7 +159,7 @@ fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
     let evaluation = &found.scored.evaluation;
     let training = found.pooled.training.as_ref();
     let data = match &arguments.data.file {
-        Some(_) => Some(found.texts(&arguments.data.read(evaluation.labels.names(), None)?)?),
+        Some(_) => Some(found.texts(&arguments.data.read(evaluation.labels.names(), None, &arguments.holdout.split)?)?),
         None => None,
     };
     let mut notices = Vec::new();
@@ -174,6 +181,8 @@ fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
         base_model: training.map(|training| &training.base_model),
         training: None,
         settings: training.map(|training| recipe_settings(&training.prompt, &training.recipe)).unwrap_or_default(),
+        decisions: None,
+        prevalences: arguments.prevalence.clone().unwrap_or_default(),
         notices,
     };
     Ok(report.render(&origin(arguments, None))?)

@@ -7,12 +7,12 @@ use lincah::sweep::{PlannedRun, Sweep, SweepEvent, SweepPlan, SweepRecipe, varie
 use lincah::{ComputeOptions, Error};
 
 pub(crate) fn run(arguments: &SweepArguments, compute: ComputeOptions) -> anyhow::Result<()> {
-    let data = arguments.data.read(&arguments.labels, arguments.positive.as_deref())?;
+    let data = arguments.data.read(&arguments.labels, arguments.positive.as_deref(), &arguments.split)?;
     let recipes = arguments.recipes.combinations()?;
     let plan = SweepPlan {
         models: arguments.model.clone(),
         split_seeds: arguments.split_seed.clone(),
-        holdout: arguments.holdout,
+        holdout: arguments.split.held_out(),
         train_sizes: arguments.train_size.clone(),
         recipes: recipes.iter().map(|recipe| SweepRecipe { recipe: recipe.recipe(), prompt: recipe.prompt() }).collect(),
     };

@@ -1,9 +1,21 @@
 //! Metrics on standard output.
 
+use super::decisions::{print_at_prevalence, print_points};
 use super::{bracketed, number, result_line};
-use lincah::evaluation::{Evaluation, LabelEvaluation, Score};
+use lincah::evaluation::{Evaluation, FullEvaluation, LabelEvaluation, Score};
 use lincah::metrics::Metric;
-use lincah::{Prediction, Task};
+use lincah::{DecisionRule, Prediction, Task};
+
+/// A sentence for everybody, metrics, what was decided, and the same at the traffic's prevalences.
+pub(crate) fn print_full_evaluation(full: &FullEvaluation) {
+    result_line!("{}", full.summary);
+    result_line!();
+    print_evaluation(&full.evaluation);
+    if full.decision_rule != DecisionRule::default() || !full.at_prevalence.is_empty() {
+        print_points(&full.operating_points);
+    }
+    print_at_prevalence(&full.at_prevalence);
+}
 
 /// Metrics, each label's below, and the confusion matrix.
 pub(crate) fn print_evaluation(evaluation: &Evaluation) {

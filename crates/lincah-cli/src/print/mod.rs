@@ -5,7 +5,9 @@
 
 mod comparison;
 mod data;
+mod decisions;
 mod evaluation;
+mod experiment;
 mod folds;
 mod progress;
 mod sweep;
@@ -18,7 +20,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub(crate) use comparison::print_comparison;
 pub(crate) use data::{data_report, negation, skipped};
-pub(crate) use evaluation::{print_evaluation, print_rounding, print_tfidf};
+pub(crate) use decisions::print_decisions;
+pub(crate) use evaluation::{print_evaluation, print_full_evaluation, print_rounding, print_tfidf};
+pub(crate) use experiment::ExperimentProgress;
 pub(crate) use folds::{FoldProgress, print_folds};
 pub(crate) use progress::{PullProgress, TrainingProgress, duration, print_device, print_members, print_operation_times};
 pub(crate) use sweep::{print_sweep, run_line};

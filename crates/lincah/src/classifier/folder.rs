@@ -1,9 +1,12 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `README.md`, `training.jsonl`.
 
+use super::remembered::RememberedRows;
 use crate::base_model::BaseModel;
+use crate::calibration::{Calibration, CalibrationFigures};
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::text_columns::TextColumns;
+use crate::decisions::OperatingPoints;
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::prediction::DecisionRule;
@@ -21,7 +24,7 @@ use std::path::Path;
 pub const FORMAT_VERSION: u32 = 3;
 const RECORD_FILE: &str = "classifier.json";
 /// Fields that a later lincah fills: what they say changes scores or decisions, so it cannot be left out.
-const RESERVED: [&str; 5] = ["members", "weights", "calibration", "text_normalization", "training_rows"];
+const RESERVED: [&str; 3] = ["members", "weights", "text_normalization"];
 
 /// `classifier.json`: all that is known about a classifier but the adapter's numbers. No text of the data is in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +53,15 @@ pub struct ClassifierRecord {
     /// What makes decisions of probabilities.
     #[serde(default, skip_serializing_if = "is_default")]
     pub decision_rule: DecisionRule,
+    /// What is done to the model's probabilities before; absent where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// What calibration and decision rule were chosen on, and what they reach; absent where they were not chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decisions: Option<DecisionRecord>,
+    /// The rows that it has seen; absent from what lincah wrote before it remembered them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training_rows: Option<RememberedRows>,
     /// The precision that it was trained in, as `f32` or `bf16`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
@@ -63,6 +75,38 @@ pub struct ClassifierRecord {
 
 fn is_default(rule: &DecisionRule) -> bool {
     *rule == DecisionRule::default()
+}
+
+/// What decisions were chosen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionSource {
+    /// Scores of the training rows, each by a classifier that was trained on the other folds.
+    OutOfFold,
+    /// The rows that the training was validated on.
+    Validation,
+    /// Rows of their own.
+    Rows,
+}
+
+/// How calibration and decision rule were chosen, and what they reach on rows that did not choose them: those of each fold are decided by
+/// what was chosen on the other folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRecord {
+    /// Which rows.
+    pub source: DecisionSource,
+    /// How many.
+    pub rows: usize,
+    /// What the decisions reach.
+    pub points: OperatingPoints,
+    /// How the probabilities are calibrated as they are.
+    pub before: CalibrationFigures,
+    /// And after calibration.
+    pub after: CalibrationFigures,
+    /// Labels whose target no threshold reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub out_of_reach: Vec<String>,
 }
 
 /// Which model a classifier belongs to.
@@ -148,6 +192,9 @@ impl From<NewRecord<'_>> for ClassifierRecord {
             data,
             metrics: None,
             decision_rule: DecisionRule::default(),
+            calibration: None,
+            decisions: None,
+            training_rows: None,
             precision: Some(base.precision().to_string()),
             adapter_sha256: None,
             prompt_sha256: None,
@@ -174,6 +221,10 @@ impl ClassifierRecord {
         let record: Self = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
         if record.task != record.prompt.task() {
             return Err(damaged(String::from("its task is not its prompt's")));
+        }
+        let labels = record.prompt.labels().len();
+        if !record.decision_rule.fits(labels) || !record.calibration.as_ref().is_none_or(|map| map.fits(record.task, labels)) {
+            return Err(damaged(String::from("its decision rule or calibration is not one of its labels")));
         }
         Ok(record)
     }
@@ -241,12 +292,17 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
 
 /// Writes adapter, README (the `card`) and, last, `classifier.json`.
 pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter, card: String) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
+    adapter.write(folder, &record.base_model.name)?;
+    write_record(folder, record, card)
+}
+
+/// Writes README and, last, `classifier.json` beside the adapter that is there.
+pub(super) fn write_record(folder: &Path, record: &ClassifierRecord, card: String) -> Result<(), Error> {
     let write = |name: &str, text: String| {
         let path = folder.join(name);
         write_atomically(&path, text.as_bytes()).map_err(Error::file("write", &path))
     };
-    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    adapter.write(folder, &record.base_model.name)?;
     write("README.md", card)?;
     let record = ClassifierRecord {
         format_version: FORMAT_VERSION,

@@ -1,9 +1,11 @@
 //! The rows that a trained classifier is scored on, and whether it was trained on them.
 
 use super::folder::ClassifierRecord;
+use super::remembered::UnseenRows;
 use crate::data::DataError;
 use crate::data::dataset::{Dataset, DatasetOptions};
 use crate::data::records::ReadOptions;
+use crate::error::Error;
 use std::path::Path;
 
 /// What is known of a classifier's training rows, given rows to score and the others of the same file.
@@ -21,7 +23,7 @@ pub enum TrainingRows {
 
 impl ClassifierRecord {
     /// Looks for the rows that the classifier was trained on. `train --train-size` takes the first of them.
-    pub fn training_rows(&self, scored: &Dataset, others: Option<&Dataset>) -> TrainingRows {
+    pub fn find_training_rows(&self, scored: &Dataset, others: Option<&Dataset>) -> TrainingRows {
         if self.was_trained_on(scored) {
             return TrainingRows::Scored;
         }
@@ -29,6 +31,14 @@ impl ClassifierRecord {
         let trained_on = self.data.rows + self.data.validation_rows;
         let train = others.subset(&(0..trained_on.min(others.len())).collect::<Vec<_>>());
         if self.was_trained_on(&train) { TrainingRows::Others(train) } else { TrainingRows::NotAmongOthers }
+    }
+
+    /// The rows of `data` that the classifier was not trained on; all rows, counted, where those are to be `included` too.
+    ///
+    /// # Errors
+    /// [`Error::OnlyTrainingRows`] where none is left.
+    pub fn unseen(&self, data: Dataset, included: bool) -> Result<UnseenRows, Error> {
+        UnseenRows::of(self.training_rows.as_ref(), data, included)
     }
 
     /// Reads labelled rows for the classifier: its labels in its order, and numbers made labels of as in training unless `options` say

@@ -1,15 +1,18 @@
 //! Labelled texts of either task, read from records. How columns become labels is told in [`label_columns`](super::label_columns).
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
 use super::error::DataError;
+use super::groups::{group_holdout, group_numbers, stratified_groups};
 use super::label_columns::{Assigned, LabelCells, LabelRule};
 use super::label_map::LabelMap;
+use super::moment::Moment;
 use super::place::{Names, excerpt};
 use super::records::{ReadOptions, RecordReader};
 use super::skipped::{self, SkippedRow};
-use super::split::{Split, stratified_folds, validation_split};
+use super::split::{Sides, Split, numpy_permutation, sides, stratified_folds, validation_split};
 use super::stratification::{multi_label_folds, multi_label_validation_split};
 use super::text_columns::TextColumns;
 use crate::label::LabelSet;
@@ -37,6 +40,8 @@ pub struct DatasetOptions {
     pub strict: bool,
     /// Further columns to keep beside the rows, such as authors, dates or groups: [`Dataset::columns`].
     pub keep_columns: Vec<String>,
+    /// The column of what belongs together, such as an author or a thread: no split and no fold divides its rows.
+    pub group: Option<String>,
 }
 
 impl DatasetOptions {
@@ -53,6 +58,7 @@ impl DatasetOptions {
             label_map,
             strict: false,
             keep_columns: Vec::new(),
+            group: None,
         }
     }
 
@@ -75,11 +81,31 @@ impl DatasetOptions {
         }
     }
 
+    /// The columns beside texts and labels, that of the groups among them.
+    fn kept(&self) -> Vec<String> {
+        let group = self.group.iter().filter(|group| !self.keep_columns.contains(group));
+        self.keep_columns.iter().chain(group).cloned().collect()
+    }
+
     /// The text columns, then those of the labels, then those to keep.
     fn columns(&self, read: &ReadOptions) -> ReadOptions {
-        let columns = [self.text_columns.columns.clone(), self.labels.columns(), self.keep_columns.clone()].concat();
+        let columns = [self.text_columns.columns.clone(), self.labels.columns(), self.kept()].concat();
         ReadOptions { columns: Some(columns), and_all: false, ..read.clone() }
     }
+}
+
+/// Rows that are kept from all trainings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeldOut {
+    /// So many, drawn by a seed.
+    Rows(usize),
+    /// Those later than a moment.
+    After {
+        /// The moment.
+        moment: Moment,
+        /// The kept column of the rows' moments.
+        column: String,
+    },
 }
 
 /// A further column of a data set, its values as they are shown; an empty one where a row has none.
@@ -89,11 +115,14 @@ pub struct KeptColumn {
     pub name: String,
     /// A value per row.
     pub values: Vec<String>,
+    /// Whether rows with one value belong together.
+    pub is_group: bool,
 }
 
 impl KeptColumn {
     fn subset(&self, indices: &[usize]) -> Self {
-        Self { name: self.name.clone(), values: indices.iter().map(|&index| self.values[index].clone()).collect() }
+        let values = indices.iter().map(|&index| self.values[index].clone()).collect();
+        Self { name: self.name.clone(), values, is_group: self.is_group }
     }
 }
 
@@ -150,8 +179,8 @@ impl Dataset {
     fn from_records(reader: RecordReader, options: &DatasetOptions) -> Result<Self, DataError> {
         let input = reader.input().to_owned();
         let (mut texts, mut cells, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
-        let named = |name: &String| KeptColumn { name: name.clone(), values: Vec::new() };
-        let mut columns: Vec<KeptColumn> = options.keep_columns.iter().map(named).collect();
+        let named = |name: String| KeptColumn { is_group: options.group.as_ref() == Some(&name), name, values: Vec::new() };
+        let mut columns: Vec<KeptColumn> = options.kept().into_iter().map(named).collect();
         for record in reader {
             let mut record = record?;
             let text = options.text_columns.of(&record);
@@ -298,13 +327,80 @@ impl Dataset {
         skipped::summary(&self.skipped, self.len() + self.skipped.len())
     }
 
+    /// The number of each row's group, where rows belong together.
+    pub fn groups(&self) -> Option<Vec<usize>> {
+        self.columns.iter().find(|column| column.is_group).map(|column| group_numbers(&column.values))
+    }
+
+    /// Rows to train on and rows to test on: those that are held out by number, in whole groups where rows belong together, or by time; of
+    /// the others only the first `train_size` if it is given. Without a holdout they are in their order.
+    ///
+    /// # Errors
+    /// [`DataError::Holdout`] if a side is empty, [`DataError::TrainSize`] if `train_size` is 0 or more than there are;
+    /// [`DataError::MomentOfRow`], [`DataError::HoldoutAfter`], [`DataError::NoSplitColumn`].
+    pub fn sides(&self, held_out: Option<&HeldOut>, seed: u32, train_size: Option<usize>) -> Result<Sides, DataError> {
+        let (mut train, test) = match (held_out, self.groups()) {
+            (None, _) => return sides(self.len(), None, seed, train_size),
+            (Some(HeldOut::Rows(rows)), None) => return sides(self.len(), Some(*rows), seed, train_size),
+            (Some(HeldOut::Rows(rows)), Some(groups)) => {
+                let Split { train, test } = group_holdout(&groups, *rows, seed)?;
+                (train, test)
+            }
+            (Some(HeldOut::After { moment, column }), groups) => self.later(*moment, column, groups, seed)?,
+        };
+        if train_size.is_some_and(|size| size == 0 || size > train.len()) {
+            return Err(DataError::TrainSize { train_size: train_size.unwrap_or(0), available: train.len() });
+        }
+        train.truncate(train_size.unwrap_or(train.len()));
+        Ok(Sides { train, test: Some(test) })
+    }
+
+    /// The rows up to a moment in a drawn order, and those after it in theirs. Groups with rows on both sides lose the earlier ones.
+    fn later(
+        &self,
+        moment: Moment,
+        column: &str,
+        groups: Option<Vec<usize>>,
+        seed: u32,
+    ) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+        let values = self.column(column).ok_or_else(|| DataError::NoSplitColumn { column: column.to_owned() })?;
+        let is_later = |(value, &row): (&String, &u64)| {
+            let of_row = |_| DataError::MomentOfRow { row, column: column.to_owned(), found: excerpt(value) };
+            Ok(value.parse::<Moment>().map_err(of_row)? > moment)
+        };
+        let is_later: Vec<bool> = values.iter().zip(&self.rows).map(is_later).collect::<Result<_, DataError>>()?;
+        let test: Vec<usize> = (0..self.len()).filter(|&row| is_later[row]).collect();
+        let held: Option<HashSet<usize>> = groups.as_ref().map(|groups| test.iter().map(|&row| groups[row]).collect());
+        let is_held = |row: usize| groups.as_ref().zip(held.as_ref()).is_some_and(|(groups, held)| held.contains(&groups[row]));
+        let train: Vec<usize> =
+            numpy_permutation(seed, self.len()).into_iter().filter(|&row| !is_later[row] && !is_held(row)).collect();
+        if test.is_empty() || train.is_empty() {
+            return Err(DataError::HoldoutAfter { rows: self.len(), after: test.len() });
+        }
+        Ok((train, test))
+    }
+
     /// Splits the rows so that about `fraction` of them, and of those with each label, are on the validation side (`test`): by
-    /// [`validation_split`] if labels are exclusive, else by [`multi_label_validation_split`].
+    /// [`stratified_groups`] if rows belong together, by [`validation_split`] if labels are exclusive, else by
+    /// [`multi_label_validation_split`].
     ///
     /// # Errors
     /// [`DataError::ValidationFraction`]; [`DataError::ValidationLabel`] for an exclusive label of one row; [`DataError::Holdout`] if a
-    /// side of independent labels is empty.
+    /// side is empty.
     pub fn validation_split(&self, fraction: f64, seed: u32) -> Result<Split, DataError> {
+        if let Some(groups) = self.groups() {
+            if !(fraction > 0.0 && fraction < 1.0) {
+                return Err(DataError::ValidationFraction { fraction });
+            }
+            let part_of = stratified_groups(&groups, &self.truth, &[1.0 - fraction, fraction], seed);
+            let (test, train): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|&row| part_of[row] == 1);
+            let is_empty = test.is_empty() || train.is_empty();
+            return if is_empty {
+                Err(DataError::Holdout { rows: self.len(), holdout: test.len() })
+            } else {
+                Ok(Split { train, test })
+            };
+        }
         match self.task {
             Task::SingleLabel => validation_split(&self.classes(), fraction, seed).map_err(|error| match error {
                 DataError::ValidationClass { label, .. } => {
@@ -316,11 +412,19 @@ impl Dataset {
         }
     }
 
-    /// The fold, from 0, in which each row is tested: by [`stratified_folds`] if labels are exclusive, else by [`multi_label_folds`].
+    /// The fold, from 0, in which each row is tested: by [`stratified_groups`] if rows belong together, by [`stratified_folds`] if labels are
+    /// exclusive, else by [`multi_label_folds`].
     ///
     /// # Errors
-    /// [`DataError::Folds`], [`DataError::MultiLabelFolds`].
+    /// [`DataError::Folds`], [`DataError::MultiLabelFolds`], [`DataError::GroupFolds`].
     pub fn folds(&self, folds: usize, seed: u32) -> Result<Vec<usize>, DataError> {
+        if let Some(groups) = self.groups() {
+            let found = groups.iter().max().map_or(0, |most| most + 1);
+            if folds < 2 || folds > found {
+                return Err(DataError::GroupFolds { folds, groups: found });
+            }
+            return Ok(stratified_groups(&groups, &self.truth, &vec![1.0 / folds as f64; folds], seed));
+        }
         match self.task {
             Task::SingleLabel => stratified_folds(&self.classes(), folds, seed),
             Task::MultiLabel => multi_label_folds(&self.truth, folds, seed),

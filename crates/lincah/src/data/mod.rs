@@ -5,9 +5,11 @@
 pub mod dataset;
 mod error;
 pub mod fingerprint;
+pub mod groups;
 pub mod journal;
 pub mod label_columns;
 pub mod label_map;
+pub mod moment;
 mod place;
 pub mod records;
 pub mod report;

@@ -135,7 +135,7 @@ impl LengthQuantiles {
 }
 
 /// Lower case, with each run of white space as one space and none at the ends.
-fn normalize(text: &str) -> String {
+pub(crate) fn normalize(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

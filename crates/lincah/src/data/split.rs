@@ -158,3 +158,13 @@ pub fn stratified_folds(labels: &[usize], folds: usize, seed: u32) -> Result<Vec
     }
     Ok(fold_of)
 }
+
+/// The fold, from 0, of each row where every class is to be spread over the folds as evenly as can be, however few rows it has: the rows,
+/// sorted by class and within it by [`numpy_permutation`], are dealt out in turn. At most a fold per row.
+pub(crate) fn dealt_folds(classes: &[usize], folds: usize, seed: u32) -> Vec<usize> {
+    let mut order = numpy_permutation(seed, classes.len());
+    order.sort_by_key(|&row| classes[row]);
+    let mut fold_of = vec![0; classes.len()];
+    order.iter().enumerate().for_each(|(place, &row)| fold_of[row] = place % folds.min(classes.len()).max(1));
+    fold_of
+}

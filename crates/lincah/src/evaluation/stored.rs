@@ -54,6 +54,8 @@ pub(super) struct StoredEvaluation {
     threshold: Option<f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     thresholds: Vec<f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    review: Vec<[f64; 2]>,
     #[serde(default)]
     intervals: Option<Map<String, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +147,7 @@ impl From<Evaluation> for StoredEvaluation {
             cut_texts: evaluation.truncated_texts,
             texts_per_second: evaluation.texts_per_second,
             thresholds: evaluation.rule.thresholds,
+            review: evaluation.rule.review,
             confusion_matrix: evaluation.confusion_matrix,
         }
     }
@@ -185,7 +188,10 @@ fn of_answers(evaluation: &Evaluation, index: usize, label: &LabelEvaluation) ->
         per_label: Vec::new(),
         confusion_matrix: label.confusion_matrix.iter().map(|row| row.to_vec()).collect(),
         log_loss: label.log_loss.unwrap_or(f64::NAN),
-        rule: DecisionRule { thresholds: threshold.map_or(Vec::new(), |&threshold| vec![1.0 - threshold, threshold]) },
+        rule: DecisionRule {
+            thresholds: threshold.map_or(Vec::new(), |&threshold| vec![1.0 - threshold, threshold]),
+            ..DecisionRule::default()
+        },
         abstained: 0,
         truncated_texts: evaluation.truncated_texts,
         texts_per_second: evaluation.texts_per_second,
@@ -261,7 +267,7 @@ impl TryFrom<StoredEvaluation> for Evaluation {
             truncated_texts: stored.cut_texts,
             texts_per_second: stored.texts_per_second,
             resamples_without_areas: stored.one_class_resamples.unwrap_or_else(|| without_areas(intervals)),
-            rule: DecisionRule { thresholds: stored.thresholds },
+            rule: DecisionRule { thresholds: stored.thresholds, review: stored.review, targets: Vec::new() },
             confusion_matrix: stored.confusion_matrix,
         })
     }

@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::{Prompt, PromptError, Truncation};
+use super::{Prompt, PromptError, Truncation, WhiteSpace};
 use crate::tokenizer::Tokenizer;
 
 /// Characters per token that the search for a cut starts from; only the time depends on it.
@@ -36,6 +36,7 @@ pub struct PromptEncoder<'t> {
     longest: usize,
     begin_of_text: Option<u32>,
     truncation: Truncation,
+    white_space: WhiteSpace,
     max_tokens: usize,
 }
 
@@ -50,8 +51,8 @@ impl<'t> PromptEncoder<'t> {
             false => None,
         };
         let tails = (0..prompt.questions()).map(|question| prompt.tail(question)).collect();
-        let (head, truncation) = (prompt.head(), prompt.truncation());
-        let mut encoder = Self { tokenizer, head, tails, longest: 0, begin_of_text, truncation, max_tokens };
+        let (head, truncation, white_space) = (prompt.head(), prompt.truncation(), prompt.white_space());
+        let mut encoder = Self { tokenizer, head, tails, longest: 0, begin_of_text, truncation, white_space, max_tokens };
         let lengths = (0..encoder.tails.len()).map(|question| Ok(encoder.whole(question, "", "")?.len()));
         let lengths = lengths.collect::<Result<Vec<usize>, PromptError>>()?;
         encoder.longest = (0..lengths.len()).max_by_key(|&question| lengths[question]).unwrap_or(0);
@@ -64,7 +65,8 @@ impl<'t> PromptEncoder<'t> {
         self.max_tokens
     }
 
-    /// The ids of the prompts around `text`. What the longest question has no room for is left out for all of them.
+    /// The ids of the prompts around `text`, its white space as the prompt has it. What the longest question has no room for is left out for
+    /// all of them.
     ///
     /// The whole string is encoded, as pieces can merge across the seams between prompt and text. Time is linear in what is kept
     /// ([`Truncation::Text`]).
@@ -72,6 +74,10 @@ impl<'t> PromptEncoder<'t> {
     /// # Errors
     /// [`PromptError::Tokenizer`].
     pub fn encode(&self, text: &str) -> Result<EncodedText, PromptError> {
+        self.encode_as_it_is(&self.white_space.applied(text))
+    }
+
+    fn encode_as_it_is(&self, text: &str) -> Result<EncodedText, PromptError> {
         let longest = self.encode_question(self.longest, text)?;
         let truncated_characters = longest.truncated_characters;
         if self.tails.len() == 1 {
@@ -89,9 +95,10 @@ impl<'t> PromptEncoder<'t> {
     /// # Errors
     /// [`PromptError::Tokenizer`].
     pub fn encode_windows(&self, text: &str) -> Result<Vec<EncodedText>, PromptError> {
-        let (mut windows, mut rest) = (Vec::new(), text);
+        let text = self.white_space.applied(text);
+        let (mut windows, mut rest) = (Vec::new(), &*text);
         loop {
-            let window = self.encode(rest)?;
+            let window = self.encode_as_it_is(rest)?;
             let left = window.truncated_characters;
             let read = without_end(rest, left).len();
             windows.push(window);
@@ -133,6 +140,7 @@ impl<'t> PromptEncoder<'t> {
     /// [`PromptError::NoEndOfText`], [`PromptError::Tokenizer`].
     pub fn encode_training(&self, text: &str, answer: &str) -> Result<EncodedText, PromptError> {
         let end_of_text = self.tokenizer.end_of_text().ok_or(PromptError::NoEndOfText)?;
+        let text = &*self.white_space.applied(text);
         let mut encoded = self.cut_at_the_end(text, self.whole(self.longest, text, &[answer, WRITTEN_END].concat())?)?;
         encoded.tokens.push(end_of_text);
         Ok(EncodedText { prompts: vec![encoded.tokens], truncated_characters: encoded.truncated_characters })

@@ -1,13 +1,15 @@
 //! The report of scored rows: a classifier's on given rows, or a cross-validation's on rows out of fold.
 
 use super::chart::Drawing;
+use super::decisions::Decisions;
 use super::label_column::{self, Column};
 use super::page::{facts, figure, notices, page, provenance};
 use super::rows::Rows;
 use super::summary::{EvaluationPair, Summary};
 use super::{Fact, Origin, Report, confusion, decimals, fact, labels, percent, setting, short};
-use crate::classifier::{BaseModelRecord, DataRecord};
+use crate::classifier::{BaseModelRecord, DataRecord, DecisionRecord};
 use crate::data::report::DataReport;
+use crate::decisions::{OperatingPoints, Prevalences};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Truth};
 use crate::metrics::brier_multi_class;
@@ -53,6 +55,10 @@ pub struct ScoredReport<'a> {
     pub training: Option<&'a DataRecord>,
     /// How it was trained: settings by name; none where that is not known.
     pub settings: Map<String, Value>,
+    /// How a classifier's decisions were chosen, if they were.
+    pub decisions: Option<&'a DecisionRecord>,
+    /// How frequent labels are in the traffic.
+    pub prevalences: Prevalences,
     /// What a reader must know before the numbers.
     pub notices: Vec<String>,
 }
@@ -68,9 +74,13 @@ impl ScoredReport<'_> {
         let baseline = self.baseline.as_ref().map(|baseline| baseline.predictions);
         let columns = label_column::columns(self.evaluation, self.truth(), self.predictions, baseline);
         let plots = labels::plots(&columns)?;
+        let points = OperatingPoints::of(self.truth(), self.predictions, &self.evaluation.rule)?;
+        let decisions = Decisions { points: &points, chosen: self.decisions, prevalences: &self.prevalences };
         let sections = html! {
             (notices(&self.notices))
+            (decisions.sentence())
             (self.summary()?.section())
+            (decisions.section())
             h2 { "Data" }
             (facts(&self.data_card()))
             h2 { "Answers" }

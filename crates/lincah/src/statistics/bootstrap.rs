@@ -22,6 +22,14 @@ pub(super) fn each_resample<T: Send>(rows: usize, of: impl Fn(&[u32]) -> T + Syn
     (0..RESAMPLES).into_par_iter().map(resample).collect()
 }
 
+/// What `of` makes of the row numbers of each resample, one that was drawn twice being there twice.
+pub(crate) fn resampled_rows<T: Send>(rows: usize, of: impl Fn(&[usize]) -> T + Sync) -> Vec<T> {
+    each_resample(rows, |counts| {
+        let drawn = counts.iter().enumerate().flat_map(|(row, &count)| std::iter::repeat_n(row, count as usize));
+        of(&drawn.collect::<Vec<_>>())
+    })
+}
+
 /// The 2.5th and the 97.5th percentile, between two values by linear interpolation (NumPy's `percentile`); none of no values.
 pub fn percentile_interval(mut values: Vec<f64>) -> Option<[f64; 2]> {
     values.sort_by(f64::total_cmp);

@@ -153,7 +153,7 @@ impl ScoredRows {
     /// every metric is computed on them; an interval goes from the 2.5th to the 97.5th percentile of its B values.
     ///
     /// Where all resamples have the same value, as with rows that are all right, the interval has no width and says nothing about chance;
-    /// [`unanimous_interval`] does.
+    /// [`exact_interval`](super::exact_interval) does.
     ///
     /// Source: Efron and Tibshirani 1993, *An Introduction to the Bootstrap*, chapter 13.
     pub fn intervals(&self) -> MetricIntervals {
@@ -303,12 +303,4 @@ fn joined<T, U, V>(first: &MetricValues<T>, second: &MetricValues<U>, of: impl F
         metrics: each(&first.metrics, &second.metrics),
         per_label: first.per_label.iter().zip(&second.per_label).map(|(first, second)| each(first, second)).collect(),
     }
-}
-
-/// The exact 95 % interval of a share that is 1 on all of `rows` rows, `[0.025^(1 / rows), 1]`: where the bootstrap's has no width. Of a share
-/// that is 0 it is that, taken from 1.
-///
-/// Source: Clopper and Pearson 1934, doi 10.1093/biomet/26.4.404.
-pub fn unanimous_interval(rows: usize) -> [f64; 2] {
-    [0.025_f64.powf(1.0 / rows.max(1) as f64), 1.0]
 }

@@ -3,8 +3,7 @@
 use super::PlannedRun;
 use crate::base_model::BaseModel;
 use crate::data::DataError;
-use crate::data::dataset::Dataset;
-use crate::data::split::holdout;
+use crate::data::dataset::{Dataset, HeldOut};
 use crate::error::Error;
 use crate::overrides::{PromptOverrides, RecipeOverrides};
 use std::collections::BTreeMap;
@@ -28,7 +27,7 @@ pub struct SweepPlan {
     /// Seeds of the holdout, and of the rows that are scored in its place.
     pub split_seeds: Vec<u32>,
     /// Rows to keep from all trainings.
-    pub holdout: Option<usize>,
+    pub holdout: Option<HeldOut>,
     /// Numbers of training rows, the first of each split; all if there are none.
     pub train_sizes: Vec<usize>,
     /// Recipes and prompts.
@@ -81,13 +80,8 @@ impl SweepPlan {
 
     /// Rows to train on and rows to score: the holdout, or with `fraction` a stratified share of the other rows.
     fn split(&self, data: &Dataset, (seed, size): (u32, Option<usize>), fraction: f64) -> Result<Sides, Error> {
-        let (mut train, mut test) = match self.holdout {
-            Some(kept) => {
-                let split = holdout(data.len(), kept, seed, None)?;
-                (split.train, split.test)
-            }
-            None => ((0..data.len()).collect(), Vec::new()),
-        };
+        let sides = data.sides(self.holdout.as_ref(), seed, None)?;
+        let (mut train, mut test) = (sides.train, sides.test.unwrap_or_default());
         if fraction != 0.0 {
             let split = data.subset(&train).validation_split(fraction, seed)?;
             let rows = |places: &[usize]| -> Vec<usize> { places.iter().map(|&place| train[place]).collect() };

@@ -49,6 +49,17 @@ pub(super) fn is_finished(folder: &Path) -> bool {
     folder.join("classifier.json").exists() && !folder.join(CHECKPOINT_FILE).exists()
 }
 
+/// The folder, in a classifier's own, of the out-of-fold scores that chose its decisions.
+pub(crate) const FOLDS_FOLDER: &str = "folds";
+
+/// Whether a folder holds nothing but the folds of a training that has not begun itself.
+pub(super) fn holds_only_folds(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    let names: Vec<String> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let lock = format!(".{FOLDS_FOLDER}.lincah-lock");
+    names.iter().any(|name| name == FOLDS_FOLDER) && names.iter().all(|name| *name == FOLDS_FOLDER || *name == lock)
+}
+
 /// Refuses a folder that a training cannot begin in, or go on in.
 pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
     let path = || folder.to_path_buf();
@@ -56,6 +67,7 @@ pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
         return Err(Error::NotAFolder { path: path() });
     }
     match (resume, is_empty_or_absent(folder)?) {
+        (true, false) if holds_only_folds(folder) => Ok(()),
         (_, false) if is_finished(folder) => Err(Error::AlreadyFinished { path: path() }),
         (false, false) => Err(Error::FolderNotEmpty { path: path() }),
         (true, true) => Err(Error::NothingToResume { path: path() }),

@@ -1,0 +1,76 @@
+//! Calibration and decisions of a trained classifier: chosen on scored rows, stored with it.
+
+use super::AgileClassifier;
+use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
+use crate::data::dataset::Dataset;
+use crate::data::split::dealt_folds;
+use crate::data::stratification::multi_label_folds;
+use crate::decisions::{Decided, DecisionRequest, decide};
+use crate::error::Error;
+use crate::task::Task;
+use lincah_model::ModelError;
+use std::path::Path;
+
+/// Folds of rows that choose decisions, where they have none of their own.
+const FOLDS: usize = 5;
+const FOLD_SEED: u32 = 1;
+
+impl AgileClassifier {
+    /// Chooses calibration and decisions on rows that the classifier was not trained on, and keeps them in place of those it has.
+    ///
+    /// # Errors
+    /// As [`decide`] and [`AgileClassifier::predict`]; an untrained classifier; data with other labels.
+    pub fn calibrate(&mut self, data: &Dataset, request: &DecisionRequest) -> Result<&DecisionRecord, Error> {
+        self.calibrate_with(data, request, DecisionSource::Rows)
+    }
+
+    pub(crate) fn calibrate_with(
+        &mut self,
+        data: &Dataset,
+        request: &DecisionRequest,
+        source: DecisionSource,
+    ) -> Result<&DecisionRecord, Error> {
+        self.check_labels(data)?;
+        let probabilities: Vec<Vec<f64>> = self.score(&data.texts)?.into_iter().map(|text| text.probabilities).collect();
+        let decided = decide(data.truth(), &probabilities, &folds_to_decide(data)?, request)?;
+        let record = self.record.as_mut().ok_or(ModelError::NothingToTrain)?;
+        if let Some(remembered) = &mut record.training_rows {
+            remembered.set_chose(&data.texts);
+        }
+        self.set_decided(decided, source, data.len())
+    }
+
+    pub(crate) fn set_decided(
+        &mut self,
+        decided: Decided,
+        source: DecisionSource,
+        rows: usize,
+    ) -> Result<&DecisionRecord, Error> {
+        let record = self.record.as_mut().ok_or(ModelError::NothingToTrain)?;
+        let Decided { calibration, rule, points, before, after, out_of_reach } = decided;
+        record.calibration = (!calibration.is_none()).then(|| calibration.clone());
+        record.decision_rule = rule.clone();
+        // What was measured with other decisions is not true of these.
+        record.metrics = None;
+        (self.calibration, self.rule) = (calibration, rule);
+        Ok(record.decisions.insert(DecisionRecord { source, rows, points, before, after, out_of_reach }))
+    }
+
+    /// Writes what is stored about the classifier into its folder anew, after [`AgileClassifier::calibrate`]; the adapter stays as it is.
+    ///
+    /// # Errors
+    /// A folder that cannot be written, a classifier that was not trained.
+    pub fn save_record(&self, folder: &Path) -> Result<(), Error> {
+        let record: &ClassifierRecord = self.record.as_ref().ok_or(ModelError::NothingToTrain)?;
+        super::folder::write_record(folder, record, super::card::card(record))
+    }
+}
+
+/// The fold of each row where rows are to choose decisions and to count them.
+fn folds_to_decide(data: &Dataset) -> Result<Vec<usize>, Error> {
+    Ok(match data.task {
+        Task::SingleLabel => dealt_folds(&data.classes(), FOLDS, FOLD_SEED),
+        Task::MultiLabel => multi_label_folds(&data.truth, FOLDS.min(data.len()), FOLD_SEED)
+            .map_err(|_| Error::TooFewRowsToDecide { rows: data.len() })?,
+    })
+}
