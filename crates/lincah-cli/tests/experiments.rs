@@ -54,7 +54,8 @@ fn evaluate_gives_intervals_beside_the_old_keys() {
     let again: Value = serde_json::from_str(&again).unwrap();
     assert_eq!(again["intervals"], json["intervals"]);
     let printed = bench.run("evaluate out data.csv --text comment --label label --holdout 8").ok();
-    assert!(printed.starts_with("8 rows, in brackets 95 % bootstrap intervals over these rows\n"), "{printed}");
+    assert!(printed.starts_with("Of 100 texts like these "), "{printed}");
+    assert!(printed.contains("\n8 rows, in brackets 95 % bootstrap intervals over these rows\n"), "{printed}");
 }
 
 #[test]
@@ -187,7 +188,9 @@ fn compare_finds_the_better_classifier_and_names_rows_only() {
     let bench = Bench::new();
     bench.run(&format!("train {DATA} --model model --learning-rate 1e-9 --epochs 1 --out poor")).ok();
     bench.run(&format!("train {DATA} --model model --learning-rate 0.01 --epochs 8 --out good")).ok();
-    let compare = |rest: &str| bench.run(&format!("compare poor good data.csv --text comment --label label {rest}")).ok();
+    let compare = |rest: &str| {
+        bench.run(&format!("compare poor good data.csv --text comment --label label --include-training-rows {rest}")).ok()
+    };
     let json: Value = serde_json::from_str(&compare("--json")).unwrap();
     let right = |key: &str| (json[key]["accuracy"].as_f64().unwrap() * 40.0).round() as i64;
     let alone = |key: &str| json["mcnemar"][key].as_i64().unwrap();
@@ -200,7 +203,7 @@ fn compare_finds_the_better_classifier_and_names_rows_only() {
         "{printed}"
     );
     assert!(compare("--show-texts").contains("aaaa"), "{printed}");
-    let same = bench.run("compare good good data.csv --text comment --label label").ok();
+    let same = bench.run("compare good good data.csv --text comment --label label --include-training-rows").ok();
     assert!(same.contains("0 rows get another decision\n") && same.contains("Verdict: no real difference"), "{same}");
     bench
         .run(&format!(

@@ -58,13 +58,13 @@ fn train_evaluate_and_predict_work_together() {
     let ran = bench.run(&format!("{TRAIN} --holdout 12 --epochs 12 --device cpu --profile --out out"));
     assert!(ran.stderr.contains("adapted_linear_backward"), "{ran:?}");
     let printed = ran.ok();
-    assert!(printed.starts_with("12 rows, in brackets"), "{printed}");
+    assert!(printed.contains("\n12 rows, in brackets"), "{printed}");
     assert!(printed.contains("(each label's more frequent answer: "), "{printed}");
     assert!(printed.contains("TF-IDF + logistic regression, same rows: micro F1 "), "{printed}");
     let files = ["README.md", "adapter_config.json", "adapter_model.safetensors", "classifier.json", "training.jsonl"];
     assert_eq!(bench.list("out"), files);
 
-    let report = json(&bench.run("evaluate out multi.csv --text comment --holdout 12 --json").ok());
+    let report = json(&bench.run("evaluate out multi.csv --text comment --holdout 12 --include-training-rows --json").ok());
     assert_eq!((&report["n"], report["labels"].as_array().unwrap().len()), (&Value::from(12), 3));
     for name in SCORES {
         let value = report[name].as_f64().unwrap();
@@ -72,7 +72,7 @@ fn train_evaluate_and_predict_work_together() {
         assert!(low <= value + 1e-12 && value <= high + 1e-12, "{name}: {value} outside [{low}, {high}]");
         assert!(report["majority"][name].is_number());
     }
-    let whole = json(&bench.run("evaluate out multi.csv --text comment --json").ok());
+    let whole = json(&bench.run("evaluate out multi.csv --text comment --include-training-rows --json").ok());
     assert!(whole["macro_roc_auc"].as_f64().unwrap() > 0.75, "three kinds of words are learned: {whole}");
     assert_eq!(whole["per_label"].as_array().unwrap().len(), 3);
     let record: Value = serde_json::from_slice(&std::fs::read(bench.path("out/classifier.json")).unwrap()).unwrap();
@@ -113,7 +113,8 @@ fn columns_of_other_names_and_lists_are_the_same_labels() {
     let csv = std::fs::read_to_string(bench.path("multi.csv")).unwrap();
     bench.write("renamed.csv", csv.replacen("aa,zz,mm,tags", "x,y,z,w", 1));
     let untimed = |arguments: &str| {
-        let mut report = json(&bench.run(&format!("evaluate columns {arguments} --text comment --json")).ok());
+        let mut report =
+            json(&bench.run(&format!("evaluate columns {arguments} --text comment --include-training-rows --json")).ok());
         report["texts_per_second"] = Value::Null;
         report["per_label"].as_array_mut().unwrap().iter_mut().for_each(|label| label["texts_per_second"] = Value::Null);
         report
@@ -224,7 +225,8 @@ fn compare_finds_the_better_of_two() {
         .run("train multi.csv --text comment --multi-label aa,zz,mm --model model --learning-rate 1e-9 --epochs 1 --out poor")
         .ok();
     bench.run(&format!("{TRAIN} --epochs 16 --out good")).ok();
-    let compare = |rest: &str| bench.run(&format!("compare poor good multi.csv --text comment {rest}")).ok();
+    let compare =
+        |rest: &str| bench.run(&format!("compare poor good multi.csv --text comment --include-training-rows {rest}")).ok();
     let report = json(&compare("--json"));
     let alone = |key: &str| report["mcnemar"][key].as_i64().unwrap();
     let right = |key: &str| (report[key]["subset_accuracy"].as_f64().unwrap() * 48.0).round() as i64;
@@ -239,7 +241,7 @@ fn compare_finds_the_better_of_two() {
     let printed = compare("");
     assert!(printed.contains(" rows get another decision:") && printed.contains("Verdict: the second is better"), "{printed}");
     assert!(!printed.contains("aaaa") && compare("--show-texts").contains("aaaa"), "{printed}");
-    let same = bench.run("compare good good multi.csv --text comment --holdout 12").ok();
+    let same = bench.run("compare good good multi.csv --text comment --holdout 12 --include-training-rows").ok();
     assert!(same.contains("\n0 rows get another decision\n") && same.contains("Verdict: no real difference"), "{same}");
     bench.run("train multi.csv --text comment --multi-label aa,mm --model model --epochs 1 --out other").ok();
     let message = bench.run("compare good other multi.csv --text comment").refused();
@@ -291,9 +293,9 @@ fn soft_labels_train_on_the_fractions() {
     assert_eq!(record("soft")["recipe"]["soft_labels"], true);
     assert!(record("hard")["recipe"].get("soft_labels").is_none());
     assert_ne!(record("hard")["data"]["fingerprint"], record("soft")["data"]["fingerprint"]);
-    bench.run("report soft multi.csv --text comment --label aa --positive-at 0.5 --out page.html").ok();
+    bench.run("report soft multi.csv --text comment --label aa --positive-at 0.5 --include-training-rows --out page.html").ok();
     let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
-    assert!(page.contains("the very rows that the classifier was trained on"));
+    assert!(page.contains("48 of 48 rows were trained on and are included"));
     // Cross-entropy with the fractions is least where the probability is the fraction, so that certainty is not learned.
     let spread = |out: &str| {
         let lines = bench.run(&format!("predict {out} multi.csv --text comment")).ok();
@@ -324,7 +326,7 @@ fn three_labels_of_which_one_holds_work_end_to_end() {
     for expected in ["macro F1", "micro F1", "weighted F1", "label", "low", "mid", "high"] {
         assert!(printed.contains(expected), "{expected} in {printed}");
     }
-    let report = json(&bench.run(&format!("evaluate tone {columns} --json")).ok());
+    let report = json(&bench.run(&format!("evaluate tone {columns} --include-training-rows --json")).ok());
     assert!(report["accuracy"].as_f64().unwrap() > 0.6, "{report}");
     let labels = report["per_label"].as_array().unwrap();
     assert_eq!(labels.iter().map(|label| label["label"].as_str().unwrap()).collect::<Vec<_>>(), ["low", "mid", "high"]);

@@ -68,8 +68,8 @@ fn a_closed_standard_output_ends_quietly_and_a_full_one_is_an_error() {
     for verb in [
         String::from("models"),
         String::from("train --help"),
-        format!("evaluate out {rows}"),
-        format!("compare out out {rows}"),
+        format!("evaluate out {rows} --include-training-rows"),
+        format!("compare out out {rows} --include-training-rows"),
         String::from("predict out data.csv --text comment"),
         format!("cross-validate {rows} --labels A,B --model model --folds 2 --epochs 1 --members 1 --out {{}}"),
         format!("{TRAIN} --epochs 1 --holdout 8 --out {{}}"),
@@ -157,9 +157,11 @@ fn training_rows_are_warned_of() {
     let warned = |command: &str| bench.run(command).stderr.contains("warning:");
     assert!(!warned(&format!("evaluate out {rows} --holdout 8")), "the rows held out are fine");
     let bench = trained("");
-    let warned = |command: &str| bench.run(command).stderr.contains("warning:");
-    assert!(warned(&format!("evaluate out {rows}")));
-    assert!(warned(&format!("compare out out {rows}")));
+    for command in [format!("evaluate out {rows}"), format!("compare out out {rows}")] {
+        let refused = bench.run(&command).refused();
+        assert!(refused.contains("was trained on all 40 rows"), "{refused}");
+        assert!(bench.run(&format!("{command} --include-training-rows")).stderr.contains("warning:"));
+    }
 }
 
 #[test]
@@ -227,7 +229,7 @@ fn helpful_words_for_common_slips() {
     assert!(bench.run("predict out some_text").refused().contains("--input"));
     let tip = bench.run("evaluat out data.csv");
     assert!(tip.stderr.contains("evaluate"), "{tip:?}");
-    bench.run("eval out data.csv --text comment --label label").ok();
+    bench.run("eval out data.csv --text comment --label label --include-training-rows").ok();
     let shown = bench.run("prompt --labels A,B --model model --input aaaa").ok();
     assert!(shown.contains("tokens: ") && shown.contains("aaaa") && shown.contains("answers: A"), "{shown}");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -62,11 +62,15 @@ fn rows_that_the_classifier_may_know_are_pointed_out() {
         !page("--holdout 8").contains("class=\"notice\" role=\"note\""),
         "the training rows were found, validation rows or not"
     );
-    assert!(page("").contains("whether the classifier was trained on some of these rows was not looked at"));
+    let all = page("");
+    assert!(all.contains("24 of 40 rows were trained on; the figures are of the 16 others."), "they are remembered");
+    assert!(all.contains("No TF-IDF baseline stands beside the scores"));
     assert!(page("--holdout 8 --split-seed 5").contains("are not those that the classifier was trained on"));
     bench.run("train data.csv --text comment --label label --labels A,B --model model --epochs 1 --out all").ok();
-    bench.run(&format!("report all {DATA} --out page.html")).ok();
-    assert!(read(&bench, "page.html").contains("the very rows that the classifier was trained on"));
+    let refused = bench.run(&format!("report all {DATA} --out page.html")).refused();
+    assert!(refused.contains("was trained on all 40 rows"), "{refused}");
+    bench.run(&format!("report all {DATA} --include-training-rows --out page.html")).ok();
+    assert!(read(&bench, "page.html").contains("40 of 40 rows were trained on and are included"));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn train_evaluate_and_predict_work_together() {
 fn int8_scores_nearly_as_f32_says_so_and_does_not_train() {
     let bench = Bench::new();
     bench.run(&format!("{TRAIN} --epochs 8 --out out")).ok();
-    let evaluated = bench.run("evaluate out data.csv --text comment --label label --precision int8").ok();
+    let evaluated = bench.run("evaluate out data.csv --text comment --label label --include-training-rows --precision int8").ok();
     assert!(evaluated.contains("int8 beside f32: F1 ") && evaluated.contains(" of 40 decisions differ"), "{evaluated}");
     let probability = |options: &str| {
         let line = bench.run(&format!("predict out --input aaaa {options}")).ok();
@@ -185,7 +185,7 @@ fn the_codelab_preset_trains_in_kerass_layout_and_resumes() {
     interrupt(&bench, &train, "stopped");
     bench.run(&format!("{train} --out stopped --resume")).ok();
     assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
-    let report = bench.run("evaluate whole data.csv --text comment --label label --json").ok();
+    let report = bench.run("evaluate whole data.csv --text comment --label label --include-training-rows --json").ok();
     assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["n"], 40);
     let message = bench.run(&format!("{train} --loss label --out other")).refused();
     assert!(message.contains("all-tokens with the codelab's training texts"), "{message}");
@@ -241,13 +241,13 @@ fn a_model_classifies_without_training_as_before_its_first_step() {
     let report = |command: &str| serde_json::from_str::<Value>(&bench.run(command).ok()).unwrap();
     let columns = "data.csv --text comment --label label --holdout 8";
     let asked = report(&format!("evaluate {ZERO_SHOT} {columns} --json"));
-    let trained = report(&format!("evaluate out {columns} --json"));
+    let trained = report(&format!("evaluate out {columns} --include-training-rows --json"));
     assert_eq!((&asked["n"], &asked["confusion_matrix"]), (&trained["n"], &trained["confusion_matrix"]));
     let printed = bench.run(&format!("evaluate {ZERO_SHOT} {columns}")).ok();
-    assert!(printed.starts_with("8 rows") && printed.contains("TF-IDF + logistic regression, same rows: F1 "), "{printed}");
+    assert!(printed.contains("\n8 rows") && printed.contains("TF-IDF + logistic regression, same rows: F1 "), "{printed}");
     // Without other rows there is nothing to train the baseline on.
     let printed = bench.run(&format!("evaluate {ZERO_SHOT} data.csv --text comment --label label")).ok();
-    assert!(printed.starts_with("40 rows") && !printed.contains("TF-IDF"), "{printed}");
+    assert!(printed.contains("\n40 rows") && !printed.contains("TF-IDF"), "{printed}");
 }
 
 #[test]
@@ -311,6 +311,7 @@ fn help_says_what_it_said() {
         "models",
         "train",
         "evaluate",
+        "calibrate",
         "predict",
         "generate",
         "cross-validate",

@@ -2,7 +2,7 @@
 
 mod tiny_model;
 
-use lincah::prompt::PromptEncoder;
+use lincah::prompt::{PromptEncoder, WhiteSpace};
 use lincah::*;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -42,7 +42,8 @@ fn datasets() -> [Dataset; 3] {
 }
 
 fn prompt(data: &Dataset) -> Prompt {
-    Prompt::new(data.task, data.labels.clone()).unwrap().with_instruction("Say").with_separator("|").unwrap()
+    let prompt = Prompt::new(data.task, data.labels.clone()).unwrap().with_white_space(WhiteSpace::Keep);
+    prompt.with_instruction("Say").with_separator("|").unwrap()
 }
 
 /// Six steps of four texts.

@@ -2,14 +2,16 @@
 
 mod tiny;
 
-use lincah::prompt::{EncodedText, LabelScheme, LabelTokens, PromptEncoder, PromptError, chat_turn, plain_text};
+use lincah::prompt::{EncodedText, LabelScheme, LabelTokens, PromptEncoder, PromptError, WhiteSpace, chat_turn, plain_text};
 use lincah::tokenizer::Tokenizer;
 use lincah::{LabelSet, LongTexts, Prompt, Task, Truncation};
 use lincah_model::TokenBatch;
 use proptest::prelude::*;
 
 fn prompt(labels: &[&str]) -> Prompt {
-    Prompt::new(Task::SingleLabel, LabelSet::new(labels.iter().copied()).unwrap()).unwrap()
+    let prompt = Prompt::new(Task::SingleLabel, LabelSet::new(labels.iter().copied()).unwrap()).unwrap();
+    // The texts here are about everything but white space.
+    prompt.with_white_space(WhiteSpace::Keep)
 }
 
 /// The tokens of the only question.
@@ -327,6 +329,7 @@ fn stored_tokens_are_checked_against_the_tokenizer() {
 /// The questions about independent labels, short in the tiny vocabularies.
 fn questions(labels: &[&str]) -> Prompt {
     let prompt = Prompt::new(Task::MultiLabel, LabelSet::new(labels.iter().copied()).unwrap()).unwrap();
+    let prompt = prompt.with_white_space(WhiteSpace::Keep);
     prompt.with_instruction("abc").with_separator("|").unwrap()
 }
 

@@ -115,19 +115,9 @@ fn baseline(
     let train = match record.find_training_rows(scored, others) {
         TrainingRows::Others(train) => train,
         unknown => {
-            notices.push(String::from(match unknown {
-                TrainingRows::Scored => {
-                    "These are the very rows that the classifier was trained on: the figures say nothing about other rows."
-                }
-                TrainingRows::NotAmongOthers => {
-                    "The rows that --holdout leaves are not those that the classifier was trained on: no TF-IDF baseline stands beside the \
-                     scores, and some of the scored rows may have been trained on."
-                }
-                _ => {
-                    "No TF-IDF baseline stands beside the scores, and whether the classifier was trained on some of these rows was not \
-                     looked at: both need the training rows in the same file, and --holdout."
-                }
-            }));
+            if let Some(notice) = without_baseline(&unknown, record.training_rows.is_some()) {
+                notices.push(String::from(notice));
+            }
             return Ok(None);
         }
     };
@@ -139,6 +129,30 @@ fn baseline(
         ));
     }
     TfidfBaseline::evaluate(&train, scored).map(Some)
+}
+
+/// Why no baseline stands beside the scores, and what else that means where the classifier does not remember its rows.
+fn without_baseline(rows: &TrainingRows, remembered: bool) -> Option<&'static str> {
+    Some(match (rows, remembered) {
+        (TrainingRows::Others(_), _) | (TrainingRows::Scored, true) => return None,
+        (TrainingRows::Scored, false) => {
+            "These are the very rows that the classifier was trained on: the figures say nothing about other rows."
+        }
+        (TrainingRows::NotAmongOthers, true) => {
+            "The rows that are not held out are not those that the classifier was trained on: no TF-IDF baseline stands beside the scores."
+        }
+        (TrainingRows::NotAmongOthers, false) => {
+            "The rows that --holdout leaves are not those that the classifier was trained on: no TF-IDF baseline stands beside the scores, and \
+             some of the scored rows may have been trained on."
+        }
+        (TrainingRows::Unknown, true) => {
+            "No TF-IDF baseline stands beside the scores: it needs the training rows in the same file, and --holdout."
+        }
+        (TrainingRows::Unknown, false) => {
+            "No TF-IDF baseline stands beside the scores, and whether the classifier was trained on some of these rows was not looked at: both \
+             need the training rows in the same file, and --holdout."
+        }
+    })
 }
 
 fn data_notices(data: &Dataset, evaluation: &Evaluation, notices: &mut Vec<String>) {

@@ -81,9 +81,10 @@ fn values(truth: Truth, classes: &[usize], probabilities: &[Vec<f64>], rows: &[u
     let labels = truth.labels.len();
     let first = if truth.task == Task::SingleLabel && labels == 2 { 1 } else { 0 };
     let (mut errors, mut briers, mut losses) = ([0.0; 2], 0.0, 0.0);
-    for label in first..labels {
-        let has: Vec<bool> = rows.iter().map(|&row| truth.truth[row][label]).collect();
-        let of_label: Vec<f64> = rows.iter().map(|&row| probabilities[row][label]).collect();
+    let column = |label: usize| -> (Vec<bool>, Vec<f64>) {
+        rows.iter().map(|&row| (truth.truth[row][label], probabilities[row][label])).unzip()
+    };
+    for (has, of_label) in (first..labels).map(column) {
         errors[0] += expected_calibration_error(&calibration_bins(&has, &of_label, BINS)?);
         errors[1] += adaptive_calibration_error(&has, &of_label, BINS)?;
         briers += brier(&has, &of_label)?;

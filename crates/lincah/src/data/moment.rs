@@ -41,16 +41,16 @@ impl FromStr for Moment {
         let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "0:0"));
         let numbers =
             |text: &str, separator: char| -> Option<Vec<u16>> { text.split(separator).map(|part| part.parse().ok()).collect() };
-        let date = match numbers(date, '-').ok_or_else(wrong)?.as_slice() {
-            &[year, month, day] => u8::try_from(month)
+        let date = match *numbers(date, '-').ok_or_else(wrong)?.as_slice() {
+            [year, month, day] => u8::try_from(month)
                 .ok()
                 .zip(u8::try_from(day).ok())
                 .and_then(|(month, day)| Date::from_calendar_date(i32::from(year), Month::try_from(month).ok()?, day).ok()),
             _ => None,
         };
-        let time = match numbers(time, ':').ok_or_else(wrong)?.as_slice() {
-            &[hour, minute] => Some((hour, minute, 0)),
-            &[hour, minute, second] => Some((hour, minute, second)),
+        let time = match *numbers(time, ':').ok_or_else(wrong)?.as_slice() {
+            [hour, minute] => Some((hour, minute, 0)),
+            [hour, minute, second] => Some((hour, minute, second)),
             _ => None,
         };
         let small = |number: u16| u8::try_from(number).ok();

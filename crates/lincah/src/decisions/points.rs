@@ -234,10 +234,12 @@ impl OperatingPoints {
                     let recall = |point: &OperatingPoint| point.recall().value().unwrap_or(1.0);
                     recall(a).total_cmp(&recall(b))
                 });
-                let worst = worst.map_or(String::new(), |label| {
-                    format!(", worst is {}, of whose texts {} are found", label.label, rate(label.recall()))
-                });
-                format!("{} of the decided texts like these are all right{worst}{reviewed}.", rate(self.right_of_decided()))
+                let worst = worst
+                    .map_or(String::new(), |label| format!(", and least are found of {}: {}", label.label, rate(label.recall())));
+                format!(
+                    "Of the texts like these that are decided, {} are all right{worst}{reviewed}.",
+                    rate(self.right_of_decided())
+                )
             }
         }
     }
