@@ -33,6 +33,7 @@ mod folder_lock;
 mod generate;
 pub mod hub;
 pub mod label;
+pub mod label_errors;
 pub mod metrics;
 mod overrides;
 mod predict_file;

@@ -5,10 +5,13 @@
 
 mod bootstrap;
 mod paired;
+mod roc_auc;
 mod rows;
 mod summary;
 
 pub use bootstrap::{RESAMPLES, percentile_interval};
 pub use paired::{Difference, McNemar, holm, mcnemar};
+pub use roc_auc::roc_auc_interval;
+pub(crate) use roc_auc::{chance_deviation, midranks};
 pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences, unanimous_interval};
 pub use summary::{MeanDeviation, mean_deviation};

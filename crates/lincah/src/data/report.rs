@@ -124,7 +124,7 @@ impl SplitOverlap {
 }
 
 impl LengthQuantiles {
-    fn of(mut lengths: Vec<usize>) -> Self {
+    pub(super) fn of(mut lengths: Vec<usize>) -> Self {
         lengths.sort_unstable();
         let at = |percent: usize| {
             let rank = (lengths.len() * percent).div_ceil(100).max(1);
@@ -135,7 +135,7 @@ impl LengthQuantiles {
 }
 
 /// Lower case, with each run of white space as one space and none at the ends.
-fn normalize(text: &str) -> String {
+pub(super) fn normalize(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
