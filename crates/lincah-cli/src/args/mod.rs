@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod check;
 mod data;
 mod experiments;
 mod prompt;
@@ -12,6 +13,7 @@ use crate::print::{Color, PrintOptions};
 use clap::{Parser, Subcommand};
 use lincah::{ComputeOptions, Device, Precision};
 
+pub(crate) use check::Check;
 pub(crate) use data::{DataArguments, HoldoutArguments};
 pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
 pub(crate) use recipe::RecipeArguments;
@@ -69,6 +71,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Show the exact prompt that a text becomes, and its tokens
     Prompt(PromptPreview),
+    /// Look for what may fool a classifier: shortcuts, leaks, near-duplicates, wrong labels, broken characters
+    Check(Box<Check>),
     /// Train a classifier from labelled texts
     Train(Box<Train>),
     /// Compare a classifier with labelled texts

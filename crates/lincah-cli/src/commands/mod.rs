@@ -1,5 +1,6 @@
 //! The verbs, a file each.
 
+pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod cross_validate;

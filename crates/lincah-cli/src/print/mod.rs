@@ -3,6 +3,7 @@
 //! Nothing here panics: a lost standard error is ignored, a closed standard output ends the output quietly, and one that cannot be written
 //! is reported at the end. Control characters from data, labels and paths are shown, not sent.
 
+mod check;
 mod comparison;
 mod data;
 mod evaluation;
@@ -16,6 +17,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+pub(crate) use check::{Checked, Suspects, print_check};
 pub(crate) use comparison::print_comparison;
 pub(crate) use data::{data_report, negation, skipped};
 pub(crate) use evaluation::{print_evaluation, print_rounding, print_tfidf};
