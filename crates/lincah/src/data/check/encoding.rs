@@ -91,7 +91,8 @@ fn misread(shown: &[char]) -> Option<(Vec<u8>, char)> {
 /// Whether the text has characters whose bytes were shown one by one.
 ///
 /// Every misread character adds to a score; quotes, dots and dashes behind an accented letter, as in `Spaß“` or `café…»`, spell one by
-/// accident, so that only a pattern that no language writes is enough alone. Words of Greek and Cyrillic letters are told by their runs.
+/// accident, so that only a pattern that no language writes is enough alone. Two such accidents behind a capital Ã or Â in one text are a false alarm. Words of Greek and
+/// Cyrillic letters are told by their runs.
 fn is_mojibake(text: &str) -> bool {
     if text.is_ascii() {
         return false;
