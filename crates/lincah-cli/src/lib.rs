@@ -48,6 +48,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Pull(arguments) => commands::pull::run(&arguments),
         Command::Models(arguments) => commands::models::run(&arguments),
         Command::Prompt(arguments) => commands::prompt::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
         Command::Train(arguments) => commands::train::run(&arguments, compute),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments, compute),
         Command::Calibrate(arguments) => commands::calibrate::run(&arguments, compute),

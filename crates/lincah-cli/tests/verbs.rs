@@ -309,6 +309,7 @@ fn help_says_what_it_said() {
         "quickstart",
         "pull",
         "models",
+        "check",
         "train",
         "evaluate",
         "calibrate",

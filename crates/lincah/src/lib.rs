@@ -37,6 +37,7 @@ pub mod gate;
 mod generate;
 pub mod hub;
 pub mod label;
+pub mod label_errors;
 pub mod metrics;
 mod overrides;
 mod predict_file;

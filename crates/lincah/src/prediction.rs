@@ -91,7 +91,7 @@ impl DecisionRule {
 }
 
 /// The place of the highest probability; ties go to the first.
-fn most_probable(probabilities: &[f64]) -> usize {
+pub(crate) fn most_probable(probabilities: &[f64]) -> usize {
     (1..probabilities.len()).fold(0, |best, label| if probabilities[label] > probabilities[best] { label } else { best })
 }
 

@@ -63,13 +63,15 @@ pub enum RowLabels {
 impl RowLabels {
     /// Those of a row of `data`.
     pub(crate) fn of(data: &Dataset, row: usize) -> Self {
-        let names = data.labels.names();
-        match data.task {
-            Task::SingleLabel => Self::One { label: names[data.class_of(row)].clone() },
-            Task::MultiLabel => {
-                let has = names.iter().zip(&data.truth[row]).filter(|(_, has)| **has);
-                Self::Any { labels: has.map(|(name, _)| name.clone()).collect() }
-            }
+        Self::named(data.task, &data.labels, &data.truth[row])
+    }
+
+    /// The names of those of `labels` that a row has.
+    pub(crate) fn named(task: Task, labels: &LabelSet, truth: &[bool]) -> Self {
+        let mut has = labels.names().iter().zip(truth).filter(|(_, has)| **has).map(|(name, _)| name.clone());
+        match task {
+            Task::SingleLabel => Self::One { label: has.next().unwrap_or_else(|| labels.names()[0].clone()) },
+            Task::MultiLabel => Self::Any { labels: has.collect() },
         }
     }
 

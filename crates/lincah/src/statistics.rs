@@ -6,6 +6,7 @@
 mod bootstrap;
 mod exact;
 mod paired;
+mod roc_auc;
 mod rows;
 mod summary;
 
@@ -13,5 +14,7 @@ pub(crate) use bootstrap::resampled_rows;
 pub use bootstrap::{RESAMPLES, percentile_interval};
 pub use exact::{Proportion, exact_interval, lowest_shown_rate, rows_to_show_rate};
 pub use paired::{Difference, McNemar, holm, mcnemar};
+pub use roc_auc::roc_auc_interval;
+pub(crate) use roc_auc::{chance_deviation, midranks};
 pub use rows::{MetricIntervals, MetricValues, ScoredRows, paired_differences};
 pub use summary::{MeanDeviation, mean_deviation};

@@ -76,6 +76,23 @@ fn report_of(task: Task, (truth, predictions): (&[Vec<bool>], &[Prediction]), la
     report.render(&Origin { subject: text.to_string(), command: text.to_string(), ..Origin::default() }).unwrap()
 }
 
+#[test]
+fn a_label_that_out_of_fold_scores_speak_against_is_listed() {
+    let (mut truth, _) = two_labels();
+    let sure = |truth: &Vec<bool>| prediction(if truth[1] { vec![0.05, 0.95] } else { vec![0.95, 0.05] });
+    let predictions: Vec<Prediction> = truth.iter().map(sure).collect();
+    let section = |truth: &[Vec<bool>]| {
+        let html = scored(truth, &predictions, &names(&["calm", "cross"]), "a text").html;
+        html.split("Rows whose label may be wrong").nth(1).map(str::to_owned).unwrap()
+    };
+    assert!(section(&truth).contains("There are none"));
+    for row in [7, 20, 33, 46] {
+        truth[row].swap(0, 1);
+    }
+    assert!(["Row 108", "Row 121", "Row 134", "Row 147"].iter().any(|row| section(&truth).contains(row)));
+    assert!(!section(&truth).contains("Row 109"));
+}
+
 /// What a run of a sweep is of.
 #[derive(Clone, Copy)]
 struct Setting {
@@ -196,6 +213,7 @@ fn errors_are_sorted_by_their_certainty_and_ties_by_row() {
     let predictions = [[0.3, 0.7], [0.1, 0.9], [0.8, 0.2], [0.45, 0.55]].map(|row| prediction(row.to_vec()));
     let html = scored(&truth, &predictions, &labels, "text").html;
     let (errors, calls) = html.split_once("The closest calls").unwrap();
+    let (calls, _) = calls.split_once("Rows whose label may be wrong").unwrap();
     let order = |part: &str| -> Vec<String> {
         part.split("<summary>Row ").skip(1).map(|rest| rest.split(':').next().unwrap().to_string()).collect()
     };
@@ -271,6 +289,7 @@ fn the_surest_wrong_answer_about_a_label_puts_its_row_first() {
     let predictions = rows.map(|row| Prediction::new(Task::MultiLabel, row.to_vec(), 0));
     let html = report_of(Task::MultiLabel, (&truth, &predictions), &labels, "text").html;
     let (errors, calls) = html.split_once("The closest calls").unwrap();
+    let (calls, _) = calls.split_once("Rows whose label may be wrong").unwrap();
     let first = |part: &str| part.split("<summary>Row ").nth(1).unwrap().split("</summary>").next().unwrap().to_string();
     assert_eq!(errors.matches("<summary>").count(), 2);
     assert_eq!(first(errors), "103: labelled <strong>a, b</strong>, answered <strong>b</strong>; a has 0.050");

@@ -88,10 +88,24 @@ impl DataArguments {
 
     /// Reads the rows; `labels` may be empty where the label column holds strings.
     pub(crate) fn read(&self, labels: &[String], positive: Option<&str>, split: &SplitArguments) -> anyhow::Result<Dataset> {
+        self.read_keeping(labels, positive, split, Vec::new())
+    }
+
+    /// The same with further columns kept beside the rows.
+    pub(crate) fn read_keeping(
+        &self,
+        labels: &[String],
+        positive: Option<&str>,
+        split: &SplitArguments,
+        mut further: Vec<String>,
+    ) -> anyhow::Result<Dataset> {
         if self.label.is_none() && self.multi_label.is_empty() {
             bail!("no labels are named: give --label COLUMN, or --multi-label A,B for labels that may hold together");
         }
-        let data = Dataset::read(self.path(), &self.read_options(), &self.options(labels, positive, split)?)?;
+        let mut options = self.options(labels, positive, split)?;
+        further.retain(|column| !options.keep_columns.contains(column));
+        options.keep_columns.extend(further);
+        let data = Dataset::read(self.path(), &self.read_options(), &options)?;
         crate::print::skipped(&data);
         if labels.is_empty() && positive.is_none() {
             crate::print::negation(&data);

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod check;
 mod data;
 mod decisions;
 mod experiments;
@@ -14,6 +15,7 @@ use crate::print::{Color, PrintOptions};
 use clap::{Parser, Subcommand};
 use lincah::{ComputeOptions, Device, Precision};
 
+pub(crate) use check::Check;
 pub(crate) use data::DataArguments;
 pub(crate) use decisions::{DecisionArguments, TrainingDecisions};
 pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Models(Models),
     /// Show the exact prompt that a text becomes, and its tokens
     Prompt(PromptPreview),
+    /// Look for what may fool a classifier: shortcuts, leaks, near-duplicates, wrong labels, broken characters
+    Check(Box<Check>),
     /// Train a classifier from labelled texts
     Train(Box<Train>),
     /// Compare a classifier with labelled texts

@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 pub(crate) mod calibrate;
+pub(crate) mod check;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod cross_validate;

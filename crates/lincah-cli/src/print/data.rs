@@ -1,6 +1,7 @@
 //! What should be known about rows before believing a metric.
 
 use super::note;
+use lincah::data::check::{self, ALL_FEATURES, Direction, Shortcut, Sides};
 use lincah::data::report::{DataReport, SplitOverlap};
 use lincah::{Dataset, Task};
 
@@ -53,9 +54,51 @@ pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
             report.conflicting_labels.len()
         );
     }
+    if let Some(shortcut) = check::shortcuts(train).iter().find(|shortcut| shortcut.is_surely_large()) {
+        note!("warning: {}; is this what should be learned? `lincah check` tells more", shortcut_text(shortcut));
+    }
     let Some(holdout) = holdout else { return };
     let overlap = SplitOverlap::between(train, holdout);
     if let Some((train_row, row)) = overlap.pairs.first() {
         note!("warning: {} held-out texts are in the training too, the first in row {row} (as row {train_row})", overlap.rows);
     }
+    let near = Sides { train, holdout }.near_duplicates_across();
+    if let Some(group) = near.first() {
+        note!(
+            "warning: {} held-out texts are nearly those of training rows, the first among rows {}; `lincah check` tells more",
+            near.len(),
+            row_list(&group.rows)
+        );
+    }
+}
+
+/// What a shortcut tells of which label.
+pub(super) fn shortcut_text(shortcut: &Shortcut) -> String {
+    let label = &shortcut.label;
+    let area = format!("ROC-AUC {:.2} {}", shortcut.roc_auc, short_interval(shortcut.interval));
+    match (shortcut.feature, shortcut.direction) {
+        (ALL_FEATURES, _) => format!("{label} can be told from the look of the texts alone ({})", area.trim_end()),
+        (feature, Direction::More) => format!("texts that are {label} have more {} ({})", spoken(feature), area.trim_end()),
+        (feature, Direction::Less) => format!("texts that are {label} have less {} ({})", spoken(feature), area.trim_end()),
+    }
+}
+
+fn short_interval(interval: Option<[f64; 2]>) -> String {
+    interval.map_or(String::new(), |[low, high]| format!("[{low:.2}, {high:.2}]"))
+}
+
+/// The feature's name in words.
+fn spoken(feature: &str) -> String {
+    match feature.strip_prefix("ends_with") {
+        Some(rest) => format!("ends with{}", rest.replace('_', " ")),
+        None => feature.replace('_', " "),
+    }
+}
+
+/// The first rows by their numbers.
+pub(super) fn row_list(rows: &[u64]) -> String {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = rows.iter().take(SHOWN).map(u64::to_string).collect();
+    let more = rows.len().saturating_sub(SHOWN);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }

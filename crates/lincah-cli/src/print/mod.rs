@@ -3,6 +3,7 @@
 //! Nothing here panics: a lost standard error is ignored, a closed standard output ends the output quietly, and one that cannot be written
 //! is reported at the end. Control characters from data, labels and paths are shown, not sent.
 
+mod check;
 mod comparison;
 mod data;
 mod decisions;
@@ -18,6 +19,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+pub(crate) use check::{Checked, Suspects, print_check};
 pub(crate) use comparison::print_comparison;
 pub(crate) use data::{data_report, negation, skipped};
 pub(crate) use decisions::print_decisions;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 /// A text's features by ascending index, with their values.
-pub(super) type SparseRow = Vec<(usize, f64)>;
+pub(crate) type SparseRow = Vec<(usize, f64)>;
 
 /// Two vocabularies with their inverse document frequencies: words, then characters.
 ///

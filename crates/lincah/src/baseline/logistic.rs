@@ -3,8 +3,10 @@
 use super::features::SparseRow;
 use crate::softmax::softmax;
 
-/// Gradients are followed until their largest entry is below this.
-const TOLERANCE: f64 = 1e-6;
+/// The minimum to six digits: gradients are followed until their largest entry is below this.
+pub(super) const EXACT: f64 = 1e-6;
+/// Near enough to it for the order of the scores.
+pub(super) const NEAR: f64 = 1e-3;
 const MAX_STEPS: usize = 1000;
 /// Earlier steps that shape the next one.
 const MEMORY: usize = 10;
@@ -22,14 +24,15 @@ pub(super) struct LogisticRegression {
 }
 
 impl LogisticRegression {
-    /// Finds the minimum by L-BFGS (Nocedal and Wright 2006, *Numerical Optimization*, algorithm 7.4) with backtracking.
-    pub(super) fn fit(rows: &[SparseRow], labels: &[usize], features: usize, classes: usize) -> Self {
+    /// Finds the minimum by L-BFGS (Nocedal and Wright 2006, *Numerical Optimization*, algorithm 7.4) with backtracking,
+    /// until no entry of the gradient is above `tolerance`.
+    pub(super) fn fit(rows: &[SparseRow], labels: &[usize], (features, classes): (usize, usize), tolerance: f64) -> Self {
         let vectors = if classes == 2 { 1 } else { classes };
         let mut found = Self { parameters: vec![0.0; vectors * (features + 1)], features, classes };
         let (mut loss, mut gradient) = found.loss_and_gradient(rows, labels);
         let mut history: Vec<Step> = Vec::new();
         for _ in 0..MAX_STEPS {
-            if gradient.iter().all(|entry| entry.abs() < TOLERANCE) {
+            if gradient.iter().all(|entry| entry.abs() < tolerance) {
                 break;
             }
             let direction = direction(&gradient, &history);

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a model, a prompt or a token.
 
+pub mod check;
 pub mod dataset;
 mod error;
 pub mod fingerprint;

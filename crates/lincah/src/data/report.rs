@@ -124,7 +124,7 @@ impl SplitOverlap {
 }
 
 impl LengthQuantiles {
-    fn of(mut lengths: Vec<usize>) -> Self {
+    pub(super) fn of(mut lengths: Vec<usize>) -> Self {
         lengths.sort_unstable();
         let at = |percent: usize| {
             let rank = (lengths.len() * percent).div_ceil(100).max(1);

@@ -9,7 +9,7 @@ use crate::data::Names;
 use crate::error::Error;
 use crate::evaluation::Truth;
 use crate::metrics::check_lengths;
-use crate::prediction::{DEFAULT_THRESHOLD, DecisionRule, Prediction};
+use crate::prediction::{DEFAULT_THRESHOLD, DecisionRule, Prediction, most_probable};
 use crate::task::Task;
 use std::fmt;
 use std::str::FromStr;
@@ -231,11 +231,7 @@ impl Chooser<'_> {
     }
 
     fn rows(&self, label: usize) -> LabelRows {
-        let score = |row: &Vec<f64>| {
-            let highest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            let first = row.iter().position(|&probability| probability == highest);
-            (!self.is_most_probable() || first == Some(label)).then_some(row[label])
-        };
+        let score = |row: &Vec<f64>| (!self.is_most_probable() || most_probable(row) == label).then_some(row[label]);
         let map = self.calibration.maps.get(if self.calibration.maps.len() == 1 { 0 } else { label });
         LabelRows {
             truth: self.truth.of_label(label),
@@ -248,7 +244,7 @@ impl Chooser<'_> {
     /// few enough of the others are wrong.
     fn least_sure(&self, thresholds: &[f64]) -> Vec<f64> {
         let best = |row: &Vec<f64>| {
-            let label = (1..row.len()).fold(0, |best, label| if row[label] > row[best] { label } else { best });
+            let label = most_probable(row);
             (label, row[label])
         };
         let raised = |least: f64| thresholds.iter().map(|threshold| threshold.max(least)).collect();

@@ -2,6 +2,8 @@
 
 use super::{decimals, visible};
 use crate::evaluation::Evaluation;
+use crate::label_errors::{Filter, LabelError, label_errors};
+use crate::metrics::MetricError;
 use crate::prediction::{DEFAULT_THRESHOLD, Decision, Prediction};
 use crate::task::Task;
 use maud::{Markup, html};
@@ -19,6 +21,8 @@ pub(super) struct Rows<'a> {
     pub(super) truth: &'a [Vec<bool>],
     pub(super) numbers: &'a [u64],
     pub(super) texts: Option<&'a [String]>,
+    /// Whether each row was scored by a classifier that has not seen it, so that scores speak about labels.
+    pub(super) out_of_fold: bool,
 }
 
 /// A row, and the label for which it is in a list.
@@ -84,10 +88,28 @@ impl Rows<'_> {
         closest.unwrap_or(to_threshold(0))
     }
 
-    /// The section: both lists, texts behind a click.
-    pub(super) fn section(&self) -> Markup {
+    /// Rows whose label may be wrong, the surest first, each for a label that it should perhaps have or not have; and how many there are.
+    fn suspected_labels(&self) -> Result<(Vec<Found>, usize), MetricError> {
+        let probabilities: Vec<Vec<f64>> = self.predictions.iter().map(|prediction| prediction.probabilities.clone()).collect();
+        let suspects = label_errors(self.evaluation.task, self.truth, &probabilities, Filter::default())?;
+        let found = |error: &LabelError| {
+            let truth = &self.truth[error.index];
+            // Of exclusive labels the one suggested rather than the one given.
+            let differs =
+                |&label: &usize| error.suggested[label] != truth[label] && (error.suggested[label] || !self.exclusive());
+            Found { row: error.index, label: (0..truth.len()).find(differs).unwrap_or(0), key: error.score }
+        };
+        Ok((suspects.iter().take(SHOWN).map(found).collect(), suspects.len()))
+    }
+
+    /// The section: the lists, texts behind a click.
+    ///
+    /// # Errors
+    /// Predictions that are no probabilities.
+    pub(super) fn section(&self) -> Result<Markup, MetricError> {
+        let suspected = if self.out_of_fold { Some(self.suspected_labels()?) } else { None };
         let (errors, calls) = (self.confident_errors(), self.closest_calls());
-        html! {
+        Ok(html! {
             h2 { "Rows to look at" }
             @if self.texts.is_some() {
                 p class="notice" {
@@ -101,7 +123,19 @@ impl Rows<'_> {
             (self.list(&errors))
             h3 { "The closest calls" }
             (self.list(&calls))
-        }
+            @if let Some((suspected, all)) = &suspected {
+                h3 { "Rows whose label may be wrong" }
+                @if suspected.is_empty() {
+                    p { "There are none: no out-of-fold score speaks clearly against a label." }
+                } @else {
+                    p {
+                        "By confident learning (Northcutt, Jiang and Chuang 2021) on these out-of-fold scores, the surest first: "
+                        (suspected.len()) " of " (all) ". " code { "lincah check --from" } " writes all of them."
+                    }
+                    (self.list(suspected))
+                }
+            }
+        })
     }
 
     fn list(&self, rows: &[Found]) -> Markup {

@@ -89,7 +89,7 @@ impl ScoredReport<'_> {
                 Some(plots) => (plots.section),
                 None => p class="muted" { "No label has rows with it and rows without: curves and thresholds need both, and are left out." },
             }
-            (self.rows_to_look_at().section())
+            (self.rows_to_look_at().section()?)
             (provenance(&self.provenance(), origin))
         };
         let subtitle = format!(
@@ -202,7 +202,7 @@ impl ScoredReport<'_> {
 
     fn rows_to_look_at(&self) -> Rows<'_> {
         let (predictions, truth, numbers) = (self.predictions, self.truth, self.rows);
-        Rows { evaluation: self.evaluation, predictions, truth, numbers, texts: self.texts }
+        Rows { evaluation: self.evaluation, predictions, truth, numbers, texts: self.texts, out_of_fold: !self.folds.is_empty() }
     }
 
     fn provenance(&self) -> Vec<(&'static str, Vec<Fact>)> {
