@@ -92,7 +92,10 @@ fn maps_are_scikit_learns() {
             [(CalibrationChoice::Platt, &case.platt, 1e-4), (CalibrationChoice::Isotonic, &case.isotonic, 1e-9)]
         {
             let found = at_points(&fitted(choice));
-            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < tolerance), "{choice}: {found:?} and not {expected:?}");
+            assert!(
+                found.iter().zip(expected).all(|(a, b)| (a - b).abs() < tolerance),
+                "{choice}: {found:?} and not {expected:?}"
+            );
         }
         let has: Vec<bool> = classes.iter().map(|&class| class == 1).collect();
         let error = adaptive_calibration_error(&has, &case.probabilities, 10).unwrap();

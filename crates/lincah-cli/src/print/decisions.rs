@@ -78,14 +78,18 @@ pub(crate) fn print_points(points: &OperatingPoints) {
     result_line!("  in brackets exact 95 % intervals");
 }
 
-/// The decisions at the traffic's prevalences, a sentence each.
-pub(crate) fn print_at_prevalence(found: &[AtPrevalence]) {
+/// The decisions at the traffic's prevalences; a sentence each, but for that which was `said` already.
+pub(crate) fn print_at_prevalence(found: &[AtPrevalence], said: &str) {
     for of_label in found {
         result_line!();
-        result_line!("  {}", of_label.sentence);
+        if of_label.sentence != said {
+            result_line!("  {}", of_label.sentence);
+        }
         let (recall, rate) = (&of_label.recall, &of_label.false_positive_rate);
         result_line!(
-            "  recall {} {}, false-positive rate {} {}; per million texts {:.0} flags, {:.0} of them wrong, {:.0} misses, {:.0} reviews",
+            "  {} at {} %: recall {} {}, false-positive rate {} {}; per million texts {:.0} flags, {:.0} of them wrong, {:.0} misses, {:.0} reviews",
+            of_label.label,
+            (of_label.prevalence * 1e6).round() / 1e4,
             number(recall.value),
             bracketed(Some(recall.interval)),
             number(rate.value),

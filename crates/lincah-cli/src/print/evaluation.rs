@@ -14,7 +14,7 @@ pub(crate) fn print_full_evaluation(full: &FullEvaluation) {
     if full.decision_rule != DecisionRule::default() || !full.at_prevalence.is_empty() {
         print_points(&full.operating_points);
     }
-    print_at_prevalence(&full.at_prevalence);
+    print_at_prevalence(&full.at_prevalence, &full.summary);
 }
 
 /// Metrics, each label's below, and the confusion matrix.

@@ -1,12 +1,17 @@
 //! The README of a classifier folder, in the form of a Hugging Face model card.
 
-use super::folder::ClassifierRecord;
+use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
+use crate::calibration::CalibrationMap;
 use crate::evaluation::Evaluation;
+use crate::statistics::Proportion;
 use crate::task::Task;
 use std::fmt::Write as _;
 
 const LIMITS: &str =
     "## Limits\n\nIt knows only what its training texts show. Test it on your own texts before any decision depends on it.\n";
+
+const INTENDED_USE: &str = "## Intended use\n\nTo sort texts like those that it was trained on, so that people find sooner what they look for. Not to decide alone about\n\
+people, and not about texts of another kind, language or time: those must be tested first (`lincah evaluate`, `lincah audit`).\n\n";
 
 pub(super) fn card(record: &ClassifierRecord) -> String {
     let labels = record.prompt.labels().names();
@@ -32,7 +37,50 @@ pub(super) fn card(record: &ClassifierRecord) -> String {
              logits\nbehind its question (begin-of-text id in front: {begin_of_text}).\n"
         ),
     };
-    card + &training(record) + &record.metrics.as_ref().map_or(String::new(), metrics) + LIMITS
+    let decisions = record.decisions.as_ref().map_or(String::new(), |decisions| decided(record, decisions));
+    card + INTENDED_USE + &training(record) + &decisions + &record.metrics.as_ref().map_or(String::new(), metrics) + LIMITS
+}
+
+/// What calibration and thresholds are, and what they reached on rows that did not choose them.
+fn decided(record: &ClassifierRecord, decisions: &DecisionRecord) -> String {
+    let source = match decisions.source {
+        DecisionSource::OutOfFold => "out-of-fold scores of the training texts",
+        DecisionSource::Validation => "the validation texts of the training",
+        DecisionSource::Rows => "texts of their own",
+    };
+    let maps = record.calibration.iter().flat_map(|calibration| &calibration.maps);
+    let mut maps: Vec<&str> = maps.map(CalibrationMap::name).collect();
+    maps.dedup();
+    let mut text = format!(
+        "## Decisions\n\nChosen on {source} ({}); the figures are of texts that did not choose, with exact 95 % intervals.\n\
+         Calibration: {}; expected calibration error {:.3} before, {:.3} after.\n\n\
+         | label | target | threshold | left to a person | precision | recall | false-positive rate |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+        decisions.rows,
+        if maps.is_empty() { String::from("none") } else { maps.join(", ") },
+        decisions.before.expected_calibration_error.value,
+        decisions.after.expected_calibration_error.value,
+    );
+    let rate = |rate: Proportion| {
+        let [low, high] = rate.interval();
+        rate.value().map_or(String::from("undefined"), |value| format!("{value:.3} ({low:.3} to {high:.3})"))
+    };
+    for point in &decisions.points.labels {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            point.label.replace('|', "\\|"),
+            point.target.as_deref().unwrap_or("–"),
+            point.threshold.map_or(String::from("most probable"), |threshold| format!("{threshold:.4}")),
+            point.review.map_or(String::from("–"), |[low, high]| format!("{low:.4} to {high:.4}")),
+            rate(point.precision()),
+            rate(point.recall()),
+            rate(point.false_positive_rate())
+        );
+    }
+    let too_few =
+        decisions.points.labels.iter().filter_map(|point| Some(format!("{}: {}.\n", point.label, point.too_few_rows()?)));
+    format!("{text}\n{}\n\n{}", decisions.points.sentence(), too_few.map(|line| line + "\n").collect::<String>())
 }
 
 fn training(record: &ClassifierRecord) -> String {

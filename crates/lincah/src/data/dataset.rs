@@ -13,6 +13,7 @@ use super::place::{Names, excerpt};
 use super::records::{ReadOptions, RecordReader};
 use super::skipped::{self, SkippedRow};
 use super::split::{Sides, Split, numpy_permutation, sides, stratified_folds, validation_split};
+use super::split_error::SplitError;
 use super::stratification::{multi_label_folds, multi_label_validation_split};
 use super::text_columns::TextColumns;
 use crate::label::LabelSet;
@@ -337,7 +338,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`DataError::Holdout`] if a side is empty, [`DataError::TrainSize`] if `train_size` is 0 or more than there are;
-    /// [`DataError::MomentOfRow`], [`DataError::HoldoutAfter`], [`DataError::NoSplitColumn`].
+    /// [`SplitError::MomentOfRow`], [`DataError::HoldoutAfter`], [`DataError::NoSplitColumn`].
     pub fn sides(&self, held_out: Option<&HeldOut>, seed: u32, train_size: Option<usize>) -> Result<Sides, DataError> {
         let (mut train, test) = match (held_out, self.groups()) {
             (None, _) => return sides(self.len(), None, seed, train_size),
@@ -363,19 +364,19 @@ impl Dataset {
         groups: Option<Vec<usize>>,
         seed: u32,
     ) -> Result<(Vec<usize>, Vec<usize>), DataError> {
-        let values = self.column(column).ok_or_else(|| DataError::NoSplitColumn { column: column.to_owned() })?;
+        let values = self.column(column).ok_or_else(|| SplitError::NoSplitColumn { column: column.to_owned() })?;
         let is_later = |(value, &row): (&String, &u64)| {
-            let of_row = |_| DataError::MomentOfRow { row, column: column.to_owned(), found: excerpt(value) };
+            let of_row = |_| SplitError::MomentOfRow { row, column: column.to_owned(), found: excerpt(value) };
             Ok(value.parse::<Moment>().map_err(of_row)? > moment)
         };
-        let is_later: Vec<bool> = values.iter().zip(&self.rows).map(is_later).collect::<Result<_, DataError>>()?;
+        let is_later: Vec<bool> = values.iter().zip(&self.rows).map(is_later).collect::<Result<_, SplitError>>()?;
         let test: Vec<usize> = (0..self.len()).filter(|&row| is_later[row]).collect();
         let held: Option<HashSet<usize>> = groups.as_ref().map(|groups| test.iter().map(|&row| groups[row]).collect());
         let is_held = |row: usize| groups.as_ref().zip(held.as_ref()).is_some_and(|(groups, held)| held.contains(&groups[row]));
         let train: Vec<usize> =
             numpy_permutation(seed, self.len()).into_iter().filter(|&row| !is_later[row] && !is_held(row)).collect();
         if test.is_empty() || train.is_empty() {
-            return Err(DataError::HoldoutAfter { rows: self.len(), after: test.len() });
+            return Err(DataError::Holdout { rows: self.len(), holdout: test.len() });
         }
         Ok((train, test))
     }
@@ -416,12 +417,12 @@ impl Dataset {
     /// exclusive, else by [`multi_label_folds`].
     ///
     /// # Errors
-    /// [`DataError::Folds`], [`DataError::MultiLabelFolds`], [`DataError::GroupFolds`].
+    /// [`DataError::Folds`], [`DataError::MultiLabelFolds`], [`SplitError::GroupFolds`].
     pub fn folds(&self, folds: usize, seed: u32) -> Result<Vec<usize>, DataError> {
         if let Some(groups) = self.groups() {
             let found = groups.iter().max().map_or(0, |most| most + 1);
             if folds < 2 || folds > found {
-                return Err(DataError::GroupFolds { folds, groups: found });
+                return Err(SplitError::GroupFolds { folds, groups: found }.into());
             }
             return Ok(stratified_groups(&groups, &self.truth, &vec![1.0 / folds as f64; folds], seed));
         }

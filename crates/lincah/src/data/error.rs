@@ -1,9 +1,9 @@
 //! Everything that can be wrong with data, each with where it is and what to do.
 
 use std::io;
-use std::path::Path;
 
 use super::place::{Names, Place};
+use super::split_error::SplitError;
 use crate::label::LabelError;
 
 /// An error of [`crate::data`]. The cause, where there is one, is in [`std::error::Error::source`] and not in the message.
@@ -453,46 +453,9 @@ pub enum DataError {
         /// The rows to hold out.
         holdout: usize,
     },
-    /// Fewer groups than folds.
-    #[error("cannot make {folds} folds of {groups} groups: give at least 2 and at most as many as there are groups")]
-    GroupFolds {
-        /// The folds asked for.
-        folds: usize,
-        /// The groups that there are.
-        groups: usize,
-    },
-    /// Words that are no date.
-    #[error("`{found}` is no date; give one such as 2026-11-26, 2026-11-26T18:30:00Z, or seconds since 1970")]
-    Moment {
-        /// The words.
-        found: String,
-    },
-    /// A row without a readable date.
-    #[error(
-        "row {row} has no date in `{column}`: `{found}`; a split by time needs one in each row, such as 2026-11-26T18:30:00Z"
-    )]
-    MomentOfRow {
-        /// The row in the file, from 1.
-        row: u64,
-        /// The column.
-        column: String,
-        /// What stands there.
-        found: String,
-    },
-    /// A split by a column that was not read.
-    #[error("there is no column `{column}` to split by")]
-    NoSplitColumn {
-        /// The column.
-        column: String,
-    },
-    /// A split by time that leaves a side empty.
-    #[error("{after} of {rows} rows are later than the date of the holdout: both parts need at least one row")]
-    HoldoutAfter {
-        /// The rows that there are.
-        rows: usize,
-        /// Those later than the date.
-        after: usize,
-    },
+    /// A split that cannot be made.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// More training rows asked for than there are.
     #[error("cannot take {train_size} training rows: {available} are there")]
     TrainSize {
@@ -625,9 +588,4 @@ impl DataError {
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, DataError::BrokenPipe { .. })
     }
-}
-
-/// A path as a message shows it.
-pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

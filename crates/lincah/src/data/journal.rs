@@ -22,9 +22,9 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
 use super::dataset::Dataset;
-use super::error::{DataError, shown};
+use super::error::DataError;
 use super::label_columns::distinct_names;
-use super::place::{Names, Place, excerpt, one_line};
+use super::place::{Names, Place, excerpt, one_line, shown};
 use super::records::MAX_RECORD_BYTES;
 use crate::label::LabelSet;
 use crate::task::Task;

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use time::format_description::well_known::Rfc3339;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
-use super::error::DataError;
 use super::place::excerpt;
+use super::split_error::SplitError;
 
 /// A moment, as nanoseconds since 1970 in UTC; what names no zone is taken for UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,12 +25,12 @@ impl fmt::Display for Moment {
 }
 
 impl FromStr for Moment {
-    type Err = DataError;
+    type Err = SplitError;
 
     /// `2026-11-26`, with `T` or a space and a time behind it (`18:30` or `18:30:05`), RFC 3339 with a zone, or seconds since 1970.
-    fn from_str(text: &str) -> Result<Self, DataError> {
+    fn from_str(text: &str) -> Result<Self, SplitError> {
         let text = text.trim();
-        let wrong = || DataError::Moment { found: excerpt(text) };
+        let wrong = || SplitError::Moment { found: excerpt(text) };
         if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
             return Ok(Self(moment.unix_timestamp_nanos()));
         }

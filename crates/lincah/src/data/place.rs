@@ -1,6 +1,7 @@
 //! How messages show where something stands and what it is.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where a record stands in its input; shown as `data.csv, row 3 (line 5)`.
@@ -62,4 +63,9 @@ pub(crate) fn one_line(text: &str) -> String {
     let shown =
         |character: char| if character.is_control() { character.escape_default().to_string() } else { character.to_string() };
     text.chars().map(shown).collect()
+}
+
+/// A path as a message shows it.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 use flate2::read::MultiGzDecoder;
 
-use super::error::{DataError, shown};
-use super::place::{Names, Place, excerpt};
+use super::error::DataError;
+use super::place::{Names, Place, excerpt, shown};
 use delimited::DelimitedRows;
 use json::JsonRows;
 use parquet::ParquetRows;

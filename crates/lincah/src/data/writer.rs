@@ -30,8 +30,8 @@ use flate2::write::GzEncoder;
 use lincah_model::new_file::NewFile;
 use serde_json::{Map, Value as Json};
 
-use super::error::{DataError, shown};
-use super::place::excerpt;
+use super::error::DataError;
+use super::place::{excerpt, shown};
 use super::records::{LIST_SEPARATOR, Value, ValueKind};
 use parquet::ParquetOutput;
 

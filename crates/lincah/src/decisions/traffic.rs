@@ -151,7 +151,7 @@ impl AtPrevalence {
         });
         let person = if reviews > 0.0 { format!(", {} go to a person", one(reviews)) } else { String::new() };
         format!(
-            "Where {} % of the texts are {}, of 1000 texts {} are flagged, {} of them wrongly, and {} are missed{person}; {right}.",
+            "Where {} % of the texts are {}, of 1000 texts {} are flagged, {} of them wrongly, {} are missed{person}; {right}.",
             (self.prevalence * 1e6).round() / 1e4,
             self.label,
             one(flags),
