@@ -61,7 +61,8 @@ fn train_evaluate_and_predict_work_together() {
     assert!(printed.contains("\n12 rows, in brackets"), "{printed}");
     assert!(printed.contains("(each label's more frequent answer: "), "{printed}");
     assert!(printed.contains("TF-IDF + logistic regression, same rows: micro F1 "), "{printed}");
-    let files = ["README.md", "adapter_config.json", "adapter_model.safetensors", "classifier.json", "training.jsonl"];
+    let files =
+        ["README.md", "adapter_config.json", "adapter_model.safetensors", "classifier.json", "probes.json", "training.jsonl"];
     assert_eq!(bench.list("out"), files);
 
     let report = json(&bench.run("evaluate out multi.csv --text comment --holdout 12 --include-training-rows --json").ok());

@@ -14,7 +14,8 @@ const TRAIN: &str = "train data.csv --text comment --label label --labels A,B --
 fn train_evaluate_and_predict_work_together() {
     let bench = Bench::new();
     bench.run(&format!("{TRAIN} --holdout 8 --epochs 8 --out out")).ok();
-    let files = ["README.md", "adapter_config.json", "adapter_model.safetensors", "classifier.json", "training.jsonl"];
+    let files =
+        ["README.md", "adapter_config.json", "adapter_model.safetensors", "classifier.json", "probes.json", "training.jsonl"];
     assert_eq!(bench.list("out"), files);
 
     let report = bench.run("evaluate out data.csv --text comment --label label --holdout 8 --json").ok();
@@ -315,6 +316,7 @@ fn help_says_what_it_said() {
         "calibrate",
         "predict",
         "generate",
+        "verify",
         "cross-validate",
         "sweep",
         "compare",

@@ -3,6 +3,7 @@
 mod card;
 mod decided;
 mod folder;
+mod probes;
 mod remembered;
 mod rows;
 
@@ -18,12 +19,14 @@ use crate::prediction::{DecisionRule, Prediction};
 use crate::prompt::Prompt;
 use crate::scoring::{ScoredText, Scoring};
 use crate::task::Task;
-use lincah_model::{Adapter, ComputeOptions, ModelError, Scorer};
+use lincah_model::{Adapter, ComputeOptions, Device, ModelError, Scorer};
+use probes::Probe;
 use std::path::Path;
 use std::time::Instant;
 
 pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
+pub(crate) use probes::{PROBES, StoredProbes};
 pub use remembered::{RememberedRows, UnseenRows};
 pub use rows::TrainingRows;
 
@@ -101,7 +104,7 @@ impl AgileClassifier {
         Self::new(base.clone(), &adapter, record)
     }
 
-    /// Writes the classifier folder: `classifier.json`, the PEFT adapter, and a README that serves as model card.
+    /// Writes the classifier folder: `classifier.json`, the PEFT adapter, a README that serves as model card, and the scores of probe texts.
     ///
     /// # Errors
     /// A folder that cannot be written, a classifier that was not trained. `classifier.json` comes last, so a folder that has it is whole.
@@ -109,7 +112,12 @@ impl AgileClassifier {
         let (Some(record), Some(adapter)) = (&self.record, self.scorer.adapter()) else {
             return Err(ModelError::NothingToTrain.into());
         };
-        folder::write(folder, record, &adapter, card::card(record))
+        let scored = self.score(&PROBES)?;
+        let probe = |(text, scored): (&&str, ScoredText)| Probe { text: text.to_string(), probabilities: scored.probabilities };
+        let probes = PROBES.iter().zip(scored).map(probe).collect();
+        let (precision, on_gpu) = (self.base.precision().to_string(), self.base.device() != Device::Cpu);
+        let probes = StoredProbes { precision, on_gpu, probes };
+        folder::write(folder, record, (&adapter, &probes), card::card(record))
     }
 
     /// Whether its labels are exclusive or independent.

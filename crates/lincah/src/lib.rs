@@ -54,6 +54,7 @@ pub mod sweep;
 mod task;
 pub mod tokenizer;
 mod trainer;
+pub mod verification;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use classifier::{

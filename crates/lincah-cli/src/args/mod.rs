@@ -23,7 +23,7 @@ pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments
 pub(crate) use recipe::RecipeArguments;
 pub(crate) use verbs::{
     Calibrate, Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource,
-    Quickstart, Train, Training,
+    Quickstart, Train, Training, Verify,
 };
 pub(crate) use who::ClassifierArguments;
 
@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Evaluate(Box<Evaluate>),
     /// Calibrate a classifier and choose its thresholds on rows that it was not trained on
     Calibrate(Box<Calibrate>),
+    /// Check that a classifier is the one that was saved, and scores as it did
+    Verify(Verify),
     /// Classify texts
     Predict(Box<Predict>),
     /// Let a model go on from a text, token by token

@@ -247,6 +247,21 @@ pub(crate) struct Predict {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lincah verify civility\n\n\
+Exit code: 0 where no check failed, else 1. What cannot be looked at here, such as a GPU, is skipped and said so.")]
+pub(crate) struct Verify {
+    /// Classifier folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  lincah generate \"Question: What is the capital of France? Answer:\"\n  \
 lincah generate --chat \"What is the capital of France?\"\n\n\
 Always the most probable token is taken. The text goes to standard output as it comes, the speed to standard error.")]

@@ -16,3 +16,4 @@ pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod sweep;
 pub(crate) mod train;
+pub(crate) mod verify;

@@ -12,6 +12,7 @@ mod experiment;
 mod folds;
 mod progress;
 mod sweep;
+mod verification;
 
 use clap::ValueEnum;
 use std::fmt;
@@ -28,6 +29,7 @@ pub(crate) use experiment::ExperimentProgress;
 pub(crate) use folds::{FoldProgress, print_folds};
 pub(crate) use progress::{PullProgress, TrainingProgress, duration, print_device, print_members, print_operation_times};
 pub(crate) use sweep::{print_sweep, run_line};
+pub(crate) use verification::print_verification;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,6 @@
-//! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `README.md`, `training.jsonl`.
+//! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `probes.json`, `README.md`, `training.jsonl`.
 
+use super::probes::StoredProbes;
 use super::remembered::RememberedRows;
 use crate::base_model::BaseModel;
 use crate::calibration::{Calibration, CalibrationFigures};
@@ -290,10 +291,16 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Writes adapter, README (the `card`) and, last, `classifier.json`.
-pub(super) fn write(folder: &Path, record: &ClassifierRecord, adapter: &Adapter, card: String) -> Result<(), Error> {
+/// Writes adapter, probes, README (the `card`) and, last, `classifier.json`.
+pub(super) fn write(
+    folder: &Path,
+    record: &ClassifierRecord,
+    (adapter, probes): (&Adapter, &StoredProbes),
+    card: String,
+) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
     adapter.write(folder, &record.base_model.name)?;
+    probes.write(folder)?;
     write_record(folder, record, card)
 }
 
