@@ -52,6 +52,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Train(arguments) => commands::train::run(&arguments, compute),
         Command::Evaluate(arguments) => commands::evaluate::run(&arguments, compute),
         Command::Calibrate(arguments) => commands::calibrate::run(&arguments, compute),
+        Command::Audit(arguments) => commands::audit::run(&arguments, compute),
         Command::Verify(arguments) => commands::verify::run(&arguments, compute),
         Command::Predict(arguments) => commands::predict::run(&arguments, compute),
         Command::Generate(arguments) => commands::generate::run(&arguments, compute),

@@ -316,6 +316,7 @@ fn help_says_what_it_said() {
         "calibrate",
         "predict",
         "generate",
+        "audit",
         "verify",
         "cross-validate",
         "sweep",

@@ -206,6 +206,12 @@ pub enum Error {
         /// Those whose decisions are counted; of two exclusive labels the last.
         labels: Names,
     },
+    /// An audit by a column that was not kept.
+    #[error("the data were read without column `{column}`")]
+    NoAuditColumn {
+        /// The column.
+        column: String,
+    },
     /// A limit that a figure does not keep.
     #[error(transparent)]
     Gate(#[from] crate::gate::GateError),

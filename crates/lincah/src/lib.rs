@@ -21,6 +21,7 @@
 //! classifiers and trainings share its weights.
 #![forbid(unsafe_code)]
 
+pub mod audit;
 mod base_model;
 pub mod baseline;
 pub mod calibration;

@@ -120,7 +120,12 @@ impl Prediction {
 
     /// Whether everything is decided as it is true.
     pub fn is_right(&self, truth: &[bool]) -> bool {
-        self.decision != Decision::Abstain && self.given() == truth
+        !self.is_abstained() && self.given() == truth
+    }
+
+    /// Whether it was left to a person.
+    pub fn is_abstained(&self) -> bool {
+        self.decision == Decision::Abstain
     }
 
     /// Whether each label is given.

@@ -139,6 +139,16 @@ impl DataArguments {
 
     /// Reads rows for a trained classifier.
     pub(crate) fn read_for(&self, record: &ClassifierRecord, split: &SplitArguments) -> anyhow::Result<Dataset> {
+        self.read_for_keeping(record, split, Vec::new())
+    }
+
+    /// The same with further columns kept beside the rows.
+    pub(crate) fn read_for_keeping(
+        &self,
+        record: &ClassifierRecord,
+        split: &SplitArguments,
+        mut further: Vec<String>,
+    ) -> anyhow::Result<Dataset> {
         use lincah::Task;
         match (record.task, &self.label, self.label_separator) {
             (Task::SingleLabel, None, _) => bail!("give --label COLUMN: the classifier gives each text one of its labels"),
@@ -161,6 +171,8 @@ impl DataArguments {
         if let Some(columns) = &record.data.text_columns {
             options.text_columns.separator.clone_from(&columns.separator);
         }
+        further.retain(|column| !options.keep_columns.contains(column));
+        options.keep_columns.extend(further);
         let data = record.read_rows(self.path(), &self.read_options(), &options)?;
         crate::print::skipped(&data);
         Ok(data)

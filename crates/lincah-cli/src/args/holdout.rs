@@ -9,7 +9,7 @@ use lincah::data::split::Sides;
 use lincah::{Dataset, Error};
 
 /// Which rows are kept from the training.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SplitArguments {
     /// Keep N rows from the training; `train` uses the others, `evaluate` these
     #[arg(long, value_name = "N")]
@@ -33,6 +33,11 @@ impl SplitArguments {
             (None, Some(moment), Some(column)) => Some(HeldOut::After { moment, column: column.clone() }),
             _ => None,
         }
+    }
+
+    /// The same where --group says something else.
+    pub(crate) fn ungrouped(&self) -> Self {
+        Self { group: None, ..self.clone() }
     }
 
     /// Columns that it needs beside texts and labels.
@@ -84,10 +89,17 @@ impl HoldoutArguments {
 
     /// The rows to score, and the others: the holdout if there is one, else all.
     pub(crate) fn to_score(&self, data: Dataset) -> anyhow::Result<(Dataset, Option<Dataset>)> {
-        if !self.is_given() {
-            if let Some(group) = &self.split.group {
-                bail!("--group {group} keeps a holdout apart, and no rows are held out: give --holdout N, or leave it out");
+        match &self.split.group {
+            Some(group) if !self.is_given() => {
+                bail!("--group {group} keeps a holdout apart, and no rows are held out: give --holdout N, or leave it out")
             }
+            _ => self.to_score_ungrouped(data),
+        }
+    }
+
+    /// The same where --group says something else.
+    pub(crate) fn to_score_ungrouped(&self, data: Dataset) -> anyhow::Result<(Dataset, Option<Dataset>)> {
+        if !self.is_given() {
             return Ok((data, None));
         }
         let DataSides { train, holdout } = self.divide(&data, None)?;

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod audit;
 mod check;
 mod data;
 mod decisions;
@@ -15,6 +16,7 @@ use crate::print::{Color, PrintOptions};
 use clap::{Parser, Subcommand};
 use lincah::{ComputeOptions, Device, Precision};
 
+pub(crate) use audit::Audit;
 pub(crate) use check::Check;
 pub(crate) use data::DataArguments;
 pub(crate) use decisions::{DecisionArguments, TrainingDecisions};
@@ -84,6 +86,8 @@ pub(crate) enum Command {
     Evaluate(Box<Evaluate>),
     /// Calibrate a classifier and choose its thresholds on rows that it was not trained on
     Calibrate(Box<Calibrate>),
+    /// Look where a classifier fails: by functionality, group, identity term and slice, and on obfuscated texts
+    Audit(Box<Audit>),
     /// Check that a classifier is the one that was saved, and scores as it did
     Verify(Verify),
     /// Classify texts

@@ -1,5 +1,6 @@
 //! The verbs, a file each.
 
+pub(crate) mod audit;
 pub(crate) mod calibrate;
 pub(crate) mod check;
 pub(crate) mod compare;

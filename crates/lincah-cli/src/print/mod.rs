@@ -3,6 +3,7 @@
 //! Nothing here panics: a lost standard error is ignored, a closed standard output ends the output quietly, and one that cannot be written
 //! is reported at the end. Control characters from data, labels and paths are shown, not sent.
 
+mod audit;
 mod check;
 mod comparison;
 mod data;
@@ -20,6 +21,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+pub(crate) use audit::print_audit;
 pub(crate) use check::{Checked, Suspects, print_check};
 pub(crate) use comparison::print_comparison;
 pub(crate) use data::{data_report, negation, skipped};

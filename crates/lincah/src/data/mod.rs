@@ -11,6 +11,7 @@ pub mod journal;
 pub mod label_columns;
 pub mod label_map;
 pub mod moment;
+pub mod perturbation;
 mod place;
 pub mod records;
 pub mod report;

@@ -1,0 +1,80 @@
+//! `lincah audit`: parts, groups, slices, obfuscated texts and its gate.
+
+mod support;
+
+use serde_json::Value;
+use support::Bench;
+
+/// A classifier of the two kinds of texts, and a suite of which one functionality says the opposite.
+fn audited() -> Bench {
+    let bench = Bench::new();
+    bench
+        .run("train data.csv --text comment --label label --model model --members 1 --epochs 8 --learning-rate 0.02 --out out")
+        .ok();
+    let mut suite = String::from(",case,gold,what,whom,length\n");
+    for row in 0..60 {
+        let is_first = row % 2 == 0;
+        let (text, label) = if is_first { ("aaaa bbbb", "fine") } else { ("zzzz yyyy", "bad") };
+        let (what, label) = match row % 3 {
+            0 => ("opposite", if is_first { "bad" } else { "fine" }),
+            _ => ("plain", label),
+        };
+        let whom = if row % 4 < 2 { "dogs" } else { "cats" };
+        suite += &format!("{row},{text} about {whom} {row},{label},{what},{whom},{row}\n");
+    }
+    bench.write("suite.csv", suite);
+    bench
+}
+
+const SUITE: &str = "audit out suite.csv --text case --label gold --label-map fine=A,bad=B";
+
+#[test]
+fn the_worst_parts_come_first_and_a_gate_closes() {
+    let bench = audited();
+    let command =
+        format!("{SUITE} --functionality what --group whom --slice length --terms dogs,mice --robustness --robustness-rows 20");
+    let found: Value = serde_json::from_str(&bench.run(&format!("{command} --json")).ok()).unwrap();
+    assert_eq!(found["n"], 60);
+    let names = |key: &str| -> Vec<String> {
+        found[key].as_array().unwrap().iter().map(|part| part["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("functionalities"), ["opposite", "plain"]);
+    assert_eq!((&found["functionalities"][0]["rows"], names("groups").len()), (&20.into(), 2));
+    let accuracy = |part: &Value| part["accuracy"].as_f64().unwrap();
+    assert!(accuracy(&found["functionalities"][0]) < 0.2 && accuracy(&found["functionalities"][1]) > 0.8, "{found}");
+    let [low, high] = [0, 1].map(|end| found["functionalities"][0]["interval"][end].as_f64().unwrap());
+    assert!(low <= accuracy(&found["functionalities"][0]) && high > 0.1 && high < 0.4);
+    let groups: Vec<&str> =
+        found["identity"][0]["groups"].as_array().unwrap().iter().map(|group| group["group"].as_str().unwrap()).collect();
+    assert!(["cats", "dogs", "mice"].iter().all(|group| groups.contains(group)), "{groups:?}");
+    assert_eq!(found["slices"].as_array().unwrap().len(), 4, "numbers are cut into quarters");
+    assert!(found["slices"].as_array().unwrap().iter().all(|slice| (0.0..=1.0).contains(&slice["p_value"].as_f64().unwrap())));
+    let kinds = found["robustness"]["kinds"].as_array().unwrap();
+    assert_eq!((kinds.len(), &found["robustness"]["rows"]), (8, &20.into()));
+
+    let printed = bench.run(&command).ok();
+    assert!(printed.contains("functionality") && printed.contains("opposite") && printed.contains("leetspeak"), "{printed}");
+    let closed = bench.run(&format!("{SUITE} --functionality what --fail-under worst_functionality=0.5"));
+    assert!(closed.stdout.contains("opposite"));
+    assert!(closed.refused().contains("worst_functionality is "));
+    bench.run(&format!("{SUITE} --functionality what --fail-under functionality:plain=0.5,accuracy=0.3")).ok();
+    assert!(bench.run(&format!("{SUITE} --functionality nothing")).refused().contains("`nothing`"));
+}
+
+#[test]
+fn independent_labels_are_audited_label_by_label() {
+    let bench = Bench::new();
+    let mut csv = String::from("comment,rude,spam,author\n");
+    for row in 0..80 {
+        let (rude, spam) = (row % 2, (row / 2) % 2);
+        let words = [["aaaa", "zzzz"][rude], ["bbbb", "yyyy"][spam]].join(" ");
+        csv += &format!("{words} {row},{rude},{spam},{}\n", ["Ann", "Ben"][row / 40]);
+    }
+    bench.write("both.csv", csv);
+    let both = "both.csv --text comment --multi-label rude,spam --holdout 60";
+    bench.run(&format!("train {both} --model model --epochs 2 --out both")).ok();
+    let found: Value =
+        serde_json::from_str(&bench.run(&format!("audit both {both} --slice author --group author --json")).ok()).unwrap();
+    assert_eq!((&found["n"], found["identity"].as_array().unwrap().len()), (&60.into(), 2));
+    assert_eq!(found["slices"].as_array().unwrap().len(), 2);
+}
