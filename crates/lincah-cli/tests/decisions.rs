@@ -208,3 +208,32 @@ fn white_space_tells_nothing_unless_it_is_kept() {
     assert_eq!(single[0], single[1]);
     assert_ne!(kept[0], kept[1]);
 }
+
+#[test]
+fn reasons_are_spans_of_the_text_whose_absence_changes_the_score() {
+    let bench = Bench::new();
+    bench.run(&format!("{TRAIN} --learning-rate 0.02 --out out")).ok();
+    let text = "aaaa bbbb, 😀 zzzz yyyy";
+    bench.write("one.jsonl", format!("{{\"comment\": \"{text}\"}}\n{{\"comment\": \"\"}}\n"));
+    let lines = bench.run("predict out one.jsonl --text comment --explain").ok();
+    let (found, empty) = lines.split_once('\n').unwrap();
+    let (found, empty) = (json(found), json(empty));
+    assert!(empty["reasons"].is_null() && empty["reason"].is_string(), "{empty}");
+    let reasons = found["reasons"].as_array().unwrap();
+    assert!(!reasons.is_empty(), "{found}");
+    let characters: Vec<char> = text.chars().collect();
+    for reason in reasons {
+        let (start, end) = (reason["start"].as_u64().unwrap() as usize, reason["end"].as_u64().unwrap() as usize);
+        assert_eq!(characters[start..end].iter().collect::<String>(), reason["text"].as_str().unwrap());
+        let without: String = [&characters[..start], &characters[end..]].concat().iter().collect();
+        bench.write("less.jsonl", format!("{{\"comment\": {}}}\n", serde_json::to_string(&without).unwrap()));
+        let less = json(&bench.run("predict out less.jsonl --text comment").ok());
+        let label = reason["label"].as_str().unwrap();
+        let score = |line: &Value| line["scores"][label].as_f64().unwrap();
+        // Double spaces count as one.
+        let change = score(&found) - score(&less);
+        assert!((reason["change"].as_f64().unwrap() - change).abs() < 1e-6, "{reason} and not {change}");
+    }
+    let csv = bench.run("predict out one.jsonl --text comment --explain --format csv").ok();
+    assert!(csv.starts_with("label,scores_A,scores_B,decision,review,truncated_characters,reasons,reason\n"), "{csv}");
+}

@@ -207,6 +207,22 @@ fn interrupt(bench: &Bench, train: &str, out: &str) {
 }
 
 #[test]
+fn obfuscated_copies_make_another_classifier_and_resume_to_the_same_bits() {
+    let bench = Bench::new();
+    let train = format!("{TRAIN} --augment obfuscation --epochs 30 --members 1 --checkpoint-seconds 0");
+    bench.run(&format!("{train} --out whole")).ok();
+    interrupt(&bench, &train, "stopped");
+    bench.run(&format!("{train} --out stopped --resume")).ok();
+    assert_eq!(adapter(&bench, "whole"), adapter(&bench, "stopped"));
+    bench.run(&format!("{} --out plain", train.replace(" --augment obfuscation", ""))).ok();
+    assert_ne!(adapter(&bench, "whole"), adapter(&bench, "plain"));
+    let record: Value = serde_json::from_slice(&std::fs::read(bench.path("whole/classifier.json")).unwrap()).unwrap();
+    assert_eq!((&record["recipe"]["augmentation"], &record["data"]["rows"]), (&"obfuscation".into(), &40.into()));
+    assert!(std::fs::read_to_string(bench.path("whole/README.md")).unwrap().contains("obfuscated copy"));
+    assert!(bench.run("evaluate whole data.csv --text comment --label label").refused().contains("trained on all 40 rows"));
+}
+
+#[test]
 fn another_command_does_not_go_on_with_a_run() {
     let bench = Bench::new();
     let train = format!("{TRAIN} --epochs 60 --checkpoint-seconds 0");

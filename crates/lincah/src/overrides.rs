@@ -3,7 +3,7 @@
 use crate::base_model::ModelSizes;
 use crate::data::dataset::Dataset;
 use crate::prompt::{LongTexts, Prompt, PromptError, Truncation, WhiteSpace};
-use crate::recipe::{ClassWeights, Recipe};
+use crate::recipe::{Augmentation, ClassWeights, Recipe};
 use crate::task::Task;
 use lincah_model::{LoraLayout, Loss, Schedule, Target};
 
@@ -58,6 +58,8 @@ pub struct RecipeOverrides {
     pub class_weights: Option<ClassWeights>,
     /// See [`Recipe::soft_labels`].
     pub soft_labels: bool,
+    /// See [`Recipe::augmentation`].
+    pub augmentation: Augmentation,
     /// Decoupled weight decay.
     pub weight_decay: Option<f64>,
     /// Adam's epsilon.
@@ -129,6 +131,7 @@ impl RecipeOverrides {
         put(&mut recipe.loss, self.loss);
         put(&mut recipe.class_weights, self.class_weights);
         recipe.soft_labels |= self.soft_labels;
+        recipe.augmentation = self.augmentation;
         put(&mut recipe.optimizer.weight_decay, self.weight_decay);
         put(&mut recipe.optimizer.epsilon, self.adam_epsilon);
         recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);

@@ -7,6 +7,7 @@ use crate::data::skipped::SkipReason;
 use crate::data::text_columns::TextColumns;
 use crate::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
 use crate::error::Error;
+use crate::explanation::Explanation;
 use crate::prediction::{Decision, Prediction};
 use crate::task::Task;
 use std::path::Path;
@@ -35,6 +36,8 @@ pub struct PredictFileOptions {
     pub read: ReadOptions,
     /// Refuses a row without text, which otherwise gets no prediction but the reason.
     pub strict: bool,
+    /// Explains each prediction, see [`AgileClassifier::explain`].
+    pub explain: bool,
 }
 
 /// Where predictions go.
@@ -64,12 +67,12 @@ struct Row {
 }
 
 impl AgileClassifier {
-    /// Writes the prediction of one text.
+    /// Writes the prediction of one text, with its reasons if it is to be explained.
     ///
     /// # Errors
     /// As [`AgileClassifier::predict`]; an output that cannot be written.
-    pub fn predict_text(&self, text: &str, output: PredictionOutput) -> Result<(), Error> {
-        let mut writer = PredictionWriter::new(self, output, Vec::new(), false)?;
+    pub fn predict_text(&self, text: &str, explain: bool, output: PredictionOutput) -> Result<(), Error> {
+        let mut writer = PredictionWriter::new(self, output, Vec::new(), Extras { reason: false, explain })?;
         writer.write(vec![Row { text: Ok(text.to_owned()), kept: Vec::new() }])?;
         Ok(writer.writer.finish()?)
     }
@@ -94,7 +97,8 @@ impl AgileClassifier {
         let reader = RecordReader::open(input, &read)?;
         let texts = options.text_columns.columns.len();
         let kept = reader.columns().iter().cloned().zip(reader.kinds().iter().copied()).skip(texts).collect();
-        let mut writer = PredictionWriter::new(self, output, kept, !options.strict)?;
+        let extras = Extras { reason: !options.strict, explain: options.explain };
+        let mut writer = PredictionWriter::new(self, output, kept, extras)?;
         let (send, chunks) = sync_channel(1);
         let (text_columns, strict) = (options.text_columns.clone(), options.strict);
         let reading = std::thread::spawn(move || read_chunks(reader, &text_columns, strict, &send));
@@ -130,11 +134,19 @@ fn read_chunks(mut reader: RecordReader, columns: &TextColumns, strict: bool, se
     }
 }
 
+/// Columns that are not always there.
+#[derive(Clone, Copy)]
+struct Extras {
+    /// Why a row has no prediction.
+    reason: bool,
+    /// The words that did it.
+    explain: bool,
+}
+
 struct PredictionWriter<'a> {
     classifier: &'a AgileClassifier,
     writer: RecordWriter,
-    /// Whether there is a column for the reason why a row has no prediction.
-    with_reason: bool,
+    extras: Extras,
     written: PredictedFile,
 }
 
@@ -143,7 +155,7 @@ impl<'a> PredictionWriter<'a> {
         classifier: &'a AgileClassifier,
         output: PredictionOutput,
         kept: Vec<(String, ValueKind)>,
-        with_reason: bool,
+        extras: Extras,
     ) -> Result<Self, DataError> {
         let labels = classifier.labels().names();
         let (named, of_sets) = match classifier.task() {
@@ -158,7 +170,10 @@ impl<'a> PredictionWriter<'a> {
         columns.push(OutputColumn::new("decision", of_sets));
         columns.push(OutputColumn::new("review", ValueKind::Boolean));
         columns.push(OutputColumn::new("truncated_characters", ValueKind::Integer));
-        if with_reason {
+        if extras.explain {
+            columns.push(OutputColumn { is_json: true, ..OutputColumn::new("reasons", ValueKind::Text) });
+        }
+        if extras.reason {
             columns.push(OutputColumn { optional: true, ..OutputColumn::new("reason", ValueKind::Text) });
         }
         let own: Vec<String> = columns.iter().filter(|column| column.group.is_none()).map(|column| column.name.clone()).collect();
@@ -169,30 +184,44 @@ impl<'a> PredictionWriter<'a> {
         });
         let columns = kept.chain(columns).collect();
         let writer = RecordWriter::create(output.destination, output.format, columns)?;
-        Ok(Self { classifier, writer, with_reason, written: PredictedFile::default() })
+        Ok(Self { classifier, writer, extras, written: PredictedFile::default() })
+    }
+
+    /// Each text's prediction and, where they are wanted, its reasons as JSON.
+    fn predicted(&self, texts: &[&String]) -> Result<Vec<(Prediction, Option<Value>)>, Error> {
+        if !self.extras.explain {
+            return Ok(self.classifier.predict(texts)?.into_iter().map(|prediction| (prediction, None)).collect());
+        }
+        let explained = |explanation: Explanation| {
+            let reasons = serde_json::to_string(&explanation.reasons).expect("reasons serialize");
+            (explanation.prediction, Some(Value::Text(reasons)))
+        };
+        Ok(self.classifier.explain(texts)?.into_iter().map(explained).collect())
     }
 
     /// Scores the rows that have a text, and writes all in order.
     fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
         let texts: Vec<&String> = rows.iter().filter_map(|row| row.text.as_ref().ok()).collect();
-        let mut predictions = self.classifier.predict(&texts)?.into_iter();
+        let mut predictions = self.predicted(&texts)?.into_iter();
         let labels = self.classifier.labels().names();
         for Row { text, kept: mut values } in rows {
             self.written.rows += 1;
             let reason = match text {
                 Ok(_) => {
-                    let prediction = predictions.next().expect("every text has a prediction");
+                    let (prediction, reasons) = predictions.next().expect("every text has a prediction");
                     self.written.truncated_texts += u64::from(prediction.truncated_characters > 0);
                     values.extend(cells(&prediction, self.classifier.task(), labels));
+                    values.extend(reasons);
                     Value::Missing
                 }
                 Err(reason) => {
                     self.written.without_text += 1;
-                    values.extend(std::iter::repeat_n(Value::Missing, labels.len() + 4));
+                    let missing = labels.len() + 4 + usize::from(self.extras.explain);
+                    values.extend(std::iter::repeat_n(Value::Missing, missing));
                     Value::Text(reason.to_string())
                 }
             };
-            if self.with_reason {
+            if self.extras.reason {
                 values.push(reason);
             }
             self.writer.write(values)?;

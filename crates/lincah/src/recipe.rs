@@ -32,6 +32,33 @@ pub enum TrainingText {
     Codelab,
 }
 
+/// Copies that are trained on beside the rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Augmentation {
+    /// None.
+    #[default]
+    None,
+    /// One copy of each text, written otherwise in a way that is drawn for it: see [`Perturbation`](crate::data::perturbation::Perturbation).
+    Obfuscation,
+}
+
+lincah_model::named_choices!(Augmentation, "augmentation": None = "none", Obfuscation = "obfuscation");
+
+impl Augmentation {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
+
+    /// The rows to train on: these, and behind them their copies.
+    pub(crate) fn applied(self, train: &Dataset, seed: u64) -> Dataset {
+        match self {
+            Self::None => train.clone(),
+            Self::Obfuscation => train.with_perturbed_copies(seed),
+        }
+    }
+}
+
 /// A training's settings. Stored with the classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -61,6 +88,9 @@ pub struct Recipe {
     /// Whether a row's target is the fraction of its labels that the data hold, in place of the label that the threshold makes of it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub soft_labels: bool,
+    /// Copies of the rows that are trained on too; a pass over the rows then takes in both.
+    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
     /// Whether the rows are shuffled before each epoch.
     pub shuffle: bool,
     /// Longest prompt, in tokens; longer texts are truncated.
@@ -100,6 +130,7 @@ impl Default for Recipe {
             optimizer: Optimizer::default(),
             class_weights: ClassWeights::None,
             soft_labels: false,
+            augmentation: Augmentation::None,
             shuffle: true,
             max_tokens: 256,
             validation: 0.0,

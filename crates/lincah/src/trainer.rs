@@ -163,7 +163,13 @@ impl Trainer {
         }
         let sides = self.recipe.split(data)?;
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.scoring.prompt, self.recipe.max_tokens)?;
-        let questions = questions::of(&sides.train, &encoder, &self.scoring.prompt, &self.recipe)?;
+        let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);
+        let mut questions = questions::of(&trained_on, &encoder, &self.scoring.prompt, &self.recipe)?;
+        if trained_on.len() > sides.train.len() {
+            // Copies are no texts of the data.
+            let texts = encoder.encode_batch(&sides.train.texts)?;
+            questions.truncated_texts = texts.iter().filter(|text| text.truncated_characters > 0).count();
+        }
         let prompts: Vec<&[u32]> = questions.all.iter().map(|question| question.prompt.as_slice()).collect();
         let data_record = DataRecord {
             rows: sides.train.len(),

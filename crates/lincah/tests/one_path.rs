@@ -246,3 +246,31 @@ fn an_edited_folder_is_refused() {
         assert!(unknown.contains("has `members`, which this lincah does not apply"), "{unknown}");
     }
 }
+
+/// Removing the reasons moves the score more than removing as many words anywhere.
+#[test]
+fn reasons_matter_more_than_other_words() {
+    let base = open();
+    for data in datasets() {
+        let recipe = Recipe { epochs: 40, members: 1, learning_rate: 0.02, ..Recipe::default() };
+        let classifier =
+            Trainer::new(&base, prompt(&data), recipe).unwrap().fit(&data, &mut |_| ControlFlow::Continue(())).unwrap();
+        let texts: Vec<String> = data.texts.iter().take(8).map(|text| format!("x y {text} q w")).collect();
+        let (mut by_reasons, mut by_others) = (0.0, 0.0);
+        for (text, explanation) in texts.iter().zip(classifier.explain(&texts).unwrap()) {
+            let Some(reason) = explanation.reasons.first() else { continue };
+            let label = classifier.labels().position(&reason.label).unwrap();
+            let words: Vec<&str> = text.split(' ').collect();
+            let removed = reason.text.split(' ').count();
+            // Every run of as many words, each as likely as the next.
+            let others = (0..=words.len() - removed).map(|first| [&words[..first], &words[first + removed..]].concat().join(" "));
+            let others: Vec<String> = others.collect();
+            let scores = classifier.predict(&others).unwrap();
+            let change = |other: &Prediction| (explanation.prediction.probabilities[label] - other.probabilities[label]).abs();
+            by_others += scores.iter().map(change).sum::<f64>() / scores.len() as f64;
+            by_reasons += reason.change.abs();
+        }
+        assert!(by_reasons > 1.2 * by_others, "{by_reasons} and {by_others}");
+        println!("reasons {by_reasons:.4}, any words {by_others:.4}");
+    }
+}

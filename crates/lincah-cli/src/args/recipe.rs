@@ -3,7 +3,7 @@
 use super::prompt::{PromptArguments, choices};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use lincah::{ClassWeights, LoraLayout, Loss, Preset, PromptOverrides, RecipeOverrides, Schedule, Target};
+use lincah::{Augmentation, ClassWeights, LoraLayout, Loss, Preset, PromptOverrides, RecipeOverrides, Schedule, Target};
 
 /// Projections to adapt.
 #[derive(Debug, Clone)]
@@ -94,6 +94,9 @@ pub(crate) struct RecipeArguments {
     /// Train on the fractions in the label column as they are (soft labels), not on what --positive-at makes of them
     #[arg(long)]
     soft_labels: bool,
+    /// Train on an obfuscated copy of each text, too (leetspeak, look-alike and invisible characters, spaces, typos): twice the time
+    #[arg(long, value_name = "KIND", value_parser = choices!(Augmentation), default_value_t = Augmentation::None)]
+    augment: Augmentation,
     /// Decoupled weight decay (AdamW) [default: 0]
     #[arg(long, value_name = "DECAY")]
     weight_decay: Option<f64>,
@@ -139,6 +142,7 @@ impl RecipeArguments {
             loss: self.loss,
             class_weights: self.class_weights,
             soft_labels: self.soft_labels,
+            augmentation: self.augment,
             weight_decay: self.weight_decay,
             adam_epsilon: self.adam_epsilon,
             clip_norm: self.clip_norm,

@@ -236,6 +236,9 @@ pub(crate) struct Predict {
     /// File to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Say which words did it: spans whose absence changes the score most, as `reasons`; takes some 10 to 150 times as long
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Refuse rows without text
     #[arg(long)]
     pub(crate) strict: bool,

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Res
         let texts = data.subset(&drawn).texts;
         note!("scoring {} texts in {} ways", texts.len(), Perturbation::ALL.len() + 1);
         let seed = u64::from(arguments.seed);
-        found.robustness = Some(Robustness::of(&texts, &Perturbation::ALL, seed, |texts| classifier.predict(texts))?);
+        found.robustness = Some(Robustness::of(&texts, Perturbation::ALL, seed, |texts| classifier.predict(texts))?);
     }
     if arguments.json {
         json_line(&found)?;

@@ -57,7 +57,7 @@ fn predict(arguments: &Predict, places: &Places, compute: ComputeOptions) -> any
     let (Some(file), None) = (places.file, &arguments.input) else {
         let text = arguments.input.as_deref().unwrap_or_default();
         let classifier = arguments.who.load(places.folder, compute)?;
-        return Ok(classifier.predict_text(text, output)?);
+        return Ok(classifier.predict_text(text, arguments.explain, output)?);
     };
     let keep = match arguments.keep.as_slice() {
         [all] if all == "all" => Keep::All,
@@ -69,6 +69,7 @@ fn predict(arguments: &Predict, places: &Places, compute: ComputeOptions) -> any
         keep,
         read: ReadOptions { delimiter: arguments.delimiter, ..ReadOptions::default() },
         strict: arguments.strict,
+        explain: arguments.explain,
     };
     let written = classifier.predict_file(file, &options, output)?;
     if written.without_text > 0 {

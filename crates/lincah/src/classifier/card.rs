@@ -3,6 +3,7 @@
 use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
 use crate::calibration::CalibrationMap;
 use crate::evaluation::Evaluation;
+use crate::recipe::Augmentation;
 use crate::statistics::Proportion;
 use crate::task::Task;
 use std::fmt::Write as _;
@@ -88,9 +89,15 @@ fn training(record: &ClassifierRecord) -> String {
     let counts = record.prompt.labels().names().iter().zip(&data.label_rows).map(|(label, rows)| format!("{rows} {label}"));
     let targets = recipe.lora.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let soft = if recipe.soft_labels { " The targets were the fractions in the data (soft labels)." } else { "" };
+    let augmented = match recipe.augmentation {
+        Augmentation::None => "",
+        Augmentation::Obfuscation => {
+            "Each text was trained on in an obfuscated copy, too (leetspeak, look-alike and invisible characters, spaces, typos).\n"
+        }
+    };
     format!(
         "## Training\n\n{} texts\n({}), {} of them truncated to fit {} tokens.{soft}\n\
-         LoRA rank {}, alpha {}, on {targets};\n{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n\n",
+         {augmented}LoRA rank {}, alpha {}, on {targets};\n{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n\n",
         data.rows,
         counts.collect::<Vec<_>>().join(", "),
         data.truncated_texts,

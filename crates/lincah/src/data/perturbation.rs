@@ -1,5 +1,6 @@
 //! Texts as people write them who want to be read by others but not by a classifier.
 
+use super::dataset::Dataset;
 use crate::random::below;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -89,6 +90,19 @@ impl Perturbation {
                 format!("{with} {}", EMOJI[draw(EMOJI.len())])
             }
         }
+    }
+}
+
+impl Dataset {
+    /// The rows, and behind them one copy of each whose text is written otherwise, in a way drawn for it; labels, numbers and columns are the row's.
+    pub fn with_perturbed_copies(&self, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let twice: Vec<usize> = (0..self.len()).chain(0..self.len()).collect();
+        let mut both = self.subset(&twice);
+        for text in &mut both.texts[self.len()..] {
+            *text = Perturbation::ALL[below(&mut random, Perturbation::ALL.len())].perturbed(text, seed);
+        }
+        both
     }
 }
 

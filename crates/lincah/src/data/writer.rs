@@ -47,17 +47,19 @@ pub struct OutputColumn {
     pub kind: ValueKind,
     /// Left out of JSON where a row has no value.
     pub optional: bool,
+    /// Whether its text is JSON, which JSON takes as it is.
+    pub is_json: bool,
 }
 
 impl OutputColumn {
     /// A column of its own.
     pub fn new(name: &str, kind: ValueKind) -> Self {
-        Self { group: None, name: name.to_owned(), kind, optional: false }
+        Self { group: None, name: name.to_owned(), kind, optional: false, is_json: false }
     }
 
     /// A column of a group.
     pub fn in_group(group: &str, name: &str, kind: ValueKind) -> Self {
-        Self { group: Some(group.to_owned()), name: name.to_owned(), kind, optional: false }
+        Self { group: Some(group.to_owned()), ..Self::new(name, kind) }
     }
 
     fn flat_name(&self) -> String {
@@ -243,6 +245,7 @@ fn write_line(sink: &mut Sink, columns: &[OutputColumn], values: Vec<Value>) -> 
             Value::Boolean(value) => value.into(),
             Value::Integer(value) => value.into(),
             Value::Number(value) => value.into(),
+            Value::Text(value) if column.is_json => serde_json::from_str(&value)?,
             Value::Text(value) => value.into(),
             Value::List(values) => values.into(),
         };
