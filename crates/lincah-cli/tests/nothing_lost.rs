@@ -34,7 +34,7 @@ fn an_output_never_replaces_an_input_or_a_classifier() {
     assert!(bench.run(&format!("{report} out/classifier.json")).refused().contains("a folder of a classifier"));
     assert_eq!(std::fs::read(bench.path("data.csv")).unwrap(), data);
     assert_eq!(std::fs::read(bench.path("out/classifier.json")).unwrap(), record);
-    assert_eq!(bench.list("out").len(), 5);
+    assert_eq!(bench.list("out").len(), 6);
 }
 
 /// Standard output and error that cannot be written, as `2>/dev/full` makes them.

@@ -12,8 +12,10 @@ use std::path::Path;
 const EXACT: f64 = 1e-5;
 /// The same where products are kept in f32 on a GPU, whose sums have another order.
 const OTHER_ORDER: f64 = 1e-4;
-/// The same where weights or products have 8 bits.
+/// The same where weights or products have 8 bits, in the same precision.
 const ROUNDED: f64 = 2e-2;
+/// The same beside f32; .032 was seen on an H100.
+const ROUNDED_BESIDE_F32: f64 = 6e-2;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -171,7 +173,8 @@ fn probes(folder: &Path, classifier: &AgileClassifier, found: &Scores) -> Result
     let limit = match (precision.as_str(), stored.precision.as_str()) {
         ("f32", "f32") if stored.on_gpu || classifier.base().device() != Device::Cpu => OTHER_ORDER,
         ("f32", "f32") => EXACT,
-        _ => ROUNDED,
+        (now, stored) if now == stored => ROUNDED,
+        _ => ROUNDED_BESIDE_F32,
     };
     let detail = format!("{} texts as when it was saved in {}, now in {precision}", texts.len(), stored.precision);
     Ok(compared("probes", detail, (&expected, &now), limit))
@@ -190,7 +193,7 @@ fn other_device(folder: &Path, name: &str, classifier: &AgileClassifier, expecte
         .and_then(|classifier| scores(&classifier, &PROBES));
     match there {
         Ok(there) => {
-            let limit = if classifier.base().precision() == Precision::F32 { OTHER_ORDER } else { ROUNDED };
+            let limit = if classifier.base().precision() == Precision::F32 { OTHER_ORDER } else { ROUNDED_BESIDE_F32 };
             compared("gpu", format!("{here} and {other}"), (expected, &there), limit)
         }
         Err(error) => skipped("gpu", error.to_string()),
