@@ -237,3 +237,30 @@ fn reasons_are_spans_of_the_text_whose_absence_changes_the_score() {
     let csv = bench.run("predict out one.jsonl --text comment --explain --format csv").ok();
     assert!(csv.starts_with("label,scores_A,scores_B,decision,review,truncated_characters,reasons,reason\n"), "{csv}");
 }
+
+#[test]
+fn a_training_that_was_stopped_in_its_folds_goes_on_and_ends_alike() {
+    let bench = Bench::new();
+    let train = "train data.csv --text comment --label label --model model --members 1 --epochs 40 --checkpoint-seconds 0 --target f1 --oof-folds 3";
+    bench.run(&format!("{train} --out whole")).ok();
+    let child = bench.command(&format!("{train} --out stopped")).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    while !bench.path("stopped/folds/results.jsonl").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let told = support::Ran::of(child.wait_with_output().unwrap()).refused();
+    assert!(told.contains("--resume"), "{told}");
+    assert!(!bench.path("stopped/classifier.json").exists());
+    let without = bench.run(&format!("{train} --out stopped")).refused();
+    assert!(without.contains("--resume"), "{without}");
+    let resumed = bench.run(&format!("{train} --out stopped --resume"));
+    assert!(resumed.stderr.contains("(was finished)"), "{resumed:?}");
+    resumed.ok();
+    for file in ["adapter_model.safetensors", "folds/predictions.jsonl"] {
+        let read = |folder: &str| std::fs::read(bench.path(folder).join(file)).unwrap();
+        assert_eq!(read("whole"), read("stopped"), "{file}");
+    }
+    assert_eq!(record(&bench, "whole")["decision_rule"], record(&bench, "stopped")["decision_rule"]);
+    let again = bench.run(&format!("{train} --out stopped --resume")).refused();
+    assert!(again.contains("finished"), "{again}");
+}
