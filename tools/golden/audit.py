@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 import numpy
-from scipy.stats import fisher_exact
+from scipy.special import softmax
+from scipy.stats import fisher_exact, ks_2samp, kstwobign
 from sklearn.metrics import roc_auc_score
 
 OUTPUT = Path(__file__).resolve().parents[2] / "crates/lincah/tests/golden/audit.json"
@@ -29,10 +30,35 @@ def identity(seed: int, rows: int) -> dict:
     return {"group": group.tolist(), "truth": truth.tolist(), "scores": scores.tolist(), "areas": found, "means": means}
 
 
+def drift(seed: int, rows: int, labels: int, shares: list[float]) -> dict:
+    """Scores whose labels have other shares than those that the probabilities are right for, which are equal."""
+    random = numpy.random.RandomState(seed)
+    trained = numpy.full(labels, 1 / labels)
+    truth = random.choice(labels, rows, p=shares)
+    logits = 1.5 * random.standard_normal((rows, labels)) + 1.2 * numpy.eye(labels)[truth]
+    probabilities = softmax(logits, axis=1)
+    estimate = trained.copy()
+    for _ in range(100000):
+        weighted = probabilities * (estimate / trained)
+        following = (weighted / weighted.sum(axis=1, keepdims=True)).mean(axis=0)
+        if abs(following - estimate).max() < 1e-12:
+            break
+        estimate = following
+    before = numpy.round(random.beta(2, 3, 150), 3)
+    after = numpy.round(random.beta(2.5, 2.5, rows), 3)
+    statistic = float(ks_2samp(before, after, method="asymp").statistic)
+    joint = len(before) * len(after) / (len(before) + len(after))
+    return {
+        "probabilities": probabilities.tolist(), "prevalences": following.tolist(), "before": before.tolist(), "after": after.tolist(),
+        "statistic": statistic, "p_value": float(kstwobign.sf(numpy.sqrt(joint) * statistic)),
+    }
+
+
 def main() -> None:
     tables = [[[8, 2], [1, 5]], [[0, 10], [5, 5]], [[30, 70], [45, 55]], [[3, 0], [2, 0]], [[120, 30], [800, 90]], [[1, 9], [11, 3]]]
     written = {
         "identity": [identity(1, 400), identity(2, 900)],
+        "drift": [drift(3, 200, 2, [0.8, 0.2]), drift(4, 120, 3, [0.6, 0.3, 0.1])],
         "fisher": [{"table": table, "p_value": float(fisher_exact(table).pvalue)} for table in tables],
     }
     OUTPUT.write_text(json.dumps(written, separators=(",", ":")) + "\n")

@@ -78,3 +78,21 @@ fn independent_labels_are_audited_label_by_label() {
     assert_eq!((&found["n"], found["identity"].as_array().unwrap().len()), (&60.into(), 2));
     assert_eq!(found["slices"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn drift_needs_no_labels() {
+    let bench = audited();
+    let texts = |first: usize| {
+        (0..40).fold(String::from("case\n"), |csv, row| csv + if row < first { "aaaa bbbb\n" } else { "zzzz yyyy\n" })
+    };
+    bench.write("before.csv", texts(20));
+    bench.write("after.csv", texts(4));
+    let found: Value =
+        serde_json::from_str(&bench.run("audit out after.csv --text case --drift before.csv --json").ok()).unwrap();
+    let second = &found["labels"][1];
+    assert_eq!((second["label"].as_str(), found["texts"].to_string().as_str()), (Some("B"), "[40,40]"));
+    assert!(second["given"][1].as_f64().unwrap() > 0.8 && second["given"][0].as_f64().unwrap() < 0.6, "{found}");
+    assert!(second["p_value"].as_f64().unwrap() < 0.05 && second["prevalence"].as_f64().unwrap() > 0.7, "{found}");
+    let printed = bench.run("audit out after.csv --text case --drift before.csv").ok();
+    assert!(printed.contains("estimated share after "), "{printed}");
+}

@@ -2,11 +2,13 @@
 //!
 //! Everything but the scoring of obfuscated copies is made of predictions and truth.
 
+mod drift;
 mod identity;
 mod parts;
 mod robustness;
 mod slices;
 
+pub use drift::{Drift, LabelDrift, estimated_prevalences, kolmogorov_smirnov, population_stability_index};
 pub use identity::{GroupAreas, IdentityAreas, generalized_mean};
 pub use parts::{Part, parts};
 pub use robustness::{Flips, Robustness};

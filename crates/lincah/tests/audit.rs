@@ -1,6 +1,8 @@
 //! Identity areas against scikit-learn's, Fisher's test against SciPy's (`tools/golden/audit.py`).
 
-use lincah::audit::{Audit, AuditPlan, fisher_exact};
+use lincah::audit::{
+    Audit, AuditPlan, Drift, estimated_prevalences, fisher_exact, kolmogorov_smirnov, population_stability_index,
+};
 use lincah::{Dataset, DatasetOptions, LabelColumns, Prediction, Task};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -9,6 +11,17 @@ use std::collections::BTreeMap;
 struct Golden {
     identity: Vec<Identity>,
     fisher: Vec<Fisher>,
+    drift: Vec<Drifted>,
+}
+
+#[derive(Deserialize)]
+struct Drifted {
+    probabilities: Vec<Vec<f64>>,
+    prevalences: Vec<f64>,
+    before: Vec<f64>,
+    after: Vec<f64>,
+    statistic: f64,
+    p_value: f64,
 }
 
 #[derive(Deserialize)]
@@ -78,4 +91,35 @@ fn fishers_test_is_scipys() {
             case.p_value
         );
     }
+}
+
+#[test]
+fn drift_is_scipys_and_numpys() {
+    for case in golden().drift {
+        let rows: Vec<&[f64]> = case.probabilities.iter().map(Vec::as_slice).collect();
+        let labels = rows[0].len();
+        let found = estimated_prevalences(Task::SingleLabel, &vec![1.0 / labels as f64; labels], &rows);
+        let near = found.iter().zip(&case.prevalences).all(|(found, expected)| (found - expected).abs() < 1e-5);
+        assert!(near, "{found:?} and not {:?}", case.prevalences);
+        // An independent label is the same as two exclusive ones.
+        if labels == 2 {
+            let second: Vec<&[f64]> = rows.iter().map(|row| &row[1..]).collect();
+            let alone = estimated_prevalences(Task::MultiLabel, &[0.5], &second);
+            assert!((alone[0] - found[1]).abs() < 1e-9);
+        }
+        let (statistic, p_value) = kolmogorov_smirnov(&case.before, &case.after);
+        assert!((statistic - case.statistic).abs() < 1e-12 && (p_value - case.p_value).abs() < 1e-9, "{statistic} {p_value}");
+        assert_eq!(kolmogorov_smirnov(&case.before, &case.before), (0.0, 1.0));
+        assert_eq!(population_stability_index(&case.before, &case.before), 0.0);
+        assert!(population_stability_index(&case.before, &case.after) > 0.0);
+    }
+}
+
+#[test]
+fn no_texts_drift_nowhere() {
+    let labels = lincah::LabelSet::new(["no", "yes"]).unwrap();
+    let some = [Prediction::new(Task::SingleLabel, vec![0.4, 0.6], 0)];
+    assert!(Drift::of((Task::SingleLabel, &labels), &[0.5, 0.5], &some, &[]).is_err());
+    let found = Drift::of((Task::SingleLabel, &labels), &[0.5, 0.5], &some, &some).unwrap();
+    assert_eq!((found.labels[1].given, found.texts), ([1.0; 2], [1; 2]));
 }

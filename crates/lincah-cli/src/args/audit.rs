@@ -10,7 +10,8 @@ use std::path::PathBuf;
 #[command(
     after_help = "Examples:\n  lincah audit civility suite.csv --text comment --label label --functionality what\n  \
 lincah audit civility hatecheck.csv --text test_case --label label_gold --label-map hateful=uncivil,non-hateful=civil \
---functionality functionality --group target_ident --robustness --fail-under worst_functionality=0.5\n\n\
+--functionality functionality --group target_ident --robustness --fail-under worst_functionality=0.5\n\
+  lincah audit civility november.csv --text comment --drift october.csv\n\n\
 --group names whom each row is about; here it keeps no holdout together. Figures for --fail-under: accuracy, worst_functionality, \
 worst_group, identity_auc, flips, and functionality:NAME, group:NAME, flips:KIND.",
     mut_arg("file", |file| file.required(true)),
@@ -36,6 +37,9 @@ pub(crate) struct Audit {
     /// Words that make a group each of the texts that have them
     #[arg(long, value_delimiter = ',', value_name = "WORDS")]
     terms: Vec<String>,
+    /// Compare DATA, which needs no labels then, with the texts of this file: do scores and the share of each label drift?
+    #[arg(long, value_name = "BEFORE", conflicts_with_all = ["label", "multi_label", "functionality", "group", "slice", "terms", "robustness", "fail_under", "holdout", "holdout_after"])]
+    pub(crate) drift: Option<PathBuf>,
     /// Score the texts written otherwise, too: leetspeak, look-alike and invisible characters, spaces, capitals, typos, emoji
     #[arg(long)]
     pub(crate) robustness: bool,

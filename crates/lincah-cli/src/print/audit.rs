@@ -1,7 +1,7 @@
 //! Where a classifier fails.
 
 use super::{bracketed, number, result_line};
-use lincah::audit::{Audit, IdentityAreas, Part, Robustness, SlicePart};
+use lincah::audit::{Audit, Drift, IdentityAreas, Part, Robustness, SlicePart};
 
 /// Groups and slices that are shown; --json has all.
 const SHOWN: usize = 30;
@@ -96,5 +96,35 @@ fn print_robustness(robustness: &Robustness) {
     for flips in &robustness.kinds {
         let share = format!("{} {}", number(flips.share), bracketed(Some(flips.interval)));
         result_line!("  {:<30}{share:<24}{:<13}{:.3}, {:.3}", flips.kind, flips.lost, flips.mean_change, flips.largest_change);
+    }
+}
+
+/// What changed between two sets of texts.
+pub(crate) fn print_drift(found: &Drift) {
+    let [before, after] = found.texts;
+    result_line!("{before} texts before, {after} after");
+    for label in &found.labels {
+        let (score, given) = (label.mean_score, label.given);
+        result_line!();
+        result_line!("  {}", label.label);
+        result_line!(
+            "    mean probability {:.3} before, {:.3} after; given to {:.1} % before, {:.1} % after",
+            score[0],
+            score[1],
+            100.0 * given[0],
+            100.0 * given[1]
+        );
+        let p_value = if label.p_value < 0.001 { String::from("p < 0.001") } else { format!("p = {:.3}", label.p_value) };
+        result_line!(
+            "    Kolmogorov-Smirnov {:.3} ({p_value}), population stability index {:.3} (above 0.25 is a change)",
+            label.statistic,
+            label.population_stability_index
+        );
+        result_line!(
+            "    estimated share after {:.3} {}, trained on {:.3}",
+            label.prevalence,
+            bracketed(Some(label.prevalence_interval)),
+            label.trained
+        );
     }
 }

@@ -21,7 +21,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-pub(crate) use audit::print_audit;
+pub(crate) use audit::{print_audit, print_drift};
 pub(crate) use check::{Checked, Suspects, print_check};
 pub(crate) use comparison::print_comparison;
 pub(crate) use data::{data_report, negation, skipped};

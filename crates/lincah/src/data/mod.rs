@@ -20,6 +20,7 @@ pub mod split;
 mod split_error;
 pub mod stratification;
 pub mod text_columns;
+pub mod texts;
 pub mod writer;
 
 pub use dataset::{Dataset, DatasetOptions};
