@@ -69,10 +69,12 @@ fn a_planted_shortcut_is_found_and_nothing_without_it() {
     let found = json(&bench, CHECK);
     assert!(flagged(&found).contains(&String::from("trailing_spaces cross")), "{found}");
     assert!(flagged(&found).contains(&String::from("all cross")), "{found}");
+    assert_eq!(found["shortcuts_after_trimming"], Value::Array(Vec::new()));
     let ran = bench.run(CHECK);
     assert!(ran.stderr.contains("Next:") && ran.stderr.contains("--from folds"), "{ran:?}");
     let printed = ran.ok();
     assert!(printed.contains("texts that are cross have more trailing spaces (ROC-AUC 1.00 ["), "{printed}");
+    assert!(printed.contains("; gone where white space is trimmed"), "{printed}");
     assert!(printed.contains("is this what should be learned?") && !printed.contains("harbour"), "no text is printed: {printed}");
 }
 
@@ -209,8 +211,10 @@ fn a_training_warns_of_a_shortcut_and_of_near_duplicates_and_is_quiet_about_the_
         );
     }
     bench.write("rows.csv", text);
-    let ran = bench.run(&format!("{train} out --holdout 40"));
+    let ran = bench.run(&format!("{train} kept --holdout 40 --keep-whitespace"));
     assert!(ran.stderr.contains("warning: texts that are cross have more trailing spaces (ROC-AUC 1.00"), "{ran:?}");
+    let ran = bench.run(&format!("{train} out --holdout 40"));
+    assert!(!ran.stderr.contains("trailing spaces"), "what is trimmed is no shortcut: {ran:?}");
     assert!(ran.stderr.contains("held-out texts are nearly those of training rows"), "{ran:?}");
     ran.ok();
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/comments.csv");

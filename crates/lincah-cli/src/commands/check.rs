@@ -10,7 +10,7 @@ use lincah::data::records::{RecordReader, Value, ValueKind};
 use lincah::data::writer::{Destination, OutputColumn, OutputFormat, RecordWriter};
 use lincah::evaluation::Truth;
 use lincah::label_errors::{Filter, Suggested, SuspectedRow};
-use lincah::prompt::{LabelTokens, PromptEncoder};
+use lincah::prompt::{LabelTokens, PromptEncoder, WhiteSpace};
 use lincah::{BaseModel, Dataset, Error, Prediction, Prompt, RowLabels, Task, hub};
 use std::path::Path;
 
@@ -38,7 +38,12 @@ pub(crate) fn run(arguments: &Check) -> anyhow::Result<()> {
         write(file, data.task, suspects.as_ref().map_or(&[], |suspects| suspects.rows.as_slice()))?;
         note!("{} rows written to {}", suspects.as_ref().map_or(0, |suspects| suspects.rows.len()), file.display());
     }
-    let checked = Checked { found, tokens, suspects, from: arguments.from.as_deref() };
+    let trimmed = match found.shortcuts.iter().any(|shortcut| shortcut.flagged) {
+        true => check::shortcuts(&data.with_white_space(WhiteSpace::Single)),
+        false => Vec::new(),
+    };
+    let trimmed = trimmed.into_iter().filter(|shortcut| shortcut.flagged).collect();
+    let checked = Checked { found, trimmed, tokens, suspects, from: arguments.from.as_deref() };
     if arguments.json {
         return json_line(&checked.json()?);
     }

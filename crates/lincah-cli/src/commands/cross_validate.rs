@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow:
         folder: arguments.out.clone(),
     };
     validation.recipe.check()?;
-    data_report(&data, None);
+    data_report(&data, None, validation.prompt.white_space());
     print_members(&validation.recipe);
     let base = BaseModel::open(&training.model, compute)?;
     print_device(compute, &base);

@@ -28,11 +28,11 @@ pub(crate) fn run(arguments: &Quickstart, compute: ComputeOptions) -> anyhow::Re
     let split = holdout(data.len(), HOLDOUT, SPLIT_SEED, None).map_err(Error::from)?;
     let (train, test) = (data.subset(&split.train), data.subset(&split.test));
     note!("The sample that ships: {} short comments, civil and uncivil, of which {HOLDOUT} are held out.", data.len());
-    data_report(&train, Some(&test));
+    let prompt = Prompt::new(data.task, data.labels.clone()).map_err(Error::from)?;
+    data_report(&train, Some(&test), prompt.white_space());
     note!("Training reads each of the {} comments four times; two cores take two to four minutes.", train.len());
     let base = BaseModel::open(DEFAULT_MODEL, compute)?;
     print_device(compute, &base);
-    let prompt = Prompt::new(data.task, data.labels.clone()).map_err(Error::from)?;
     let recipe = Recipe::default();
     let mut progress = TrainingProgress::of(&recipe);
     let trainer = Trainer::new(&base, prompt, recipe)?.in_folder(&arguments.out, arguments.resume);

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &SweepArguments, compute: ComputeOptions) -> anyhow
     let (runs, done, out) = (sweep.runs(), sweep.results().len(), arguments.out.display());
     note!("{runs} runs, {done} of them done in {out}");
     if let Some(first) = sweep.planned().next() {
-        data_report(&first.train, Some(&first.test));
+        data_report(&first.train, Some(&first.test), first.prompt.white_space());
     }
     let settings: Vec<_> = sweep.planned().map(PlannedRun::settings).collect();
     let varied = varied_settings(&settings.iter().collect::<Vec<_>>());

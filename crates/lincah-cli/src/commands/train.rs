@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
     let prompt = training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?;
     let decisions = arguments.decisions.plan(recipe.validation)?;
     Trainer::check_folder(out, arguments.resume)?;
-    data_report(&sides.train, sides.holdout.as_ref());
+    data_report(&sides.train, sides.holdout.as_ref(), prompt.white_space());
     print_members(&recipe);
     let base = BaseModel::open(&training.model, compute)?;
     print_device(compute, &base);

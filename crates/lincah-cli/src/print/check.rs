@@ -2,7 +2,7 @@
 
 use super::data::{row_list, shortcut_text};
 use super::{note, result_line};
-use lincah::data::check::{DataCheck, Groups, NearDuplicates, TokenLengths};
+use lincah::data::check::{DataCheck, Groups, NearDuplicates, Shortcut, TokenLengths};
 use lincah::label_errors::{Suggested, SuspectedRow};
 use lincah::{Dataset, RowLabels};
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ const SHOWN: usize = 5;
 /// All that a check found.
 pub(crate) struct Checked<'a> {
     pub(crate) found: DataCheck,
+    /// The shortcuts that are flagged where white space is trimmed and made single, as a training does.
+    pub(crate) trimmed: Vec<Shortcut>,
     pub(crate) tokens: Option<TokenLengths>,
     /// None where too few rows are there to tell, or nobody asked.
     pub(crate) suspects: Option<Suspects>,
@@ -33,6 +35,7 @@ impl Checked<'_> {
     pub(crate) fn json(&self) -> anyhow::Result<Value> {
         let mut object = serde_json::to_value(&self.found)?;
         object["lengths"] = json!({"characters": self.found.report.characters, "tokens": self.tokens});
+        object["shortcuts_after_trimming"] = json!(self.trimmed);
         object["label_errors"] = json!(self.suspects.as_ref().map_or(&[][..], |suspects| &suspects.rows));
         object["label_errors_from"] = json!(self.suspects.is_some().then(|| self.source()));
         object["label_errors_agreement"] = json!(self.suspects.as_ref().map(|suspects| suspects.agreement));
@@ -55,7 +58,7 @@ pub(crate) fn print_check(checked: &Checked, data: &Dataset) {
     let findings = [
         leaks(found),
         contradictions(found),
-        shortcuts(found),
+        shortcuts(checked),
         groups(found),
         labels(found),
         label_errors(checked),
@@ -131,13 +134,23 @@ fn contradictions(found: &DataCheck) -> Vec<String> {
     lines
 }
 
-fn shortcuts(found: &DataCheck) -> Vec<String> {
+fn shortcuts(checked: &Checked) -> Vec<String> {
+    let found = &checked.found;
     let flagged: Vec<_> = found.shortcuts.iter().filter(|shortcut| shortcut.flagged).collect();
     if flagged.is_empty() {
         return Vec::new();
     }
     let mut lines = vec![String::from("Shortcuts: the look of a text tells its label; is this what should be learned?")];
-    lines.extend(flagged.iter().take(SHOWN).map(|shortcut| format!("  {}", shortcut_text(shortcut))));
+    let stays = |shortcut: &Shortcut| {
+        checked.trimmed.iter().any(|other| (other.feature, &other.label) == (shortcut.feature, &shortcut.label))
+    };
+    let text = |shortcut: &&Shortcut| match stays(shortcut) {
+        true => format!("  {}", shortcut_text(shortcut)),
+        false => {
+            format!("  {}; gone where white space is trimmed, as trainings do without --keep-whitespace", shortcut_text(shortcut))
+        }
+    };
+    lines.extend(flagged.iter().take(SHOWN).map(text));
     lines.extend(left_out(flagged.len()));
     lines
 }

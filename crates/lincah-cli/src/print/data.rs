@@ -3,6 +3,7 @@
 use super::note;
 use lincah::data::check::{self, ALL_FEATURES, Direction, Shortcut, Sides};
 use lincah::data::report::{DataReport, SplitOverlap};
+use lincah::prompt::WhiteSpace;
 use lincah::{Dataset, Task};
 
 /// How many rows were left out, and why.
@@ -21,7 +22,7 @@ pub(crate) fn negation(data: &Dataset) {
 }
 
 /// The rows' labels, duplicates and contradictions, and what the holdout shares with them.
-pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
+pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>, white_space: WhiteSpace) {
     let report = DataReport::of(train);
     let counts: Vec<String> = report.classes.iter().map(|class| format!("{} {}", class.rows, class.label)).collect();
     let counts = counts.join(", ");
@@ -54,7 +55,10 @@ pub(crate) fn data_report(train: &Dataset, holdout: Option<&Dataset>) {
             report.conflicting_labels.len()
         );
     }
-    if let Some(shortcut) = check::shortcuts(train).iter().find(|shortcut| shortcut.is_surely_large()) {
+    // What the model will not see is no shortcut.
+    if let Some(shortcut) =
+        check::shortcuts(&train.with_white_space(white_space)).iter().find(|shortcut| shortcut.is_surely_large())
+    {
         note!("warning: {}; is this what should be learned? `lincah check` tells more", shortcut_text(shortcut));
     }
     let Some(holdout) = holdout else { return };

@@ -1,5 +1,6 @@
 //! White space in texts.
 
+use crate::data::dataset::Dataset;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -47,6 +48,15 @@ impl WhiteSpace {
             single.push(character);
         }
         Cow::Owned(single)
+    }
+}
+
+impl Dataset {
+    /// The rows as a prompt with this white space has them.
+    #[must_use]
+    pub fn with_white_space(&self, white_space: WhiteSpace) -> Self {
+        let texts = self.texts.iter().map(|text| white_space.applied(text).into_owned()).collect();
+        Self { texts, ..self.clone() }
     }
 }
 
