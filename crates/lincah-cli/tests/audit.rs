@@ -96,3 +96,23 @@ fn drift_needs_no_labels() {
     let printed = bench.run("audit out after.csv --text case --drift before.csv").ok();
     assert!(printed.contains("estimated share after "), "{printed}");
 }
+
+#[test]
+fn decisions_that_change_need_no_labels() {
+    let bench = audited();
+    bench
+        .run("train data.csv --text comment --label label --model model --members 1 --epochs 1 --learning-rate 1e-30 --out poor")
+        .ok();
+    let command = "compare poor out suite.csv --text case --unlabelled";
+    let found: Value = serde_json::from_str(&bench.run(&format!("{command} --json")).ok()).unwrap();
+    let changed = found["changed"].as_u64().unwrap();
+    assert_eq!((&found["n"], found["changes"].as_array().unwrap().len() as u64), (&60.into(), changed));
+    assert!(
+        changed > 0
+            && found["kinds"].as_array().unwrap().iter().map(|kind| kind["texts"].as_u64().unwrap()).sum::<u64>() == changed
+    );
+    let printed = bench.run(command).ok();
+    assert!(printed.contains(&format!("decided otherwise: {changed} texts")) && !printed.contains("zzzz"), "{printed}");
+    let same: Value = serde_json::from_str(&bench.run("compare out out suite.csv --text case --unlabelled --json").ok()).unwrap();
+    assert_eq!(same["changed"], 0);
+}

@@ -1,5 +1,6 @@
 //! Two classifiers of either task on the same rows: is the difference real, and which decisions flip?
 
+mod changes;
 mod stored;
 
 use crate::error::Error;
@@ -10,6 +11,8 @@ use crate::statistics::{Difference, McNemar, MetricValues, holm, mcnemar, paired
 use crate::task::Task;
 use serde::Serialize;
 use stored::StoredComparison;
+
+pub use changes::{Change, ChangeKind, DecisionChanges};
 
 /// What a classifier makes of some rows.
 #[derive(Debug, Clone, Copy)]

@@ -99,6 +99,9 @@ pub(crate) struct Compare {
     pub(crate) holdout: HoldoutArguments,
     #[command(flatten)]
     pub(crate) training_rows: TrainingRowsArguments,
+    /// DATA has no labels: say which decisions the second classifier changes
+    #[arg(long, conflicts_with_all = ["label", "multi_label", "holdout", "holdout_after", "include_training_rows"])]
+    pub(crate) unlabelled: bool,
     /// Print the texts of the rows whose decision flips, too
     #[arg(long)]
     pub(crate) show_texts: bool,

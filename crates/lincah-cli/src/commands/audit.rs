@@ -19,13 +19,14 @@ fn drift(arguments: &Arguments, before: &Path, record: &ClassifierRecord, comput
     let base = BaseModel::open(arguments.model.as_deref().unwrap_or(&record.base_model.name), compute)?;
     let classifier = AgileClassifier::load_on(&arguments.folder, &base)?;
     print_device(compute, &base);
-    note!("scoring {} texts", before.len() + after.len());
+    note!("scoring {} texts", before.texts.len() + after.texts.len());
     if record.calibration.is_none() {
         note!("note: the probabilities are not calibrated, and shares are estimated from them (lincah calibrate)");
     }
     let trained: Vec<f64> = record.data.label_rows.iter().map(|&rows| rows as f64 / record.data.rows as f64).collect();
     let of = (classifier.task(), classifier.labels());
-    let found = Drift::of(of, &trained, &classifier.predict(&before)?, &classifier.predict(&after)?).map_err(Error::from)?;
+    let found =
+        Drift::of(of, &trained, &classifier.predict(&before.texts)?, &classifier.predict(&after.texts)?).map_err(Error::from)?;
     if arguments.json {
         return json_line(&found);
     }

@@ -2,7 +2,8 @@
 
 use super::{bracketed, number, result_line};
 use lincah::Dataset;
-use lincah::comparison::Comparison;
+use lincah::comparison::{Comparison, DecisionChanges};
+use lincah::data::texts::Texts;
 use lincah::metrics::Metric;
 use lincah::statistics::Difference;
 
@@ -75,5 +76,28 @@ fn print_labels(comparison: &Comparison) {
             of.mcnemar.only_second_right,
             p_value_text(of.adjusted_p_value),
         );
+    }
+}
+
+/// The decisions that change, by kind and then by row; of these the texts only if asked.
+pub(crate) fn print_changes(found: &DecisionChanges, data: &Texts, show_texts: bool) {
+    result_line!(
+        "  decided otherwise: {} texts, {} {}, in brackets the exact 95 % interval",
+        found.changed,
+        number(found.share),
+        bracketed(Some(found.interval))
+    );
+    for kind in &found.kinds {
+        result_line!("  {:<6} {} -> {}", kind.texts, kind.first, kind.second);
+    }
+    if !found.changes.is_empty() {
+        result_line!();
+    }
+    for change in &found.changes {
+        let text = match data.rows.iter().position(|&row| row == change.row) {
+            Some(index) if show_texts => format!("  {}", data.texts[index].replace(['\n', '\r'], " ")),
+            _ => String::new(),
+        };
+        result_line!("  row {:<6} {} -> {}{text}", change.row, change.first, change.second);
     }
 }

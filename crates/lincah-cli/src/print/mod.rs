@@ -23,7 +23,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub(crate) use audit::{print_audit, print_drift};
 pub(crate) use check::{Checked, Suspects, print_check};
-pub(crate) use comparison::print_comparison;
+pub(crate) use comparison::{print_changes, print_comparison};
 pub(crate) use data::{data_report, negation, skipped};
 pub(crate) use decisions::print_decisions;
 pub(crate) use evaluation::{print_evaluation, print_full_evaluation, print_rounding, print_tfidf};
