@@ -42,7 +42,12 @@ impl Decisions<'_> {
         }
     }
 
+    /// Of more than two labels that nothing was chosen for, the answers' table says as much.
     pub(super) fn section(&self) -> Markup {
+        let is_chosen = self.points.labels.iter().any(|point| point.target.is_some() || point.review.is_some());
+        if !is_chosen && self.chosen.is_none() && self.points.labels.len() > 1 {
+            return self.traffic();
+        }
         html! {
             h2 { "Decisions" }
             (table(self.points, "What the decisions come to on these rows; in small print exact 95 % intervals."))
@@ -84,7 +89,7 @@ fn table(points: &OperatingPoints, caption: &str) -> Markup {
     let columns = ["threshold", "review band", "precision", "recall", "false-positive rate", "flagged", "reviewed"];
     html! {
         div class="scroll" tabindex="0" {
-            table {
+            table class="wide" {
                 caption { (caption) }
                 thead { tr {
                     th scope="col" { "label" }
