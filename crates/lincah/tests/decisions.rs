@@ -203,3 +203,26 @@ proptest! {
         prop_assert!(found.reviewed as f64 <= share * found.rows as f64 + 1e-9, "{} of {}", found.reviewed, found.rows);
     }
 }
+
+proptest! {
+    #[test]
+    fn whatever_is_typed_is_read_or_refused(text in r"(precision|recall|fpr|cost|f1|error|threshold)?[=: ,fpn0-9.%eE+-]{0,12}|\PC{0,24}") {
+        use lincah::data::moment::Moment;
+        use lincah::decisions::Prevalences;
+        use lincah::gate::Gate;
+        if let Ok(target) = text.parse::<LabelTarget>() {
+            prop_assert_eq!(target.to_string().parse::<LabelTarget>().unwrap(), target);
+        }
+        if let Ok(review) = text.parse::<ReviewTarget>() {
+            let (ReviewTarget::Budget(share) | ReviewTarget::Error(share)) = review;
+            prop_assert!(share > 0.0 && share < 1.0);
+        }
+        if let Ok(prevalences) = text.parse::<Prevalences>() {
+            prop_assert!(prevalences.of("any label").is_none_or(|share| share > 0.0 && share < 1.0));
+        }
+        if let Ok(gate) = text.parse::<Gate>() {
+            prop_assert_eq!(gate.to_string().parse::<Gate>().unwrap(), gate);
+        }
+        let _ = text.parse::<Moment>();
+    }
+}
