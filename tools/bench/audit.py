@@ -1,4 +1,4 @@
-"""Trains on splits of ETHOS with and without obfuscated copies, and audits both: HateCheck, identity templates, obfuscated texts, and what it
+"""Trains on splits of ETHOS as it is, with obfuscated copies, scoring two readings, and both; audits each: HateCheck, identity templates, obfuscated texts, and what it
 costs on the clean holdout. Each split is one JSON file; one that is there is not run again. Standard library only.
 
 Usage: python tools/bench/audit.py LINCAH SHARED DIR [--seeds 101,102,103,104,105] [--model NAME] [--device cuda] [--jobs 4]
@@ -15,6 +15,13 @@ from pathlib import Path
 
 TERMS = "gay,lesbian,transgender,black,white,asian,muslim,christian,jewish,old,young,deaf,blind,male,female"
 
+REMEDIES = {
+    "none": [],
+    "copies": ["--augment", "obfuscation"],
+    "readings": ["--deobfuscate"],
+    "both": ["--augment", "obfuscation", "--deobfuscate"],
+}
+
 
 def lincah(binary: str, *arguments: str) -> str:
     ran = subprocess.run([binary, *arguments], capture_output=True, text=True)
@@ -23,8 +30,8 @@ def lincah(binary: str, *arguments: str) -> str:
     return ran.stdout
 
 
-def run(seed: int, augment: str, options: argparse.Namespace) -> None:
-    out_file = Path(options.dir) / f"{augment}-{seed}.json"
+def run(seed: int, remedy: str, options: argparse.Namespace) -> None:
+    out_file = Path(options.dir) / f"{remedy}-{seed}.json"
     if out_file.exists():
         return
     shared, device = Path(options.shared), ["--device", options.device]
@@ -32,7 +39,7 @@ def run(seed: int, augment: str, options: argparse.Namespace) -> None:
     split = ["--holdout", "198", "--split-seed", str(seed)]
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "classifier")
-        lincah(options.lincah, "train", *ethos, *split, "--labels", "Positive,Negative", "--positive-at", "median", "--augment", augment,
+        lincah(options.lincah, "train", *ethos, *split, "--labels", "Positive,Negative", "--positive-at", "median", *REMEDIES[remedy],
                "--seed", str(seed), "--model", options.model, "--out", out, "--quiet", *device)
         clean = json.loads(lincah(options.lincah, "evaluate", out, *ethos, *split, "--json", "--quiet", *device))
         own = json.loads(lincah(options.lincah, "audit", out, *ethos, *split, "--robustness", "--robustness-rows", "198", "--json", "--quiet", *device))
@@ -51,7 +58,7 @@ def run(seed: int, augment: str, options: argparse.Namespace) -> None:
             options.lincah, "audit", out, str(templates), "--text", "Text", "--label", "Label", "--label-map", "BAD=Negative,NOT_BAD=Positive",
             "--terms", TERMS, "--json", "--quiet", *device))
     out_file.write_text(json.dumps({"clean": clean, "own": own, "hatecheck": hatecheck, "identity": identity}))
-    print(f"{augment} {seed}: done", flush=True)
+    print(f"{remedy} {seed}: done", flush=True)
 
 
 def mean(values: list) -> float:
@@ -60,7 +67,7 @@ def mean(values: list) -> float:
 
 
 def table(options: argparse.Namespace, seeds: list[int]) -> None:
-    found = {augment: [json.loads((Path(options.dir) / f"{augment}-{seed}.json").read_text()) for seed in seeds] for augment in ["none", "obfuscation"]}
+    found = {remedy: [json.loads((Path(options.dir) / f"{remedy}-{seed}.json").read_text()) for seed in seeds] for remedy in REMEDIES}
     rows = [
         ("clean holdout, F1", lambda run: run["clean"]["f1"]),
         ("clean holdout, ROC-AUC", lambda run: run["clean"]["roc_auc"]),
@@ -75,13 +82,13 @@ def table(options: argparse.Namespace, seeds: list[int]) -> None:
     for suite in ["own", "hatecheck"]:
         for index, kind in enumerate(found["none"][0][suite]["robustness"]["kinds"]):
             rows.append((f"{suite}, flips, {kind['kind']}", lambda run, suite=suite, index=index: run[suite]["robustness"]["kinds"][index]["share"]))
-    print("| figure, mean (lowest to highest) | without | with obfuscated copies |\n| --- | --- | --- |")
+    print("| figure, mean (lowest to highest) | " + " | ".join(REMEDIES) + " |\n|" + " --- |" * (1 + len(REMEDIES)))
     for name, of in rows:
         cells = []
-        for augment in ["none", "obfuscation"]:
-            values = [of(run) for run in found[augment]]
+        for remedy in REMEDIES:
+            values = [of(run) for run in found[remedy]]
             cells.append(f"{mean(values):.3f} ({min(values):.3f} to {max(values):.3f})")
-        print(f"| {name} | {cells[0]} | {cells[1]} |")
+        print(f"| {name} | {' | '.join(cells)} |")
     worst: dict = {}
     for run_found in found["none"]:
         for part in run_found["hatecheck"]["functionalities"]:
@@ -101,7 +108,7 @@ def main() -> None:
     options = parser.parse_args()
     Path(options.dir).mkdir(parents=True, exist_ok=True)
     seeds = [int(seed) for seed in options.seeds.split(",")]
-    jobs = [(seed, augment) for seed in seeds for augment in ["none", "obfuscation"]]
+    jobs = [(seed, remedy) for seed in seeds for remedy in REMEDIES]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(lambda job: run(*job, options), jobs))
     table(options, seeds)

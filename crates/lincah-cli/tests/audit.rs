@@ -26,6 +26,25 @@ fn audited() -> Bench {
     bench
 }
 
+/// The same weights, which score obfuscated texts in both readings.
+#[test]
+fn two_readings_undo_look_alikes() {
+    let bench = Bench::new();
+    let train = "train data.csv --text comment --label label --model model --members 1 --epochs 8 --learning-rate 0.02 --deobfuscate --out out";
+    bench.run(train).ok();
+    let predict = |text: &str| -> f64 {
+        bench.write("texts.csv", format!("comment\n{text}\n"));
+        let line: Value = serde_json::from_str(&bench.run("predict out texts.csv --text comment").ok()).unwrap();
+        line["scores"]["B"].as_f64().unwrap()
+    };
+    let (first, last) = (predict("aaaa bbbb"), predict("zzzz yyyy"));
+    assert!(last > 0.5 && first < 0.5, "{first} {last}");
+    assert!(predict("zz\u{200b}zz y\u{443}yy") >= last, "the higher of both");
+    assert!(bench.run("prompt out --input z.z.z.z").stderr.contains("the text is scored as \"zzzz\", too"));
+    let many = "predict --model model --labels A,B,C --deobfuscate --input aaaa";
+    assert!(bench.run(many).refused().contains("two readings"));
+}
+
 const SUITE: &str = "audit out suite.csv --text case --label gold --label-map fine=A,bad=B";
 
 #[test]
@@ -51,6 +70,16 @@ fn the_worst_parts_come_first_and_a_gate_closes() {
     assert!(found["slices"].as_array().unwrap().iter().all(|slice| (0.0..=1.0).contains(&slice["p_value"].as_f64().unwrap())));
     let kinds = found["robustness"]["kinds"].as_array().unwrap();
     assert_eq!((kinds.len(), &found["robustness"]["rows"]), (8, &20.into()));
+
+    bench.write("audit.json", found.to_string());
+    let report = "report out suite.csv --text case --label gold --label-map fine=A,bad=B";
+    bench.run(&format!("{report} --audit audit.json --explain --out page.html")).ok();
+    let page = std::fs::read_to_string(bench.path("page.html")).unwrap();
+    for part in ["<h2>Audit</h2>", "opposite", "power mean", "leetspeak", " speaks for "] {
+        assert!(page.contains(part), "{part}");
+    }
+    let no_audit = format!("{report} --audit data.csv --out page.html");
+    assert!(bench.run(&no_audit).refused().contains("is not what `lincah audit --json` prints"));
 
     let printed = bench.run(&command).ok();
     assert!(printed.contains("functionality") && printed.contains("opposite") && printed.contains("leetspeak"), "{printed}");

@@ -136,7 +136,7 @@ fn what_cannot_be_reported_is_one_clear_line() {
     assert!(refused(&format!("out {DATA} --codelab-points")).contains("--codelab-points are for a sweep's report"));
     bench.run(&format!("sweep {DATA} {QUICK} --epochs 1 --out grid")).ok();
     assert!(refused(&format!("grid {DATA}")).contains("a sweep's report needs no data"));
-    assert!(refused("grid --holdout 8").contains("--holdout and --model are for a classifier's report"));
+    assert!(refused("grid --holdout 8").contains("--holdout, --model, --audit and --explain are for a classifier's report"));
     std::fs::create_dir(bench.path("empty")).unwrap();
     bench.write("empty/results.jsonl", "");
     assert_eq!(refused("empty"), "error: no run of the sweep in empty is finished; give its command again to go on");

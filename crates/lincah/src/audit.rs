@@ -20,7 +20,9 @@ use crate::evaluation::Truth;
 use crate::gate::GatedFigure;
 use crate::metrics::check_lengths;
 use crate::prediction::Prediction;
-use serde::Serialize;
+use lincah_model::regular_file;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// What is to be looked at; the columns are kept columns of the data.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl AuditPlan {
 }
 
 /// What an audit finds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
     /// Rows.
     pub n: usize,
@@ -90,6 +92,15 @@ impl Audit {
             slices: slices::of(truth, predictions, &slices),
             robustness: None,
         })
+    }
+
+    /// Reads what `lincah audit --json` printed.
+    ///
+    /// # Errors
+    /// [`Error::NotAnAudit`], a file that cannot be read.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = regular_file::read(path, regular_file::SMALL).map_err(Error::file("read", path))?;
+        serde_json::from_slice(&bytes).map_err(|source| Error::NotAnAudit { path: path.to_owned(), source })
     }
 
     /// The figures that a gate may look at: `accuracy`, `worst_functionality`, `worst_group`, `identity_auc` (the least generalized mean of

@@ -212,6 +212,14 @@ pub enum Error {
         /// The column.
         column: String,
     },
+    /// A file that no audit wrote.
+    #[error("{} is not what `lincah audit --json` prints ({source})", .path.display())]
+    NotAnAudit {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// A limit that a figure does not keep.
     #[error(transparent)]
     Gate(#[from] crate::gate::GateError),

@@ -77,7 +77,7 @@ pub use lincah_model::{
 pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
 pub use predict_file::{Keep, PredictFileOptions, PredictedFile, PredictionOutput};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
-pub use prompt::{LongTexts, Prompt, Truncation};
+pub use prompt::{LongTexts, Obfuscation, Prompt, Truncation};
 pub use recipe::{Augmentation, ClassWeights, Recipe, TrainingText};
 pub use results::{FolderKind, RowLabels};
 pub use task::Task;

@@ -2,7 +2,7 @@
 
 use crate::base_model::ModelSizes;
 use crate::data::dataset::Dataset;
-use crate::prompt::{LongTexts, Prompt, PromptError, Truncation, WhiteSpace};
+use crate::prompt::{LongTexts, Obfuscation, Prompt, PromptError, Truncation, WhiteSpace};
 use crate::recipe::{Augmentation, ClassWeights, Recipe};
 use crate::task::Task;
 use lincah_model::{LoraLayout, Loss, Schedule, Target};
@@ -156,6 +156,8 @@ pub struct PromptOverrides {
     pub long_texts: LongTexts,
     /// Leaves the texts' white space as it is, which the codelab's preset does anyway.
     pub keep_white_space: bool,
+    /// Scores a text deobfuscated, too, by the higher probability.
+    pub deobfuscate: bool,
     /// Descriptions of independent labels, by name.
     pub descriptions: Vec<(String, String)>,
 }
@@ -186,6 +188,9 @@ impl PromptOverrides {
         }
         if self.keep_white_space {
             prompt = prompt.with_white_space(WhiteSpace::Keep);
+        }
+        if self.deobfuscate {
+            prompt = prompt.with_obfuscation(Obfuscation::HigherOfBoth)?;
         }
         prompt.with_begin_of_text(!self.no_begin_of_text).with_long_texts(self.long_texts)?.with_descriptions(&self.descriptions)
     }

@@ -3,6 +3,7 @@
 //! A report is made of evaluations and scored rows, never of a model. Texts and labels come from the data and are hostile until escaped:
 //! every piece of the page goes through [`maud`], and the page forbids scripts and requests to itself besides.
 
+mod audit;
 mod chart;
 mod codelab;
 mod confusion;

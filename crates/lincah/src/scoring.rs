@@ -2,7 +2,7 @@
 
 use crate::base_model::BaseModel;
 use crate::error::Error;
-use crate::prompt::{EncodedText, LabelTokens, LongTexts, Prompt, PromptEncoder};
+use crate::prompt::{EncodedText, LabelTokens, LongTexts, Prompt, PromptEncoder, PromptError};
 use crate::softmax::softmax;
 use crate::task::Task;
 use lincah_model::{Scorer, TokenBatch};
@@ -42,19 +42,23 @@ impl Scoring {
         texts: &[T],
     ) -> Result<Vec<ScoredText>, Error> {
         let encoder = PromptEncoder::new(base.tokenizer(), &self.prompt, self.max_tokens)?;
-        let windows = |text: &T| match self.prompt.long_texts() {
-            LongTexts::First => Ok(vec![encoder.encode(text.as_ref())?]),
-            LongTexts::Max | LongTexts::Mean => encoder.encode_windows(text.as_ref()),
+        let windows = |reading: &str| match self.prompt.long_texts() {
+            LongTexts::First => Ok(vec![encoder.encode(reading)?]),
+            LongTexts::Max | LongTexts::Mean => encoder.encode_windows(reading),
         };
-        let windows: Vec<Vec<EncodedText>> = texts.par_iter().map(windows).collect::<Result<_, _>>()?;
-        let all: Vec<&EncodedText> = windows.iter().flatten().collect();
+        let readings = |text: &T| -> Result<Vec<Vec<EncodedText>>, PromptError> {
+            self.prompt.obfuscation().readings(text.as_ref()).iter().map(|reading| windows(reading)).collect()
+        };
+        let texts: Vec<Vec<Vec<EncodedText>>> = texts.par_iter().map(readings).collect::<Result<_, _>>()?;
+        let all: Vec<&EncodedText> = texts.iter().flatten().flatten().collect();
         let mut probabilities =
             answers(scorer, &all, self.label_tokens.ids())?.into_iter().map(|answers| self.of_labels(answers));
-        let text = |windows: Vec<EncodedText>| ScoredText {
-            truncated_characters: windows.last().map_or(0, |window| window.truncated_characters),
-            probabilities: self.joined(probabilities.by_ref().take(windows.len()).collect()),
+        let mut reading = |windows: &Vec<EncodedText>| self.of_windows(probabilities.by_ref().take(windows.len()).collect());
+        let text = |readings: Vec<Vec<EncodedText>>| ScoredText {
+            truncated_characters: readings[0].last().map_or(0, |window| window.truncated_characters),
+            probabilities: self.highest(readings.iter().map(&mut reading).collect()),
         };
-        Ok(windows.into_iter().map(text).collect())
+        Ok(texts.into_iter().map(text).collect())
     }
 
     /// The labels' probabilities out of those of each question's answers.
@@ -66,16 +70,27 @@ impl Scoring {
     }
 
     /// What the windows of one text come to.
-    fn joined(&self, mut windows: Vec<Vec<f64>>) -> Vec<f64> {
-        if windows.len() == 1 {
-            return windows.swap_remove(0);
+    fn of_windows(&self, mut windows: Vec<Vec<f64>>) -> Vec<f64> {
+        let count = windows.len() as f64;
+        match (windows.len(), self.prompt.long_texts()) {
+            (1, _) => windows.swap_remove(0),
+            (_, LongTexts::Max) => self.highest(windows),
+            _ => {
+                let mean = |label: usize| windows.iter().map(|window| window[label]).sum::<f64>() / count;
+                (0..windows[0].len()).map(mean).collect()
+            }
         }
-        let (labels, count) = (windows[0].len(), windows.len() as f64);
-        let highest = |label: usize| windows.iter().map(|window| window[label]).fold(0.0, f64::max);
-        match (self.prompt.long_texts(), self.prompt.task()) {
-            (LongTexts::Max, Task::SingleLabel) => vec![1.0 - highest(1), highest(1)],
-            (LongTexts::Max, Task::MultiLabel) => (0..labels).map(highest).collect(),
-            _ => (0..labels).map(|label| windows.iter().map(|window| window[label]).sum::<f64>() / count).collect(),
+    }
+
+    /// The highest probability of the positive one of two labels, or of each independent label.
+    fn highest(&self, mut of: Vec<Vec<f64>>) -> Vec<f64> {
+        if of.len() == 1 {
+            return of.swap_remove(0);
+        }
+        let highest = |label: usize| of.iter().map(|probabilities| probabilities[label]).fold(0.0, f64::max);
+        match self.prompt.task() {
+            Task::SingleLabel => vec![1.0 - highest(1), highest(1)],
+            Task::MultiLabel => (0..of[0].len()).map(highest).collect(),
         }
     }
 }

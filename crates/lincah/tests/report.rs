@@ -6,6 +6,7 @@ use lincah::metrics::Metric;
 use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport};
 use lincah::{BaseModelRecord, Decision, DecisionRule, LabelSet, Prediction, Task};
 use serde_json::{Map, json};
+use std::collections::BTreeMap;
 
 const HOSTILE: &str = "</p></details><script>alert(1)</script><img src=x onerror=alert(2)> \" ' & \u{0} \u{202e}";
 
@@ -71,6 +72,8 @@ fn report_of(task: Task, (truth, predictions): (&[Vec<bool>], &[Prediction]), la
         settings: Map::new(),
         decisions: None,
         prevalences: Prevalences::default(),
+        audit: None,
+        reasons: BTreeMap::new(),
         notices: vec![format!("look: {text}")],
     };
     report.render(&Origin { subject: text.to_string(), command: text.to_string(), ..Origin::default() }).unwrap()

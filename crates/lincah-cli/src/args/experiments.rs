@@ -135,6 +135,12 @@ pub(crate) struct Report {
     /// Leave the texts out and name rows by their numbers only
     #[arg(long)]
     pub(crate) without_texts: bool,
+    /// What `lincah audit --json` printed about the classifier, for a section of its own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
+    /// Say of each row shown which of its words did it, which takes some hundred scores a row
+    #[arg(long, conflicts_with = "without_texts")]
+    pub(crate) explain: bool,
     /// Set the codelab's published figures beside a sweep
     #[arg(long)]
     pub(crate) codelab_points: bool,

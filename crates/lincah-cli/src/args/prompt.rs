@@ -30,6 +30,10 @@ pub(crate) struct PromptArguments {
     /// Leave white space at the ends and runs of it within texts as they are, rather than trim it and make one of each run
     #[arg(long)]
     keep_whitespace: bool,
+    /// Score a text without look-alike and invisible characters, spaced letters and leetspeak, too, by the higher probability of the positive
+    /// one of two labels, or of each label that may hold with others
+    #[arg(long)]
+    deobfuscate: bool,
     /// With labels that may hold together: what one means, for the prompt; may be given once per label
     #[arg(long, value_name = "LABEL=TEXT", value_parser = description)]
     label_description: Vec<(String, String)>,
@@ -54,6 +58,7 @@ impl PromptArguments {
             ("--separator", self.separator.is_some()),
             ("--no-bos", self.no_bos),
             ("--keep-whitespace", self.keep_whitespace),
+            ("--deobfuscate", self.deobfuscate),
             ("--label-description", !self.label_description.is_empty()),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
@@ -66,6 +71,7 @@ impl PromptArguments {
             no_begin_of_text: self.no_bos,
             long_texts: self.long_texts,
             keep_white_space: self.keep_whitespace,
+            deobfuscate: self.deobfuscate,
             descriptions: self.label_description.clone(),
         }
     }

@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
     let (prompt, label_tokens) = LabelTokens::resolve(prompt, &tokenizer).map_err(Error::from)?;
     let encoder = PromptEncoder::new(&tokenizer, &prompt, max_tokens).map_err(Error::from)?;
     let encoded = encoder.encode(&arguments.input).map_err(Error::from)?;
+    let readings = prompt.obfuscation().readings(&arguments.input);
     let text = prompt.white_space().applied(&arguments.input);
     let text: String = text.chars().take(text.chars().count() - encoded.truncated_characters).collect();
     let pieces =
@@ -35,7 +36,7 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
             prompt.answer_names().into_iter().zip(label_tokens.ids()).map(|(name, id)| json!({"answer": name, "token": id}));
         return json_line(&json!({
             "questions": questions.collect::<Vec<_>>(), "answers": answers.collect::<Vec<_>>(),
-            "truncated_characters": encoded.truncated_characters,
+            "deobfuscated": readings.get(1), "truncated_characters": encoded.truncated_characters,
         }));
     }
     for (index, ids) in encoded.prompts.iter().enumerate() {
@@ -51,6 +52,9 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
         false => format!("{name} as {written} (token {id})"),
     });
     result_line!("answers: {}", answers.collect::<Vec<_>>().join(", "));
+    if let Some(deobfuscated) = readings.get(1) {
+        note!("note: the text is scored as {deobfuscated:?}, too");
+    }
     if encoded.truncated_characters > 0 {
         note!("note: the last {} characters of the text do not fit into {max_tokens} tokens", encoded.truncated_characters);
     }

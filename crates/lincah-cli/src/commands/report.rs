@@ -5,6 +5,7 @@ use crate::args::Report as Arguments;
 use crate::print::{json_line, note, print_device};
 use crate::{machine, outputs, png};
 use anyhow::{Context, bail};
+use lincah::audit::Audit;
 use lincah::baseline::TfidfBaseline;
 use lincah::cross_validation::FinishedCrossValidation;
 use lincah::data::report::{DataReport, SplitOverlap};
@@ -15,14 +16,18 @@ use lincah::{
     TrainingRows, write_atomically,
 };
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<()> {
     let kind = FolderKind::of(&arguments.folder)?;
-    let for_classifier = arguments.holdout.is_given() || arguments.model.is_some();
+    let for_classifier =
+        arguments.holdout.is_given() || arguments.model.is_some() || arguments.audit.is_some() || arguments.explain;
     match kind {
         FolderKind::Classifier => {}
-        _ if for_classifier => bail!("--holdout and --model are for a classifier's report; these rows are scored already"),
+        _ if for_classifier => {
+            bail!("--holdout, --model, --audit and --explain are for a classifier's report; these rows are scored already")
+        }
         FolderKind::Sweep if arguments.data.file.is_some() => {
             bail!("a sweep's report needs no data; leave DATA, --text and --label out")
         }
@@ -31,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Res
     if arguments.codelab_points && kind != FolderKind::Sweep {
         bail!("--codelab-points are for a sweep's report");
     }
-    let inputs: Vec<&Path> = arguments.data.file.as_deref().into_iter().collect();
+    let inputs: Vec<&Path> = arguments.data.file.as_deref().into_iter().chain(arguments.audit.as_deref()).collect();
     outputs::check(&arguments.out, &inputs)?;
     if let Some(folder) = &arguments.plots {
         outputs::check(&folder.join("plots"), &inputs)?;
@@ -78,6 +83,7 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
     let unseen = unseen_rows("the classifier", &record, scored, others.as_ref(), included)?;
     let mut notices: Vec<String> = unseen.notice(rows, included).into_iter().collect();
     let scored = unseen.data;
+    let audit = arguments.audit.as_deref().map(Audit::read).transpose()?;
     let base = BaseModel::open(arguments.model.as_deref().unwrap_or(&record.base_model.name), compute)?;
     let classifier = AgileClassifier::load_on(&arguments.folder, &base)?;
     print_device(compute, &base);
@@ -85,7 +91,7 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
     let ScoredDataset { predictions, evaluation } = classifier.evaluate(&scored)?;
     let baseline = baseline(&record, &scored, others.as_ref(), &mut notices)?;
     data_notices(&scored, &evaluation, &mut notices);
-    let report = ScoredReport {
+    let mut report = ScoredReport {
         kind: "Classifier",
         predictions: &predictions,
         truth: &scored.truth,
@@ -100,8 +106,16 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
         settings: recipe_settings(&record.prompt, &record.recipe),
         decisions: record.decisions.as_ref(),
         prevalences: arguments.prevalence.clone().unwrap_or_default(),
+        audit: audit.as_ref(),
+        reasons: BTreeMap::new(),
         notices,
     };
+    if arguments.explain {
+        let rows = report.rows_shown()?;
+        note!("explaining {} rows", rows.len());
+        let explained = classifier.explain(&scored.subset(&rows).texts)?;
+        report.reasons = rows.into_iter().zip(explained).map(|(row, explanation)| (row, explanation.reasons)).collect();
+    }
     Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
 }
 
@@ -197,6 +211,8 @@ fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
         settings: training.map(|training| recipe_settings(&training.prompt, &training.recipe)).unwrap_or_default(),
         decisions: None,
         prevalences: arguments.prevalence.clone().unwrap_or_default(),
+        audit: None,
+        reasons: BTreeMap::new(),
         notices,
     };
     Ok(report.render(&origin(arguments, None))?)

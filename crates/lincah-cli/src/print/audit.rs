@@ -95,7 +95,11 @@ fn print_robustness(robustness: &Robustness) {
     );
     for flips in &robustness.kinds {
         let share = format!("{} {}", number(flips.share), bracketed(Some(flips.interval)));
-        result_line!("  {:<30}{share:<24}{:<13}{:.3}, {:.3}", flips.kind, flips.lost, flips.mean_change, flips.largest_change);
+        let kind = match flips.changed == robustness.rows as u64 {
+            true => flips.kind.clone(),
+            false => format!("{} (changes {})", flips.kind, flips.changed),
+        };
+        result_line!("  {kind:<30}{share:<24}{:<13}{:.3}, {:.3}", flips.lost, flips.mean_change, flips.largest_change);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::evaluation::Truth;
 use crate::metrics::{MetricError, roc_auc};
 use crate::prediction::Prediction;
 use crate::task::Task;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Rows of either class below which a group says too little.
 const FEWEST_ROWS: usize = 10;
@@ -16,7 +16,7 @@ const POWER: f64 = -5.0;
 ///
 /// Source: Borkan, Dixon, Sorensen, Thain and Vasserman 2019, *Nuanced Metrics for Measuring Unintended Bias with Real Data for Text
 /// Classification*, arXiv 1903.04561.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupAreas {
     /// The group.
     pub group: String,
@@ -33,7 +33,7 @@ pub struct GroupAreas {
 }
 
 /// The areas of all groups for one label.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IdentityAreas {
     /// The label; of two exclusive labels the last.
     pub label: String,

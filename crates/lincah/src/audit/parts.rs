@@ -4,11 +4,11 @@ use super::outcomes;
 use crate::evaluation::Truth;
 use crate::prediction::Prediction;
 use crate::statistics::Proportion;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The rows with one value of a column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// The value.
     pub name: String,

@@ -4,29 +4,31 @@ use crate::data::perturbation::Perturbation;
 use crate::error::Error;
 use crate::prediction::{Decision, Prediction};
 use crate::statistics::Proportion;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What one way to write texts otherwise does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Flips {
     /// Which way, as [`Perturbation`] shows it.
     pub kind: String,
+    /// Texts that become others; a text without a letter has no typo.
+    pub changed: u64,
     /// Decisions that become others.
     pub flips: u64,
-    /// flips / rows.
+    /// flips / changed.
     pub share: Option<f64>,
     /// Its exact 95 % interval.
     pub interval: [f64; 2],
     /// Texts that lose a label: of two exclusive labels the last, an independent one, or any other exclusive one for a text that had it.
     pub lost: u64,
-    /// The mean over the texts of the largest change of a probability.
+    /// The mean over the changed texts of the largest change of a probability.
     pub mean_change: f64,
     /// The largest of all.
     pub largest_change: f64,
 }
 
 /// What all of them do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Robustness {
     /// Texts.
     pub rows: usize,
@@ -50,27 +52,29 @@ impl Robustness {
         let plain = predict(texts)?;
         let of = |&kind: &Perturbation| {
             let otherwise: Vec<String> = texts.iter().map(|text| kind.perturbed(text, seed)).collect();
-            Ok(flips(kind, &plain, &predict(&otherwise)?))
+            let changed = texts.iter().zip(&otherwise).filter(|(text, otherwise)| text != otherwise).count();
+            Ok(flips(kind, changed as u64, &plain, &predict(&otherwise)?))
         };
         let kinds = kinds.iter().map(of).collect::<Result<_, Error>>()?;
         Ok(Self { rows: texts.len(), seed, kinds })
     }
 }
 
-fn flips(kind: Perturbation, plain: &[Prediction], otherwise: &[Prediction]) -> Flips {
+fn flips(kind: Perturbation, changed: u64, plain: &[Prediction], otherwise: &[Prediction]) -> Flips {
     let pairs = || plain.iter().zip(otherwise);
     let changes: Vec<f64> = pairs()
         .map(|(a, b)| a.probabilities.iter().zip(&b.probabilities).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max))
         .collect();
     let flips = pairs().filter(|(a, b)| a.decision != b.decision).count() as u64;
-    let share = Proportion::new(flips, plain.len() as u64);
+    let share = Proportion::new(flips, changed);
     Flips {
         kind: kind.to_string(),
+        changed,
         flips,
         share: share.value(),
         interval: share.interval(),
         lost: pairs().filter(|(a, b)| loses_a_label(a, b)).count() as u64,
-        mean_change: changes.iter().sum::<f64>() / changes.len().max(1) as f64,
+        mean_change: changes.iter().sum::<f64>() / changed.max(1) as f64,
         largest_change: changes.into_iter().fold(0.0, f64::max),
     }
 }

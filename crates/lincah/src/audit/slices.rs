@@ -5,7 +5,7 @@ use super::parts::{Part, parts};
 use crate::evaluation::Truth;
 use crate::prediction::Prediction;
 use crate::statistics::holm;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::factorial::ln_binomial;
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const FEWEST_ROWS: usize = 10;
 const RARE: &str = "(rare)";
 
 /// The rows with one value of a column beside all others.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlicePart {
     /// The column.
     pub column: String,

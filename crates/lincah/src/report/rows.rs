@@ -2,11 +2,13 @@
 
 use super::{decimals, visible};
 use crate::evaluation::Evaluation;
+use crate::explanation::Reason;
 use crate::label_errors::{Filter, LabelError, label_errors};
 use crate::metrics::MetricError;
 use crate::prediction::{DEFAULT_THRESHOLD, Decision, Prediction};
 use crate::task::Task;
 use maud::{Markup, html};
+use std::collections::BTreeMap;
 
 /// Rows in each list.
 const SHOWN: usize = 10;
@@ -21,6 +23,8 @@ pub(super) struct Rows<'a> {
     pub(super) truth: &'a [Vec<bool>],
     pub(super) numbers: &'a [u64],
     pub(super) texts: Option<&'a [String]>,
+    /// Of rows that were looked at closely, by their place.
+    pub(super) reasons: &'a BTreeMap<usize, Vec<Reason>>,
     /// Whether each row was scored by a classifier that has not seen it, so that scores speak about labels.
     pub(super) out_of_fold: bool,
 }
@@ -102,6 +106,19 @@ impl Rows<'_> {
         Ok((suspects.iter().take(SHOWN).map(found).collect(), suspects.len()))
     }
 
+    /// The rows of all lists, each once.
+    ///
+    /// # Errors
+    /// Predictions that are no probabilities.
+    pub(super) fn shown(&self) -> Result<Vec<usize>, MetricError> {
+        let suspected = if self.out_of_fold { self.suspected_labels()?.0 } else { Vec::new() };
+        let mut rows: Vec<usize> =
+            [self.confident_errors(), self.closest_calls(), suspected].iter().flatten().map(|found| found.row).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(rows)
+    }
+
     /// The section: the lists, texts behind a click.
     ///
     /// # Errors
@@ -149,6 +166,25 @@ impl Rows<'_> {
         if names.is_empty() { String::from("–") } else { names.join(", ") }
     }
 
+    /// What leaving out each span changes.
+    fn reasons(&self, reasons: &[Reason]) -> Markup {
+        html! {
+            @if reasons.is_empty() {
+                p class="muted" { "No words, left out, change the probability by 0.01." }
+            } @else {
+                ul class="muted" {
+                    @for reason in reasons {
+                        li {
+                            bdi { "“" (cut(&reason.text)) "”" }
+                            @if reason.change > 0.0 { " speaks for " } @else { " speaks against " }
+                            strong { (visible(&reason.label)) } ": " (format!("{:+.3}", reason.change))
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     fn row(&self, found: &Found) -> Markup {
         let (row, prediction) = (found.row, &self.predictions[found.row]);
         let name = |label: usize| visible(&self.evaluation.labels.names()[label]);
@@ -168,6 +204,7 @@ impl Rows<'_> {
                 details {
                     summary { (line) }
                     p class="text" dir="auto" { (cut(&texts[row])) }
+                    @if let Some(reasons) = self.reasons.get(&row) { (self.reasons(reasons)) }
                     @if prediction.truncated_characters > 0 {
                         p class="muted" { "The last " (prediction.truncated_characters) " characters did not fit into the prompt and were not seen." }
                     }

@@ -6,18 +6,21 @@ use super::label_column::{self, Column};
 use super::page::{facts, figure, notices, page, provenance};
 use super::rows::Rows;
 use super::summary::{EvaluationPair, Summary};
-use super::{Fact, Origin, Report, confusion, decimals, fact, labels, percent, setting, short};
+use super::{Fact, Origin, Report, audit, confusion, decimals, fact, labels, percent, setting, short};
+use crate::audit::Audit;
 use crate::classifier::{BaseModelRecord, DataRecord, DecisionRecord};
 use crate::data::report::DataReport;
 use crate::decisions::{OperatingPoints, Prevalences};
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Truth};
+use crate::explanation::Reason;
 use crate::metrics::brier_multi_class;
 use crate::prediction::Prediction;
 use crate::statistics::paired_differences;
 use crate::task::Task;
 use maud::{Markup, html};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What TF-IDF with logistic regression, trained on the same rows, makes of the scored rows.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +62,10 @@ pub struct ScoredReport<'a> {
     pub decisions: Option<&'a DecisionRecord>,
     /// How frequent labels are in the traffic.
     pub prevalences: Prevalences,
+    /// What an audit of the classifier found.
+    pub audit: Option<&'a Audit>,
+    /// Why rows were answered as they were, by their place: of [`ScoredReport::rows_shown`] where it was looked at.
+    pub reasons: BTreeMap<usize, Vec<Reason>>,
     /// What a reader must know before the numbers.
     pub notices: Vec<String>,
 }
@@ -89,6 +96,7 @@ impl ScoredReport<'_> {
                 Some(plots) => (plots.section),
                 None => p class="muted" { "No label has rows with it and rows without: curves and thresholds need both, and are left out." },
             }
+            @if let Some(found) = self.audit { (audit::section(found)) }
             (self.rows_to_look_at().section()?)
             (provenance(&self.provenance(), origin))
         };
@@ -101,6 +109,14 @@ impl ScoredReport<'_> {
         );
         let drawings: Vec<&Drawing> = confusion.iter().chain(plots.iter().flat_map(|plots| &plots.drawings)).collect();
         Ok(page((self.kind, &subtitle), origin, sections, &drawings))
+    }
+
+    /// The rows that the report shows one by one.
+    ///
+    /// # Errors
+    /// Predictions that are no probabilities.
+    pub fn rows_shown(&self) -> Result<Vec<usize>, Error> {
+        Ok(self.rows_to_look_at().shown()?)
     }
 
     fn data_card(&self) -> Vec<Fact> {
@@ -202,7 +218,8 @@ impl ScoredReport<'_> {
 
     fn rows_to_look_at(&self) -> Rows<'_> {
         let (predictions, truth, numbers) = (self.predictions, self.truth, self.rows);
-        Rows { evaluation: self.evaluation, predictions, truth, numbers, texts: self.texts, out_of_fold: !self.folds.is_empty() }
+        let (texts, reasons) = (self.texts, &self.reasons);
+        Rows { evaluation: self.evaluation, predictions, truth, numbers, texts, reasons, out_of_fold: !self.folds.is_empty() }
     }
 
     fn provenance(&self) -> Vec<(&'static str, Vec<Fact>)> {

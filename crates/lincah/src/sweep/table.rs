@@ -107,6 +107,7 @@ pub fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
         ("clip_norm", Value::from(recipe.optimizer.clip_norm)),
         ("max_tokens", Value::from(recipe.max_tokens)),
         ("white_space", json(serde_json::to_value(prompt.white_space()))),
+        ("obfuscation", json(serde_json::to_value(prompt.obfuscation()))),
         ("prompt", Value::from(prompt.render_all("{text}"))),
         ("members", Value::from(recipe.members)),
         ("seed", Value::from(recipe.seed)),
