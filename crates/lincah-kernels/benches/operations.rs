@@ -155,6 +155,7 @@ fn attention_shapes() -> [(&'static str, AttentionShape); 2] {
         scale: 0.1,
         soft_cap: None,
         window: None,
+        causal: true,
     };
     [("9 heads of 64", shape(9, 3, 64)), ("4 heads of 256", shape(4, 1, 256))]
 }
@@ -182,6 +183,8 @@ fn rows_and_elements() {
     let shape = NormShape { rows: BATCH, width: WIDTH, epsilon: 1e-5 };
     let (x, dy, weight) = (array(BATCH * WIDTH), array(BATCH * WIDTH), array(WIDTH));
     let (mut y, mut r) = (array(BATCH * WIDTH), array(BATCH));
+    measure("layer_norm", None, || Cpu.layer_norm(shape, &x, (&weight, &weight), &mut y));
+    measure("gelu", None, || Cpu.gelu(&mut y));
     measure("rms_norm", None, || Cpu.rms_norm(shape, &x, &weight, &mut y, &mut r));
     measure("rms_norm_backward", None, || Cpu.rms_norm_backward(shape, (&x, &weight, &r), &dy, &mut y));
     measure("add_bias", None, || Cpu.add_bias(&weight, &mut y));

@@ -214,6 +214,17 @@ pub trait Kernels: Send + Sync + 'static {
     /// `dx_i += dy_i m_i / (1 - p)` with the same `m`.
     fn dropout_backward(&self, dy: &Self::Buffer, probability: f32, key: u64, dx: &mut Self::Buffer);
 
+    /// `y = (x - mean(x)) / sqrt(mean((x - mean(x))²) + epsilon) w + b` (Ba et al. 2016). # Shapes: x, y `[N, D]`, w, b `[D]`.
+    fn layer_norm(
+        &self,
+        shape: NormShape,
+        x: &Self::Buffer,
+        weight_and_bias: (&Self::Buffer, &Self::Buffer),
+        y: &mut Self::Buffer,
+    );
+    /// `y = y Φ(y)`, in place, Φ being the normal distribution's function (Hendrycks & Gimpel 2016, not its tanh approximation).
+    fn gelu(&self, y: &mut Self::Buffer);
+
     /// `r = 1 / sqrt(mean(x²) + epsilon)`, `y = x r w` (Zhang & Sennrich 2019). # Shapes: x, y `[N, D]`, w `[D]`, r `[N]`.
     fn rms_norm(&self, shape: NormShape, x: &Self::Buffer, weight: &Self::Buffer, y: &mut Self::Buffer, r: &mut Self::Buffer);
     /// `y += x`, then the [`rms_norm`](Self::rms_norm) of y. # Shapes: x, y and normed `[N, D]`, w `[D]`, r `[N]`.
@@ -254,7 +265,7 @@ pub trait Kernels: Send + Sync + 'static {
         }
     }
 
-    /// Causal softmax attention of each sequence over the prefixes that it shares and itself; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` where the common prefix was computed before, [`RaggedLayout::continuing`]), log_sum `[N, H]`.
+    /// Softmax attention of each sequence over the prefixes that it shares and itself, up to each query's position where it is causal; `log_sum` is what the backward needs (Dao et al. 2022). # Shapes: query, output `[N, H, C]`, key, value `[N, K, C]` (`[P + N, K, C]` where the common prefix was computed before, [`RaggedLayout::continuing`]), log_sum `[N, H]`.
     fn attention(
         &self,
         shape: AttentionShape,

@@ -1,4 +1,5 @@
-//! The maths on one device: every layer-level operation of a decoder-only transformer with LoRA, forward and backward.
+//! The maths on one device: every layer-level operation of a decoder-only transformer with LoRA, forward and backward, and of a
+//! frozen encoder.
 //!
 //! # Dimensions
 //! One letter, one meaning, in every `# Shapes` of this workspace:
@@ -29,9 +30,11 @@
 //! | bias | [`Kernels::add_bias`] | identity |
 //! | dropout | [`Kernels::dropout`] | [`Kernels::dropout_backward`] |
 //! | embedding | [`Kernels::embed`] | none |
+//! | layer norm | [`Kernels::layer_norm`] | none: encoders are frozen |
+//! | GELU | [`Kernels::gelu`] | none: encoders are frozen |
 //! | RMS norm | [`Kernels::rms_norm`], of a sum [`Kernels::add_rms_norm`] | [`Kernels::rms_norm_backward`] |
 //! | rotary embedding | [`Kernels::rope`] | [`Kernels::rope_backward`] |
-//! | ragged causal attention | [`Kernels::attention`] | [`Kernels::attention_backward`] |
+//! | ragged attention, causal or not | [`Kernels::attention`] | [`Kernels::attention_backward`] |
 //! | gated activation | [`Kernels::gated_activation`] | [`Kernels::gated_activation_backward`] |
 //! | frozen gate and up with their activation | [`Kernels::gated_linear`] | [`Kernels::gated_linear_backward`] (input only) |
 //! | residual sum | [`Kernels::add`] | identity |

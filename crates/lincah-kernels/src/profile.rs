@@ -183,6 +183,8 @@ impl<K: Kernels> Kernels for Profiled<K> {
         fn add_bias(bias: &K::Buffer, y: &mut K::Buffer);
         fn dropout(x: &K::Buffer, probability: f32, key: u64, y: &mut K::Buffer);
         fn dropout_backward(dy: &K::Buffer, probability: f32, key: u64, dx: &mut K::Buffer);
+        fn layer_norm(shape: NormShape, x: &K::Buffer, weight_and_bias: (&K::Buffer, &K::Buffer), y: &mut K::Buffer);
+        fn gelu(y: &mut K::Buffer);
         fn rms_norm(shape: NormShape, x: &K::Buffer, weight: &K::Buffer, y: &mut K::Buffer, r: &mut K::Buffer);
         fn rms_norm_backward(shape: NormShape, saved: (&K::Buffer, &K::Buffer, &K::Buffer), dy: &K::Buffer, dx: &mut K::Buffer);
         fn rope(table: &K::RopeTable, layout: &K::Layout, heads: usize, x: &mut K::Buffer);

@@ -4,6 +4,7 @@ use crate::error::CudaError;
 use crate::kernels::{Kernels, int8_rows};
 use crate::layout::RaggedLayout;
 use crate::shapes::*;
+use std::ops::Range;
 
 /// A number that the reference computes in.
 pub trait Number:
@@ -80,6 +81,15 @@ fn activate<T: Number>(activation: Activation, x: T) -> (T, T) {
     }
 }
 
+/// erf(x) = 2/√π ∫₀ˣ exp(-t²) dt, by Simpson's rule in f64; beyond 6 it is 1 to the last digit.
+fn erf(x: f64) -> f64 {
+    const INTERVALS: usize = 1000;
+    let width = x.clamp(-6.0, 6.0) / INTERVALS as f64;
+    let value = |i: usize| (-(i as f64 * width).powi(2)).exp();
+    let inner: f64 = (1..INTERVALS).map(|i| value(i) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+    std::f64::consts::FRAC_2_SQRT_PI * width / 3.0 * (value(0) + inner + value(INTERVALS))
+}
+
 /// Whether dropout keeps element `index` under `key`: a 64-bit mix (splitmix64) of both, compared with the probability.
 #[inline(always)]
 pub(crate) fn dropout_keeps(key: u64, index: u64, probability: f32) -> bool {
@@ -90,9 +100,9 @@ pub(crate) fn dropout_keeps(key: u64, index: u64, probability: f32) -> bool {
     (z >> 40) as f32 * (1.0 / (1u64 << 24) as f32) >= probability
 }
 
-/// One query's row of attention: `(positions seen, probabilities, capped scores, log of the denominator)`.
+/// One query's row of attention.
 struct QueryRow<T> {
-    first: usize,
+    seen: Range<usize>,
     probabilities: Vec<T>,
     capped: Vec<T>,
     log_sum: T,
@@ -103,10 +113,10 @@ fn query_row<T: Number>(
     q: &[T],
     key_of: impl Fn(usize) -> usize,
     key: &[T],
-    position: usize,
+    seen: Range<usize>,
 ) -> QueryRow<T> {
-    let first = shape.first_visible(position);
-    let capped: Vec<T> = (first..=position)
+    let capped: Vec<T> = seen
+        .clone()
         .map(|j| {
             let k = &key[key_of(j)..][..shape.head_dimension];
             let score = q.iter().zip(k).map(|(&a, &b)| a * b).sum::<T>() * number(shape.scale);
@@ -117,7 +127,7 @@ fn query_row<T: Number>(
     let sum = capped.iter().map(|&s| (s - highest).exp()).sum::<T>();
     let log_sum = highest + sum.ln();
     let probabilities = capped.iter().map(|&s| (s - log_sum).exp()).collect();
-    QueryRow { first, probabilities, capped, log_sum }
+    QueryRow { seen, probabilities, capped, log_sum }
 }
 
 impl<T: Number> Kernels for Reference<T> {
@@ -248,6 +258,26 @@ impl<T: Number> Kernels for Reference<T> {
         }
     }
 
+    fn layer_norm(&self, shape: NormShape, x: &Vec<T>, (weight, bias): (&Vec<T>, &Vec<T>), y: &mut Vec<T>) {
+        let rows = x.chunks(shape.width).zip(y.chunks_mut(shape.width)).take(shape.rows);
+        for (x, y) in rows {
+            let width = number::<T>(shape.width as f32);
+            let mean = x.iter().copied().sum::<T>() / width;
+            let variance = x.iter().map(|&x| (x - mean) * (x - mean)).sum::<T>() / width;
+            let r = T::one() / (variance + number(shape.epsilon)).sqrt();
+            for (i, y) in y.iter_mut().enumerate() {
+                *y = (x[i] - mean) * r * weight[i] + bias[i];
+            }
+        }
+    }
+
+    fn gelu(&self, y: &mut Vec<T>) {
+        for y in y.iter_mut() {
+            let x = y.to_f64().expect("every number of the reference is one of f64");
+            *y = T::from_f64(0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2))).expect("f64 rounds to any");
+        }
+    }
+
     fn rms_norm(&self, shape: NormShape, x: &Vec<T>, weight: &Vec<T>, y: &mut Vec<T>, r: &mut Vec<T>) {
         let width = T::from_usize(shape.width).unwrap();
         for (n, r) in r[..shape.rows].iter_mut().enumerate() {
@@ -294,11 +324,15 @@ impl<T: Number> Kernels for Reference<T> {
                 for head in 0..heads {
                     let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
-                    let result = query_row(shape, &query[at..at + width], key_of, key, position);
+                    let result = query_row(shape, &query[at..at + width], key_of, key, shape.visible(position, segment.length()));
                     log_sum[row * heads + head] = result.log_sum;
                     for c in 0..width {
-                        output[at + c] =
-                            result.probabilities.iter().enumerate().map(|(j, &p)| p * value[key_of(result.first + j) + c]).sum();
+                        output[at + c] = result
+                            .probabilities
+                            .iter()
+                            .enumerate()
+                            .map(|(j, &p)| p * value[key_of(result.seen.start + j) + c])
+                            .sum();
                     }
                 }
             }
@@ -324,13 +358,15 @@ impl<T: Number> Kernels for Reference<T> {
                     let key_of = |j: usize| (segment.key_row(j) * shape.key_value_heads + head / group) * width;
                     let at = (row * heads + head) * width;
                     let q = &saved.query[at..at + width];
-                    let result = query_row(shape, q, key_of, saved.key, position);
-                    let d_probabilities: Vec<T> = (result.first..=position)
+                    let result = query_row(shape, q, key_of, saved.key, shape.visible(position, segment.length()));
+                    let d_probabilities: Vec<T> = result
+                        .seen
+                        .clone()
                         .map(|j| (0..width).map(|c| d_output[at + c] * saved.value[key_of(j) + c]).sum())
                         .collect();
                     let mean = d_probabilities.iter().zip(&result.probabilities).map(|(&d, &p)| d * p).sum::<T>();
                     for (j, &d_probability) in d_probabilities.iter().enumerate() {
-                        let (probability, key_at) = (result.probabilities[j], key_of(result.first + j));
+                        let (probability, key_at) = (result.probabilities[j], key_of(result.seen.start + j));
                         let slope = shape.soft_cap.map_or(T::one(), |cap| T::one() - (result.capped[j] / number(cap)).powi(2));
                         let d_score = probability * (d_probability - mean) * slope * number(shape.scale);
                         for c in 0..width {

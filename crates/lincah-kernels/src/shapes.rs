@@ -1,5 +1,6 @@
 //! Shapes and options of the operations, and the arrays that they take and give together.
 
+use std::ops::Range;
 use std::time::Duration;
 
 /// The gate's activation in the MLP.
@@ -100,14 +101,20 @@ pub struct AttentionShape {
     pub scale: f32,
     /// `cap * tanh(score / cap)`.
     pub soft_cap: Option<f32>,
-    /// A query sees the last `window` positions, its own included.
+    /// A query sees the last `window` positions, its own included. Where attention is causal.
     pub window: Option<usize>,
+    /// A query sees no position behind its own; else all of its sequence's prefixes and of its own stretch of rows.
+    pub causal: bool,
 }
 
 impl AttentionShape {
-    /// First position that the query at `position` sees.
-    pub(crate) fn first_visible(&self, position: usize) -> usize {
-        self.window.map_or(0, |window| (position + 1).saturating_sub(window))
+    /// Positions that the query at `position` sees, in a segment of so many.
+    pub(crate) fn visible(&self, position: usize, length: usize) -> Range<usize> {
+        assert!(self.causal || self.window.is_none(), "a window is of causal attention");
+        if !self.causal {
+            return 0..length;
+        }
+        self.window.map_or(0, |window| (position + 1).saturating_sub(window))..position + 1
     }
 }
 

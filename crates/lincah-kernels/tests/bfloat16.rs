@@ -103,8 +103,11 @@ fn cuda_attention_on_tensor_cores_agrees_with_the_reference() {
             for head_dimension in [16, 48, 64, 128, 256] {
                 for (window, soft_cap) in [(None, None), (Some(9), None), (None, Some(2.0))] {
                     let scale = 1.3 / (head_dimension as f32).sqrt();
-                    let shape = AttentionShape { heads, key_value_heads, head_dimension, scale, soft_cap, window };
+                    let shape = AttentionShape { heads, key_value_heads, head_dimension, scale, soft_cap, window, causal: true };
                     faults.extend(attention_faults(&cuda, shape, layout));
+                    if window.is_none() && soft_cap.is_none() {
+                        faults.extend(attention_faults(&cuda, AttentionShape { causal: false, ..shape }, layout));
+                    }
                 }
             }
         }
@@ -121,7 +124,15 @@ fn cuda_attention_of_few_shapes() {
     let grouped = RaggedLayout::with_groups(5, &groups(&[(18, &[2, 17]), (0, &[3])]));
     let mut faults = Vec::new();
     for (layout, head_dimension) in [(&plain, 64), (&plain, 256), (&grouped, 64), (&grouped, 256)] {
-        let shape = AttentionShape { heads: 6, key_value_heads: 2, head_dimension, scale: 0.1, soft_cap: None, window: None };
+        let shape = AttentionShape {
+            heads: 6,
+            key_value_heads: 2,
+            head_dimension,
+            scale: 0.1,
+            soft_cap: None,
+            window: None,
+            causal: true,
+        };
         faults.extend(attention_faults(&device(), shape, layout));
         faults.extend(attention_faults(&f32_device, shape, layout));
     }

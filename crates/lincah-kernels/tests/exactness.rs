@@ -93,6 +93,7 @@ impl Block {
                 scale: 0.05,
                 soft_cap,
                 window,
+                causal: true,
             },
             norm: noise.take(WIDTH).into(),
             lora: [noise.take(RANK * WIDTH).into(), noise.take(queries * RANK).into()],
@@ -298,8 +299,15 @@ fn the_groups_after_an_earlier_prefix_give_the_same_bits() {
 #[test]
 fn the_gradients_of_shared_rows_are_the_sums_over_their_sequences() {
     let layout = grouped_layout(5);
-    let shape =
-        AttentionShape { heads: 2, key_value_heads: 1, head_dimension: 6, scale: 0.3, soft_cap: Some(3.0), window: Some(20) };
+    let shape = AttentionShape {
+        heads: 2,
+        key_value_heads: 1,
+        head_dimension: 6,
+        scale: 0.3,
+        soft_cap: Some(3.0),
+        window: Some(20),
+        causal: true,
+    };
     let device = Reference::<f64>::new();
     let mut noise = Noise::new(34);
     let widths = [12, 6, 6, 12];

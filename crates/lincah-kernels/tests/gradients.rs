@@ -142,8 +142,12 @@ fn attention() {
         for window in [None, Some(1), Some(3), Some(50)] {
             for soft_cap in [None, Some(0.8)] {
                 for (heads, key_value_heads) in [(2, 2), (3, 1), (4, 2)] {
-                    let shape = AttentionShape { heads, key_value_heads, head_dimension: 4, scale: 0.9, soft_cap, window };
+                    let shape =
+                        AttentionShape { heads, key_value_heads, head_dimension: 4, scale: 0.9, soft_cap, window, causal: true };
                     check_attention(layout, shape);
+                    if window.is_none() {
+                        check_attention(layout, AttentionShape { causal: false, ..shape });
+                    }
                 }
             }
         }

@@ -152,6 +152,7 @@ fn arrays_shorter_than_their_shape_are_refused() {
         scale: 1.0,
         soft_cap: None,
         window: None,
+        causal: true,
     };
     let layout = lincah_kernels::RaggedLayout::new(1, &[2]);
     let attention = |q: usize, k: usize, v: usize, y: usize, l: usize| {

@@ -2,6 +2,7 @@
 //!
 //! Families (gemma, llama, mistral, granite and the others of `family.rs`) are named in this module only.
 
+mod bert;
 mod error;
 mod family;
 mod from_gguf;
@@ -14,6 +15,8 @@ mod tests;
 
 use std::path::Path;
 
+pub use bert::EncoderConfig;
+pub(crate) use bert::Pooling;
 pub use error::ConfigError;
 pub(crate) use from_gguf::{GgufModel, from_gguf};
 pub(crate) use hugging_face::{HuggingFaceModel, from_hugging_face};

@@ -39,15 +39,30 @@ pub trait LanguageModel: Send + Sync {
     /// # Errors
     /// As there.
     fn resume_training(&self, adapter: &Adapter, state: &OptimizerState) -> Result<Box<dyn Training>, ModelError>;
+    /// See [`Backbone::pooled_states`].
+    ///
+    /// # Errors
+    /// As there.
+    fn pooled_states(&self, texts: &[&[u32]], first: usize, layers: &[usize]) -> Result<Vec<f32>, ModelError>;
     /// What frozen layers made of texts. Trainings share it, and it is kept as long as one of them or the caller holds it.
     fn frozen_states(&self) -> Arc<FrozenStates>;
 }
 
-/// Reads a model onto a device.
-///
-/// # Errors
-/// Weights that cannot be read or are damaged; a device that was asked for by name and cannot be used; a precision that it does not have.
-pub fn load(files: Arc<ModelFiles>, compute: ComputeOptions) -> Result<Arc<dyn LanguageModel>, ModelError> {
+/// What is loaded onto whatever device it will be.
+pub(crate) trait OnDevice {
+    /// What it becomes there.
+    type Loaded;
+    fn load<K: Kernels>(self, kernels: K) -> Result<Self::Loaded, ModelError>;
+}
+
+/// Opens the device and loads onto it.
+pub(crate) fn on_device<L: OnDevice + Send>(
+    compute: ComputeOptions,
+    model: &(dyn Fn() -> L + Sync),
+) -> Result<L::Loaded, ModelError>
+where
+    L::Loaded: Send,
+{
     let on_cuda = |ordinal: usize| {
         let precision = match compute.precision {
             None => None,
@@ -60,25 +75,34 @@ pub fn load(files: Arc<ModelFiles>, compute: ComputeOptions) -> Result<Arc<dyn L
     match compute.device {
         Device::Cpu => match compute.precision {
             Some(precision @ Precision::Bf16) => Err(ModelError::Precision { precision, device: compute.device }),
-            _ if compute.profile => Cpu::within(|| load_on(Profiled::new(Cpu), files, compute)),
-            _ => Cpu::within(|| load_on(Cpu, files, compute)),
+            _ if compute.profile => Cpu::within(|| model().load(Profiled::new(Cpu))),
+            _ => Cpu::within(|| model().load(Cpu)),
         },
-        Device::Cuda(ordinal) => load_on(on_cuda(ordinal)?, files, compute),
+        Device::Cuda(ordinal) => model().load(on_cuda(ordinal)?),
         Device::Auto => match on_cuda(0) {
-            Ok(kernels) => load_on(kernels, files, compute),
-            Err(_) => load(files, ComputeOptions { device: Device::Cpu, ..compute }),
+            Ok(kernels) => model().load(kernels),
+            Err(_) => on_device(ComputeOptions { device: Device::Cpu, ..compute }, model),
         },
     }
 }
 
-fn load_on<K: Kernels>(
-    kernels: K,
-    files: Arc<ModelFiles>,
-    compute: ComputeOptions,
-) -> Result<Arc<dyn LanguageModel>, ModelError> {
-    let int8 = compute.precision == Some(Precision::Int8);
-    let model = if int8 { Backbone::load_int8(kernels, files)? } else { Backbone::load(kernels, files)? };
-    Ok(Arc::new(Arc::new(model.with_recomputation(compute.recompute))))
+/// Reads a model onto a device.
+///
+/// # Errors
+/// Weights that cannot be read or are damaged; a device that was asked for by name and cannot be used; a precision that it does not have.
+pub fn load(files: Arc<ModelFiles>, compute: ComputeOptions) -> Result<Arc<dyn LanguageModel>, ModelError> {
+    struct Load(Arc<ModelFiles>, ComputeOptions);
+    impl OnDevice for Load {
+        type Loaded = Arc<dyn LanguageModel>;
+
+        fn load<K: Kernels>(self, kernels: K) -> Result<Self::Loaded, ModelError> {
+            let Self(files, compute) = self;
+            let int8 = compute.precision == Some(Precision::Int8);
+            let model = if int8 { Backbone::load_int8(kernels, files)? } else { Backbone::load(kernels, files)? };
+            Ok(Arc::new(Arc::new(model.with_recomputation(compute.recompute))))
+        }
+    }
+    on_device(compute, &|| Load(files.clone(), compute))
 }
 
 impl<K: Kernels> LanguageModel for Arc<Backbone<K>> {
@@ -112,6 +136,10 @@ impl<K: Kernels> LanguageModel for Arc<Backbone<K>> {
 
     fn resume_training(&self, adapter: &Adapter, state: &OptimizerState) -> Result<Box<dyn Training>, ModelError> {
         Ok(Box::new(Backbone::resume_training(self, adapter, state)?))
+    }
+
+    fn pooled_states(&self, texts: &[&[u32]], first: usize, layers: &[usize]) -> Result<Vec<f32>, ModelError> {
+        Backbone::pooled_states(self, texts, first, layers)
     }
 
     fn frozen_states(&self) -> Arc<FrozenStates> {

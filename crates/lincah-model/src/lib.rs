@@ -1,6 +1,6 @@
 //! A decoder-only transformer with LoRA: token batch in, label scores and LoRA gradients out. It knows tokens, never text.
 //!
-//! A [`LanguageModel`] is frozen; a [`Scorer`] is it with an [`Adapter`], a [`Training`] makes one. Any number of them live on one base.
+//! A [`SentenceEncoder`] makes an embedding of each text. A [`LanguageModel`] is frozen; a [`Scorer`] is it with an [`Adapter`], a [`Training`] makes one. Any number of them live on one base.
 #![deny(unsafe_code)]
 
 #[macro_use]
@@ -15,6 +15,7 @@ mod cache;
 mod compute;
 pub mod config;
 mod decoding;
+mod encoder;
 mod error;
 mod frozen_states;
 pub mod gguf;
@@ -38,8 +39,9 @@ pub mod weights;
 pub use backbone::Backbone;
 pub use batch::TokenBatch;
 pub use compute::{ComputeOptions, Device, Precision, UnknownDevice};
-pub use config::BackboneConfig;
+pub use config::{BackboneConfig, EncoderConfig};
 pub use decoding::Decoding;
+pub use encoder::{SentenceEncoder, load_encoder};
 pub use error::ModelError;
 pub use frozen_states::FrozenStates;
 pub use language_model::{LanguageModel, load};

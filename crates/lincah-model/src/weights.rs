@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::WeightsError;
 
-use crate::config::{self, BackboneConfig};
+use crate::config::{self, BackboneConfig, EncoderConfig};
 use crate::gguf::{GgufFile, TensorType, decode_rows};
 use crate::mapped_file::MappedFile;
 use crate::{regular_file, sha256};
@@ -157,6 +157,49 @@ impl ModelFiles {
             Source::Folder { folder, .. } => TokenizerSource::File(folder.join("tokenizer.json")),
             Source::Gguf(file) => TokenizerSource::Gguf(file),
         }
+    }
+}
+
+/// The files of an encoder: its configuration resolved, its weights mapped.
+#[derive(Debug)]
+pub struct EncoderFiles {
+    config: EncoderConfig,
+    weights: Weights,
+}
+
+impl EncoderFiles {
+    /// Whether a folder has an encoder, as its config.json says; what is wrong with it is told by [`EncoderFiles::open`] or
+    /// [`ModelFiles::open`].
+    pub fn are_in(folder: &Path) -> bool {
+        let json = regular_file::read(&folder.join("config.json"), regular_file::SMALL);
+        json.is_ok_and(|json| EncoderConfig::is_described_by(&json))
+    }
+
+    /// Opens the folder of a BERT encoder, as sentence-transformers has it.
+    ///
+    /// # Errors
+    /// As [`ModelFiles::open`].
+    pub fn open(folder: &Path) -> Result<Self, WeightsError> {
+        let path = folder.join("config.json");
+        let json =
+            regular_file::read(&path, regular_file::SMALL).map_err(|source| WeightsError::Open { path: path.clone(), source })?;
+        let beside = |name: &str| regular_file::read(&folder.join(name), regular_file::SMALL).ok();
+        let config = EncoderConfig::from_hugging_face(&path, &json, beside)?;
+        let (shards, tensors) = folder::index_encoder(folder, &config)?;
+        let source = Source::Folder { folder: folder.to_owned(), shards };
+        let weights = Weights { source, tensors, fingerprint: OnceLock::new() };
+        config.tensors().iter().try_for_each(|(name, shape)| weights.find(name, shape).map(drop))?;
+        Ok(Self { config, weights })
+    }
+
+    /// The model's sizes and options.
+    pub fn config(&self) -> &EncoderConfig {
+        &self.config
+    }
+
+    /// The model's weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
     }
 }
 

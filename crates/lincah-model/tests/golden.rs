@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{FAMILIES, FUSED, Golden, LOSSES, close, each_state_and_logits, numbers};
+use harness::{FAMILIES, FUSED, Golden, LOSSES, close, each_state_and_logits, numbers, pooled_states_are_means};
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{Cpu, CudaPrecision, Kernels, cuda};
 use lincah_model::weights::ModelFiles;
@@ -40,6 +40,17 @@ fn hidden_states_and_logits_on_cuda() {
         || cuda(0, Some(CudaPrecision::F32)).expect("a GPU"),
         |golden, name, found| golden.close(name, found, TOLERANCE),
     );
+}
+
+#[test]
+fn pooled_states_on_the_cpu() {
+    pooled_states_are_means(|| Cpu);
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU and the feature cuda"]
+fn pooled_states_on_cuda() {
+    pooled_states_are_means(|| cuda(0, Some(CudaPrecision::F32)).expect("a GPU"));
 }
 
 fn losses_and_gradients<K: Kernels>(kernels: fn() -> K) {

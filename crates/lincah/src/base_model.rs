@@ -1,10 +1,10 @@
-//! The frozen model with its tokenizer, by name or path.
+//! A frozen model with its tokenizer, by name or path: a decoder, or an encoder.
 
 use crate::error::Error;
 use crate::hub;
 use crate::tokenizer::Tokenizer;
-use lincah_model::weights::{ModelFiles, TokenizerSource};
-use lincah_model::{ComputeOptions, Device, LanguageModel, OperationTime, Precision};
+use lincah_model::weights::{EncoderFiles, ModelFiles, TokenizerSource};
+use lincah_model::{ComputeOptions, Device, LanguageModel, OperationTime, Precision, SentenceEncoder};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 pub struct ModelSizes {
     /// Numbers of a token's hidden state.
     pub hidden_size: usize,
-    /// Decoder layers.
+    /// Layers.
     pub layers: usize,
 }
 
-/// A language model and its tokenizer. It is a handle: its copies share one set of weights, which nothing changes, and any number of
+/// A language model or an encoder, and its tokenizer. It is a handle: its copies share one set of weights, which nothing changes, and any number of
 /// classifiers and trainings use it at the same time.
 #[derive(Clone)]
 pub struct BaseModel(Arc<Opened>);
@@ -27,9 +27,38 @@ struct Opened {
     /// As the user named it: a catalogue name or a path.
     name: String,
     path: PathBuf,
-    files: Arc<ModelFiles>,
     tokenizer: Tokenizer,
-    model: Arc<dyn LanguageModel>,
+    model: Model,
+}
+
+enum Model {
+    Decoder(Arc<ModelFiles>, Arc<dyn LanguageModel>),
+    Encoder(Arc<EncoderFiles>, Arc<dyn SentenceEncoder>),
+}
+
+/// The files of a model that is not loaded.
+enum Files {
+    Decoder(ModelFiles),
+    Encoder(EncoderFiles),
+}
+
+impl Files {
+    fn open(path: &Path) -> Result<Self, Error> {
+        Ok(match path.is_dir() && EncoderFiles::are_in(path) {
+            true => Self::Encoder(EncoderFiles::open(path)?),
+            false => Self::Decoder(ModelFiles::open(path)?),
+        })
+    }
+
+    fn tokenizer(&self, path: &Path) -> Result<Tokenizer, Error> {
+        Ok(match self {
+            Self::Encoder(_) => Tokenizer::from_folder(path)?,
+            Self::Decoder(files) => match files.tokenizer_source() {
+                TokenizerSource::File(file) => Tokenizer::from_folder(file.parent().unwrap_or(Path::new(".")))?,
+                TokenizerSource::Gguf(file) => Tokenizer::from_gguf(file)?,
+            },
+        })
+    }
 }
 
 impl std::fmt::Debug for BaseModel {
@@ -39,16 +68,26 @@ impl std::fmt::Debug for BaseModel {
 }
 
 impl BaseModel {
-    /// Opens a model by catalogue name (which must have been pulled), by the path of a Hugging Face folder, or of a GGUF file.
+    /// Opens a model by catalogue name (which must have been pulled), by the path of a Hugging Face folder, or of a GGUF file. Whether it is
+    /// a decoder or an encoder, its configuration says.
     ///
     /// # Errors
     /// A model that is not there, of an unknown architecture, or damaged.
     pub fn open(name: &str, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
         let path = hub::resolve(name)?;
-        let files = Arc::new(ModelFiles::open(&path)?);
-        let tokenizer = read_tokenizer(&files)?;
-        let model = lincah_model::load(files.clone(), compute.into())?;
-        Ok(Self(Arc::new(Opened { name: name.to_string(), path, files, tokenizer, model })))
+        let files = Files::open(&path)?;
+        let tokenizer = files.tokenizer(&path)?;
+        let model = match files {
+            Files::Decoder(files) => {
+                let files = Arc::new(files);
+                Model::Decoder(files.clone(), lincah_model::load(files, compute.into())?)
+            }
+            Files::Encoder(files) => {
+                let files = Arc::new(files);
+                Model::Encoder(files.clone(), lincah_model::load_encoder(files, compute.into())?)
+            }
+        };
+        Ok(Self(Arc::new(Opened { name: name.to_string(), path, tokenizer, model })))
     }
 
     /// The sizes of a model named as in [`BaseModel::open`], whose weights are not read for it.
@@ -56,8 +95,14 @@ impl BaseModel {
     /// # Errors
     /// As [`BaseModel::open`].
     pub fn sizes_of(name: &str) -> Result<ModelSizes, Error> {
-        let files = ModelFiles::open(&hub::resolve(name)?)?;
-        Ok(ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() })
+        Ok(match Files::open(&hub::resolve(name)?)? {
+            Files::Decoder(files) => {
+                ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() }
+            }
+            Files::Encoder(files) => {
+                ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() }
+            }
+        })
     }
 
     /// The tokenizer of a model named as in [`BaseModel::open`], whose weights are not read for it.
@@ -65,7 +110,8 @@ impl BaseModel {
     /// # Errors
     /// As [`BaseModel::open`].
     pub fn tokenizer_of(name: &str) -> Result<Tokenizer, Error> {
-        read_tokenizer(&ModelFiles::open(&hub::resolve(name)?)?)
+        let path = hub::resolve(name)?;
+        Files::open(&path)?.tokenizer(&path)
     }
 
     /// As the user named it.
@@ -85,38 +131,64 @@ impl BaseModel {
 
     /// Its sizes.
     pub fn sizes(&self) -> ModelSizes {
-        let config = self.0.model.config();
-        ModelSizes { hidden_size: config.hidden_size(), layers: config.layer_count() }
+        match &self.0.model {
+            Model::Decoder(files, _) => {
+                ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() }
+            }
+            Model::Encoder(files, _) => {
+                ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() }
+            }
+        }
     }
 
     /// Where it computes; never [`Device::Auto`].
     pub fn device(&self) -> Device {
-        self.0.model.device()
+        match &self.0.model {
+            Model::Decoder(_, model) => model.device(),
+            Model::Encoder(_, encoder) => encoder.device(),
+        }
     }
 
     /// How its weights and products are kept.
     pub fn precision(&self) -> Precision {
-        self.0.model.precision()
+        match &self.0.model {
+            Model::Decoder(_, model) => model.precision(),
+            Model::Encoder(_, encoder) => encoder.precision(),
+        }
     }
 
     /// SHA-256 of its weights.
     pub fn weights_fingerprint(&self) -> &str {
-        self.0.files.weights().fingerprint()
+        match &self.0.model {
+            Model::Decoder(files, _) => files.weights().fingerprint(),
+            Model::Encoder(files, _) => files.weights().fingerprint(),
+        }
     }
 
     /// What each operation took since this was last asked, by name; nothing unless [`ComputeOptions::profile`] was set, or on a GPU.
     pub fn take_operation_times(&self) -> BTreeMap<&'static str, OperationTime> {
-        self.0.model.take_times()
+        match &self.0.model {
+            Model::Decoder(_, model) => model.take_times(),
+            Model::Encoder(..) => BTreeMap::new(),
+        }
     }
 
-    pub(crate) fn language_model(&self) -> &dyn LanguageModel {
-        self.0.model.as_ref()
+    /// The decoder.
+    ///
+    /// # Errors
+    /// [`Error::NotADecoder`] if it is an encoder.
+    pub(crate) fn language_model(&self) -> Result<&dyn LanguageModel, Error> {
+        match &self.0.model {
+            Model::Decoder(_, model) => Ok(model.as_ref()),
+            Model::Encoder(..) => Err(Error::NotADecoder { name: self.0.name.clone() }),
+        }
     }
-}
 
-fn read_tokenizer(files: &ModelFiles) -> Result<Tokenizer, Error> {
-    Ok(match files.tokenizer_source() {
-        TokenizerSource::File(file) => Tokenizer::from_folder(file.parent().unwrap_or(Path::new(".")))?,
-        TokenizerSource::Gguf(file) => Tokenizer::from_gguf(file)?,
-    })
+    /// The encoder, if it is one.
+    pub(crate) fn encoder(&self) -> Option<&dyn SentenceEncoder> {
+        match &self.0.model {
+            Model::Decoder(..) => None,
+            Model::Encoder(_, encoder) => Some(encoder.as_ref()),
+        }
+    }
 }

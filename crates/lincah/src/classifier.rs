@@ -65,7 +65,7 @@ pub struct ScoredDataset {
 impl AgileClassifier {
     /// A trained classifier of `record`, with its adapter.
     pub(crate) fn new(base: BaseModel, adapter: &Adapter, record: ClassifierRecord) -> Result<Self, Error> {
-        let scorer = base.language_model().scorer(Some(adapter))?;
+        let scorer = base.language_model()?.scorer(Some(adapter))?;
         let (calibration, rule) = (record.calibration.clone().unwrap_or_default(), record.decision_rule.clone());
         Ok(Self { base, scoring: record.scoring(), scorer, calibration, rule, record: Some(record) })
     }
@@ -75,7 +75,7 @@ impl AgileClassifier {
     /// # Errors
     /// Labels that the tokenizer cannot tell apart, a prompt that does not fit.
     pub fn zero_shot(base: &BaseModel, prompt: Prompt, max_tokens: usize) -> Result<Self, Error> {
-        let (scoring, scorer) = (Scoring::resolve(base, prompt, max_tokens)?, base.language_model().scorer(None)?);
+        let (scoring, scorer) = (Scoring::resolve(base, prompt, max_tokens)?, base.language_model()?.scorer(None)?);
         let (calibration, rule) = (Calibration::default(), DecisionRule::default());
         Ok(Self { base: base.clone(), scoring, scorer, calibration, rule, record: None })
     }

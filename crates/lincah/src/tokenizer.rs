@@ -33,6 +33,8 @@ pub struct Tokenizer {
     end_of_text: Option<u32>,
     ends: Vec<u32>,
     adds_begin_of_text: bool,
+    /// What its makers put around every text, where that is one piece on either side.
+    frame: Option<[u32; 2]>,
     /// SentencePiece's dummy prefix: every text is encoded with a space before it.
     space_prefix: bool,
     longest_piece: usize,
@@ -115,6 +117,12 @@ impl Tokenizer {
     /// Whether the model's makers put [`Tokenizer::begin_of_text`] before every text; [`Tokenizer::encode`] never does.
     pub fn adds_begin_of_text(&self) -> bool {
         self.adds_begin_of_text
+    }
+
+    /// The pieces that its makers put before and behind every text, as encoders have them (`[CLS]` and `[SEP]`); [`Tokenizer::encode`] never
+    /// does.
+    pub fn frame(&self) -> Option<[u32; 2]> {
+        self.frame
     }
 
     /// One more than the highest id.

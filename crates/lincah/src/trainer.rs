@@ -82,7 +82,7 @@ impl Trainer {
     pub fn new(base: &BaseModel, prompt: Prompt, recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
         recipe.check_task(prompt.task())?;
-        recipe.lora.check(base.language_model().config())?;
+        recipe.lora.check(base.language_model()?.config())?;
         let scoring = Scoring::resolve(base, prompt, recipe.max_tokens)?;
         let checkpoint_interval = Duration::from_secs(20);
         Ok(Self { base: base.clone(), scoring, recipe, folder: None, resume: false, checkpoint_interval, text_columns: None })

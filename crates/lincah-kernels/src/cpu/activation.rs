@@ -1,4 +1,4 @@
-//! The gated activation of the MLP.
+//! The activations of the MLP: gated, and GELU alone.
 
 use super::BLOCK;
 use super::simd::{exp, vectorized};
@@ -56,6 +56,28 @@ vectorized! {
             }
         }
     }
+}
+
+/// 1 - erf(x) for x ≥ 0, but for 1.5e-7. Source: Abramowitz and Stegun 1964, formula 7.1.26.
+#[inline(always)]
+fn erf_complement(x: f32) -> f32 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * x);
+    let polynomial = 0.254_829_6 + t * (-0.284_496_74 + t * (1.421_413_8 + t * (-1.453_152_1 + t * 1.061_405_4)));
+    t * polynomial * exp(-x * x)
+}
+
+vectorized! {
+    fn gelu_block(y: &mut [f32]) {
+        for y in y.iter_mut() {
+            let half = 0.5 * erf_complement(y.abs() * std::f32::consts::FRAC_1_SQRT_2);
+            // Φ(y) from the tail that is small, so that it keeps its digits.
+            *y *= if *y < 0.0 { half } else { 1.0 - half };
+        }
+    }
+}
+
+pub(super) fn gelu(y: &mut [f32]) {
+    y.par_chunks_mut(BLOCK).for_each(gelu_block);
 }
 
 pub(super) fn gated_activation(activation: Activation, gate: &[f32], up: &[f32], y: &mut [f32]) {

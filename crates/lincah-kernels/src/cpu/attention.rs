@@ -1,4 +1,4 @@
-//! Causal attention over ragged sequences with shared prefixes. A task is one sequence (or a prefix) and one head, and its scores are products
+//! Attention over ragged sequences with shared prefixes. A task is one sequence (or a prefix) and one head, and its scores are products
 //! of a few rows of queries with all the keys that any of them sees; those that a query does not see get the weight 0, which changes no
 //! bit of a sum. So every query's sums run over its keys in order, whatever else is in the batch.
 
@@ -38,6 +38,8 @@ struct Stretch {
     first_key: usize,
     keys: usize,
     first_position: usize,
+    /// Positions of the segment.
+    length: usize,
 }
 
 impl Stretch {
@@ -45,16 +47,18 @@ impl Stretch {
         segment.own.clone().step_by(QUERIES).map(move |start| {
             let end = segment.own.end.min(start + QUERIES);
             let first_position = segment.first_position() + start - segment.own.start;
-            let first_key = shape.first_visible(first_position) / PANEL * PANEL;
-            Stretch { rows: start..end, first_key, keys: first_position + (end - start) - first_key, first_position }
+            let (last_position, length) = (first_position + (end - start) - 1, segment.length());
+            let first_key = shape.visible(first_position, length).start / PANEL * PANEL;
+            let keys = shape.visible(last_position, length).end - first_key;
+            Stretch { rows: start..end, first_key, keys, first_position, length }
         })
     }
 
     /// Each query's row, with the range of its keys among the stretch's.
     fn visible(&self, shape: AttentionShape) -> impl Iterator<Item = (usize, Range<usize>)> {
         self.rows.clone().enumerate().map(move |(i, row)| {
-            let position = self.first_position + i;
-            (row, shape.first_visible(position) - self.first_key..position + 1 - self.first_key)
+            let seen = shape.visible(self.first_position + i, self.length);
+            (row, seen.start - self.first_key..seen.end - self.first_key)
         })
     }
 

@@ -218,6 +218,14 @@ impl Kernels for Cpu {
         dropout::dropout_backward(dy, probability, key, dx);
     }
 
+    fn layer_norm(&self, shape: NormShape, x: &Buffer, (weight, bias): (&Buffer, &Buffer), y: &mut Buffer) {
+        norm::layer_norm(shape, x, (weight, bias), y);
+    }
+
+    fn gelu(&self, y: &mut Buffer) {
+        activation::gelu(y);
+    }
+
     fn rms_norm(&self, shape: NormShape, x: &Buffer, weight: &Buffer, y: &mut Buffer, r: &mut Buffer) {
         norm::rms_norm(shape, x, weight, y, r);
     }

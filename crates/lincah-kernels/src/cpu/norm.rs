@@ -1,6 +1,6 @@
-//! RMS norm.
+//! RMS norm and layer norm.
 
-use super::simd::{dot, dot3, vectorized};
+use super::simd::{dot, dot3, sum, vectorized};
 use crate::shapes::NormShape;
 use rayon::prelude::*;
 
@@ -22,6 +22,25 @@ vectorized! {
             *dx += r * dy * w - x * factor;
         }
     }
+}
+
+vectorized! {
+    fn layer_norm_row(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32]) {
+        let width = x.len() as f32;
+        let mean = sum(x) / width;
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = x - mean;
+        }
+        let r = 1.0 / (dot(y, y) / width + epsilon).sqrt();
+        for ((y, w), b) in y.iter_mut().zip(weight).zip(bias) {
+            *y = *y * r * w + b;
+        }
+    }
+}
+
+pub(super) fn layer_norm(shape: NormShape, x: &[f32], (weight, bias): (&[f32], &[f32]), y: &mut [f32]) {
+    let rows = y[..shape.rows * shape.width].par_chunks_mut(shape.width).with_min_len(super::row_grain(shape.width));
+    rows.zip(x.par_chunks(shape.width)).for_each(|(y, x)| layer_norm_row(x, weight, bias, shape.epsilon, y));
 }
 
 pub(super) fn rms_norm(shape: NormShape, x: &[f32], weight: &[f32], y: &mut [f32], r: &mut [f32]) {

@@ -85,6 +85,19 @@ fn sum_of_lanes(mut sums: [f32; 16]) -> f32 {
     sums[0]
 }
 
+/// Sum, in sixteen interleaved sums added at the end.
+#[inline(always)]
+pub(crate) fn sum(a: &[f32]) -> f32 {
+    let (blocks, rest) = a.as_chunks::<16>();
+    let mut sums = [0.0f32; 16];
+    for block in blocks {
+        for lane in 0..16 {
+            sums[lane] += block[lane];
+        }
+    }
+    sum_of_lanes(sums) + rest.iter().sum::<f32>()
+}
+
 /// Sum of products, in sixteen interleaved sums added at the end: the same bits whatever the instruction set's width.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {

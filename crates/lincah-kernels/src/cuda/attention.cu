@@ -1,4 +1,4 @@
-// Ragged causal attention, forward and backward, in tiles after Dao et al. 2022 (FlashAttention).
+// Ragged attention, forward and backward, in tiles after Dao et al. 2022 (FlashAttention).
 //
 // A block is four warps. Where scores are computed, a lane is one row of a tile in shared memory (a key, or in `attention_d_key_value`
 // a query), and where rows are summed, a lane is one channel of every 32. Every score is one chain of multiply-adds over the channels,
@@ -21,7 +21,7 @@ struct KeyTile {
 };
 
 struct AttentionShape {
-    int heads, key_value_heads, width, window;  // window 0: none
+    int heads, key_value_heads, width, window, causal;  // window 0: none
     float scale, soft_cap;                      // soft_cap 0: none
 };
 
@@ -67,7 +67,17 @@ __device__ float slope(AttentionShape shape, float capped) {
 }
 
 __device__ bool visible(AttentionShape shape, int query, int key) {
-    return key <= query && (shape.window == 0 || key + shape.window > query);
+    return !shape.causal || (key <= query && (shape.window == 0 || key + shape.window > query));
+}
+
+// The last position that any of the queries of a segment up to position `last` sees.
+__device__ int last_visible(AttentionShape shape, Segment segment, int last) {
+    return shape.causal ? last : segment.prefix + segment.end - segment.begin - 1;
+}
+
+// The first position of a segment's queries that see any key from position `key` on.
+__device__ int first_reader(AttentionShape shape, Segment segment, int key) {
+    return shape.causal ? max(segment.prefix, key) : segment.prefix;
 }
 
 __device__ int key_row_of(Segment segment, int position) {
@@ -87,7 +97,7 @@ __device__ void forward(AttentionShape shape, const Segment* segments, const Que
     if (tile.count == 0) return;
     Segment segment = segments[tile.segment];
     int head = blockIdx.y, key_head = head / (shape.heads / shape.key_value_heads);
-    int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1;
+    int first = segment.prefix + tile.begin - segment.begin, last = last_visible(shape, segment, first + tile.count - 1);
     load(queries, full, WARPS * QUERIES, tile.count, [&](int i) { return tile.begin + i; }, query, shape.heads, head, width);
 
     float sums[QUERIES], highest[QUERIES], rows[QUERIES][CHANNELS], scores[QUERIES];
@@ -167,7 +177,7 @@ __device__ void d_query(AttentionShape shape, const Segment* segments, const Que
     if (tile.count == 0) return;
     Segment segment = segments[tile.segment];
     int head = blockIdx.y, key_head = head / (shape.heads / shape.key_value_heads);
-    int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1;
+    int first = segment.prefix + tile.begin - segment.begin, last = last_visible(shape, segment, first + tile.count - 1);
     auto query_row = [&](int i) { return tile.begin + i; };
     load(queries, full, WARPS * QUERIES, tile.count, query_row, query, shape.heads, head, width);
     load(d_outputs, full, WARPS * QUERIES, tile.count, query_row, d_output, shape.heads, head, width);
@@ -245,7 +255,7 @@ __device__ void d_key_value(AttentionShape shape, const Segment* segments, const
         for (int c = 0; c < CHANNELS; c++) key_rows[k][c] = 0.0f, value_rows[k][c] = 0.0f;
     for (int s = tile.first_segment; s < tile.last_segment; s++) {
         Segment segment = segments[s];
-        int begin = max(segment.prefix, tile.position), end = segment.prefix + segment.end - segment.begin;
+        int begin = first_reader(shape, segment, tile.position), end = segment.prefix + segment.end - segment.begin;
         if (shape.window) end = min(end, tile.position + tile.count - 1 + shape.window);
         for (int from = begin; from < end; from += LANES) {
             int count = min(LANES, end - from), row = segment.begin + from - segment.prefix;

@@ -22,6 +22,7 @@ struct DeviceShape {
     key_value_heads: i32,
     width: i32,
     window: i32,
+    causal: i32,
     scale: f32,
     soft_cap: f32,
 }
@@ -33,11 +34,13 @@ impl DeviceShape {
     fn new(shape: AttentionShape) -> Self {
         assert!(shape.head_dimension <= 256, "heads of {} channels; CUDA attention has 256 at most", shape.head_dimension);
         assert!(shape.window != Some(0), "a window of 0 sees nothing");
+        assert!(shape.causal || shape.window.is_none(), "a window is of causal attention");
         Self {
             heads: shape.heads as i32,
             key_value_heads: shape.key_value_heads as i32,
             width: shape.head_dimension as i32,
             window: shape.window.map_or(0, |window| window.min(1 << 30) as i32),
+            causal: i32::from(shape.causal),
             scale: shape.scale,
             soft_cap: shape.soft_cap.unwrap_or(0.0),
         }

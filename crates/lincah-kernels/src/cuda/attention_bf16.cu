@@ -148,7 +148,7 @@ __device__ void tensor_forward(AttentionShape shape, const Segment* segments, co
     u16* values = keys + TILE_KEYS * stride;
     Segment segment = segments[tile.segment];
     HeadOfWarp own = head_of_warp(shape, warp);
-    int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1;
+    int first = segment.prefix + tile.begin - segment.begin, last = last_visible(shape, segment, first + tile.count - 1);
     copy_rows<FULL>(queries, TILE_QUERIES, own.there ? tile.count : 0, [&](int i) { return tile.begin + i; }, query, shape.heads,
                     own.head, width, lane, 32);
     float sums[2] = {0.0f, 0.0f}, highest[2] = {-INFINITY, -INFINITY}, rows[FULL / 8][4];
@@ -238,7 +238,7 @@ __device__ void tensor_d_query(AttentionShape shape, const Segment* segments, co
     u16* values = keys + TILE_KEYS * stride;
     Segment segment = segments[tile.segment];
     HeadOfWarp own = head_of_warp(shape, warp);
-    int first = segment.prefix + tile.begin - segment.begin, last = first + tile.count - 1, there = own.there ? tile.count : 0;
+    int first = segment.prefix + tile.begin - segment.begin, last = last_visible(shape, segment, first + tile.count - 1), there = own.there ? tile.count : 0;
     auto query_row = [&](int i) { return tile.begin + i; };
     copy_rows<FULL>(queries, TILE_QUERIES, there, query_row, query, shape.heads, own.head, width, lane, 32);
     copy_rows<FULL>(d_outputs, TILE_QUERIES, there, query_row, d_output, shape.heads, own.head, width, lane, 32);
@@ -350,7 +350,7 @@ __device__ void tensor_d_key_value(AttentionShape shape, const Segment* segments
         for (int i = 0; i < 4; i++) key_rows[t][i] = 0.0f, value_rows[t][i] = 0.0f;
     for (int s = tile.first_segment; s < tile.last_segment; s++) {
         Segment segment = segments[s];
-        int begin = max(segment.prefix, tile.position), end = segment.prefix + segment.end - segment.begin;
+        int begin = first_reader(shape, segment, tile.position), end = segment.prefix + segment.end - segment.begin;
         if (shape.window) end = min(end, tile.position + tile.count - 1 + shape.window);
         for (int from = begin; from < end; from += TILE_KEYS) {
             int count = min(TILE_KEYS, end - from), row = segment.begin + from - segment.prefix;

@@ -111,6 +111,15 @@ extern "C" __global__ void add_bias(u64 n, u32 width, const float* bias, View y)
     EACH(i, n) put(y, i, get(y, i) + bias[i % width]);
 }
 
+extern "C" __global__ void gelu(u64 n, View y) {
+    EACH_WIDE(i, count, n) {
+        float a[WIDE];
+        get_wide(y, i, count, a);
+        WIDE_EACH(j) a[j] *= normcdff(a[j]);
+        put_wide(y, i, count, a);
+    }
+}
+
 // The mix of `dropout_keeps` in reference.rs.
 __device__ bool dropout_keeps(u64 key, u64 index, float probability) {
     u64 z = key + index * 0x9E3779B97F4A7C15ull;

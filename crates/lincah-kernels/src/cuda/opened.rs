@@ -27,6 +27,8 @@ const FUNCTIONS: &[&str] = &[
     "gather_rows",
     "scatter_add_rows",
     "scatter_add_repeated_rows",
+    "layer_norm",
+    "gelu",
     "rms_norm",
     "add_rms_norm",
     "rms_norm_backward",

@@ -299,6 +299,22 @@ impl Kernels for Cuda {
         launch!(self, "dropout_backward", each(n); &(n as u64), &dy, &probability, &keep, &key, &dx, &i32::from(adds));
     }
 
+    fn layer_norm(&self, shape: NormShape, x: &Buffer, (weight, bias): (&Buffer, &Buffer), y: &mut Buffer) {
+        let (rows, width) = (shape.rows, shape.width);
+        let (x, weight, bias) = (self.view(x, rows * width), self.view(weight, width), self.view(bias, width));
+        let y = self.output(y, rows * width, self.factors);
+        if rows > 0 {
+            launch!(self, "layer_norm", grid((rows, 1), reducing_threads(width), 0);
+                &(width as u32), &shape.epsilon, &x, &weight, &bias, &y);
+        }
+    }
+
+    fn gelu(&self, y: &mut Buffer) {
+        let n = y.length;
+        let y = self.settled(y, n, self.factors);
+        launch!(self, "gelu", each(n); &(n as u64), &y);
+    }
+
     fn rms_norm(&self, shape: NormShape, x: &Buffer, weight: &Buffer, y: &mut Buffer, r: &mut Buffer) {
         let (rows, width) = (shape.rows, shape.width);
         let (x, weight) = (self.view(x, rows * width), self.view(weight, width));

@@ -52,6 +52,31 @@ __device__ void put_row(View view, u64 row, u32 i, int count, u32 width, const f
         for (int j = 0; j < count; j++) put(view, row + i + j, values[j]);
 }
 
+extern "C" __global__ void layer_norm(u32 width, float epsilon, View x, View weight, View bias, View y) {
+    u64 row = (u64)blockIdx.x * width;
+    float sum = 0.0f;
+    ROW_WIDE(i, count, width) {
+        float a[WIDE];
+        get_row(x, row, i, count, width, a);
+        for (int j = 0; j < count; j++) sum += a[j];
+    }
+    float mean = block_sum(sum) / width, squares = 0.0f;
+    ROW_WIDE(i, count, width) {
+        float a[WIDE];
+        get_row(x, row, i, count, width, a);
+        for (int j = 0; j < count; j++) squares += (a[j] - mean) * (a[j] - mean);
+    }
+    float r = rsqrtf(block_sum(squares) / width + epsilon);
+    ROW_WIDE(i, count, width) {
+        float a[WIDE], w[WIDE], b[WIDE];
+        get_row(x, row, i, count, width, a);
+        get_row(weight, 0, i, count, width, w);
+        get_row(bias, 0, i, count, width, b);
+        WIDE_EACH(j) a[j] = (a[j] - mean) * r * w[j] + b[j];
+        put_row(y, row, i, count, width, a);
+    }
+}
+
 extern "C" __global__ void rms_norm(u32 width, float epsilon, View x, View weight, View y, float* r) {
     u64 row = (u64)blockIdx.x * width;
     float sum = 0.0f;

@@ -67,17 +67,25 @@ fn cases() -> Vec<(RaggedLayout, AttentionShape)> {
     for layout in layouts() {
         for window in [None, Some(1), Some(4), Some(19), Some(1000)] {
             for soft_cap in [None, Some(1.5)] {
-                let shape = AttentionShape { heads: 6, key_value_heads: 2, head_dimension: 20, scale: 0.4, soft_cap, window };
-                cases.push((layout.clone(), shape));
+                let (heads, key_value_heads, head_dimension, scale) = (6, 2, 20, 0.4);
+                let causal = AttentionShape { heads, key_value_heads, head_dimension, scale, soft_cap, window, causal: true };
+                cases.push((layout.clone(), causal));
+                if window.is_none() {
+                    cases.push((layout.clone(), AttentionShape { causal: false, ..causal }));
+                }
             }
         }
     }
     for (heads, key_value_heads) in HEADS {
         for head_dimension in HEAD_DIMENSIONS {
             let scale = 1.3 / (head_dimension as f32).sqrt();
-            let shape = AttentionShape { heads, key_value_heads, head_dimension, scale, soft_cap: Some(2.0), window: Some(9) };
-            cases.push((RaggedLayout::new(5, &[2, 1, 17, 3]), shape));
-            cases.push((RaggedLayout::with_groups(5, &groups(&[(18, &[2, 17]), (2, &[3])])), shape));
+            let soft_cap = Some(2.0);
+            let causal =
+                AttentionShape { heads, key_value_heads, head_dimension, scale, soft_cap, window: Some(9), causal: true };
+            for shape in [causal, AttentionShape { window: None, causal: false, ..causal }] {
+                cases.push((RaggedLayout::new(5, &[2, 1, 17, 3]), shape));
+                cases.push((RaggedLayout::with_groups(5, &groups(&[(18, &[2, 17]), (2, &[3])])), shape));
+            }
         }
     }
     cases

@@ -44,6 +44,31 @@ fn norm_shapes() -> impl Iterator<Item = NormShape> {
     sizes.into_iter().flat_map(|(rows, width)| [1e-5, 0.5].map(|epsilon| NormShape { rows, width, epsilon }))
 }
 
+pub fn layer_norm<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(33);
+    for shape in norm_shapes().filter(|shape| shape.width > 1) {
+        // Rows far from zero, whose mean must go before their squares are summed.
+        let x: Vec<f32> = noise.take(shape.rows * shape.width).iter().map(|x| x + 1.0).collect();
+        let [weight, bias] = [(); 2].map(|()| device.upload(&noise.take(shape.width)));
+        let mut y = poisoned(device, shape.rows * shape.width);
+        device.layer_norm(shape, &device.upload(&x), (&weight, &bias), &mut y);
+        outputs.push(device, SUM, shape.rows * shape.width, format!("layer_norm {shape:?}"), &y);
+    }
+    outputs
+}
+
+pub fn gelu<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(34);
+    for length in LENGTHS {
+        let mut y = device.upload(&gates(&mut noise, length));
+        device.gelu(&mut y);
+        outputs.push(device, FORMULA, length, format!("gelu {length}"), &y);
+    }
+    outputs
+}
+
 pub fn rms_norm<K: Kernels>(device: &K) -> Outputs {
     let mut outputs = Outputs::default();
     let mut noise = Noise::new(11);

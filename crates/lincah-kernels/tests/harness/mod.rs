@@ -80,6 +80,8 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("adapted_linear", linear::adapted_linear),
         ("adapted_linear_backward", linear::adapted_linear_backward),
         ("dropout", elementwise::dropout),
+        ("layer_norm", elementwise::layer_norm),
+        ("gelu", elementwise::gelu),
         ("rms_norm", elementwise::rms_norm),
         ("add_rms_norm", elementwise::add_rms_norm),
         ("embed", elementwise::embed),

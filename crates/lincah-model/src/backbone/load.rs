@@ -79,6 +79,7 @@ impl<K: Kernels> Loader<'_, K> {
                 scale: config.attention_scale,
                 soft_cap: config.attention_soft_cap,
                 window: options.window,
+                causal: true,
             },
             norm_epsilon: config.norm_epsilon,
             rope: options.rope.as_ref().and_then(|rope| ropes.iter().position(|known| known == rope)),

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::family::Family;
 use super::{Activation, BackboneConfig, ConfigError, LayerConfig, MAX_HEAD_DIMENSION, MAX_HEADS, MAX_LAYERS, MAX_SIZE};
-use fields::Fields;
+pub(super) use fields::Fields;
 
 /// What config.json says of the model and of its files.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 
 use super::{RowOrder, StoredTensor, WeightsError};
-use crate::config::{BackboneConfig, HuggingFaceModel};
+use crate::config::{BackboneConfig, EncoderConfig, HuggingFaceModel};
 use crate::gguf::TensorType;
 use crate::lora::FUSED;
 use crate::mapped_file::MappedFile;
@@ -27,11 +27,26 @@ type Indexed = (Vec<MappedFile>, BTreeMap<String, StoredTensor>);
 
 /// Maps the weight files, in the order of their names, and finds every tensor of the text model in them.
 pub(super) fn index(folder: &Path, model: &HuggingFaceModel) -> Result<Indexed, WeightsError> {
+    let (shards, mut tensors) = tensors_by_name(folder, |tensor| text_model_name(tensor, model.multimodal))?;
+    split_fused(&model.config, &shards, &mut tensors)?;
+    Ok((shards, tensors))
+}
+
+/// The same for an encoder, whose checkpoints may hold what it was pretrained with, too.
+pub(super) fn index_encoder(folder: &Path, config: &EncoderConfig) -> Result<Indexed, WeightsError> {
+    let expected: BTreeSet<String> = config.tensors().into_iter().map(|(name, _)| name).collect();
+    let name = |tensor: &str| {
+        let name = tensor.strip_prefix("bert.").unwrap_or(tensor);
+        expected.contains(name).then(|| name.to_owned())
+    };
+    tensors_by_name(folder, name)
+}
+
+fn tensors_by_name(folder: &Path, name_of: impl Fn(&str) -> Option<String>) -> Result<Indexed, WeightsError> {
     let list_path = folder.join(LIST);
     if folder.join(SINGLE).exists() {
         let shards = vec![open(&folder.join(SINGLE))?];
-        let mut tensors = tensors(&shards, model.multimodal)?;
-        split_fused(&model.config, &shards, &mut tensors)?;
+        let tensors = tensors(&shards, name_of)?;
         return Ok((shards, tensors));
     }
     if !list_path.exists() {
@@ -47,15 +62,14 @@ pub(super) fn index(folder: &Path, model: &HuggingFaceModel) -> Result<Indexed, 
         }
     }
     let shards: Vec<MappedFile> = names.iter().map(|name| open(&folder.join(name))).collect::<Result<_, _>>()?;
-    let mut tensors = tensors(&shards, model.multimodal)?;
+    let tensors = tensors(&shards, &name_of)?;
     for (tensor, file) in &list.weight_map {
-        let Some(name) = text_model_name(tensor, model.multimodal) else { continue };
+        let Some(name) = name_of(tensor) else { continue };
         let listed = |stored: &StoredTensor| shards[stored.shard].path().ends_with(file);
         if !tensors.get(&name).is_some_and(listed) {
             return Err(WeightsError::NotInShard { path: list_path, tensor: tensor.clone(), file: file.clone() });
         }
     }
-    split_fused(&model.config, &shards, &mut tensors)?;
     Ok((shards, tensors))
 }
 
@@ -94,7 +108,10 @@ fn open(path: &Path) -> Result<MappedFile, WeightsError> {
     MappedFile::open(path).map_err(|source| WeightsError::Open { path: path.to_owned(), source })
 }
 
-fn tensors(shards: &[MappedFile], multimodal: bool) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
+fn tensors(
+    shards: &[MappedFile],
+    name_of: impl Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, StoredTensor>, WeightsError> {
     let mut tensors = BTreeMap::new();
     for (shard, file) in shards.iter().enumerate() {
         let path = || file.path().to_owned();
@@ -102,7 +119,7 @@ fn tensors(shards: &[MappedFile], multimodal: bool) -> Result<BTreeMap<String, S
             SafeTensors::read_metadata(file).map_err(|source| WeightsError::Safetensors { path: path(), source })?;
         let data_start = HEADER_LENGTH_BYTES + header_length;
         for (tensor, info) in metadata.tensors() {
-            let Some(name) = text_model_name(&tensor, multimodal) else { continue };
+            let Some(name) = name_of(&tensor) else { continue };
             let tensor_type = match info.dtype {
                 Dtype::F32 => TensorType::F32,
                 Dtype::F16 => TensorType::F16,

@@ -137,3 +137,26 @@ pub fn each_state_and_logits<K: Kernels>(kernels: fn() -> K, mut check: impl FnM
         }
     }
 }
+
+/// Holds a model's pooled states against the means of its states row by row.
+pub fn pooled_states_are_means<K: Kernels>(kernels: fn() -> K) {
+    for family in FAMILIES {
+        let golden = Golden::read(family);
+        let model = golden.model(kernels());
+        let (texts, width) = (golden.texts(), model.config().hidden_size());
+        let states = model.scorer(None).unwrap().hidden_states(&TokenBatch::without_prefix(&texts)).unwrap();
+        let layers = [1, 0];
+        for first in [0, 1, 6, 1000] {
+            let (mut expected, mut begin) = (Vec::new(), 0);
+            for text in &texts {
+                let rows = begin + first.min(text.len() - 1)..begin + text.len();
+                for layer in layers {
+                    let sum = |column: usize| rows.clone().map(|row| states[layer][row * width + column]).sum::<f32>();
+                    expected.extend((0..width).map(|column| sum(column) / rows.len() as f32));
+                }
+                begin += text.len();
+            }
+            close(family, &expected, &model.pooled_states(&texts, first, &layers).unwrap(), 1e-5);
+        }
+    }
+}

@@ -171,6 +171,16 @@ impl Kernels for Rounded {
         unreachable!("no golden model has dropout")
     }
 
+    fn layer_norm(&self, shape: NormShape, x: &Array, (weight, bias): (&Array, &Array), y: &mut Array) {
+        self.exact.layer_norm(shape, &x.values, (&weight.values, &bias.values), &mut y.values);
+        self.settle(y);
+    }
+
+    fn gelu(&self, y: &mut Array) {
+        self.exact.gelu(&mut y.values);
+        self.settle(y);
+    }
+
     fn rms_norm(&self, shape: NormShape, x: &Array, weight: &Array, y: &mut Array, r: &mut Array) {
         self.exact.rms_norm(shape, &x.values, &weight.values, &mut y.values, &mut r.values);
         r.content = Content::Wide;

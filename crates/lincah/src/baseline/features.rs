@@ -1,9 +1,7 @@
 //! TF-IDF of words and of parts of words.
 
+use crate::regression::SparseRow;
 use std::collections::HashMap;
-
-/// A text's features by ascending index, with their values.
-pub(crate) type SparseRow = Vec<(usize, f64)>;
 
 /// Two vocabularies with their inverse document frequencies: words, then characters.
 ///

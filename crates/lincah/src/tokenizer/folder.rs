@@ -73,6 +73,7 @@ impl Tokenizer {
             end_of_text,
             ends,
             adds_begin_of_text,
+            frame: framed.get_ids().try_into().ok(),
             space_prefix: false,
             fingerprint: sha256::hexadecimal(hash.finalize()),
         };

@@ -128,7 +128,7 @@ impl TrainingJob<'_> {
             examples: 0,
             scores: vec![],
         };
-        let (recipe, model) = (&self.trainer.recipe, self.trainer.base.language_model());
+        let (recipe, model) = (&self.trainer.recipe, self.trainer.base.language_model()?);
         if let Some(folder) = &self.trainer.folder {
             if self.trainer.resume && folder.join(CHECKPOINT_FILE).exists() {
                 let checkpoint = Checkpoint::read(folder, &recipe.lora, self.plan.steps)?;
@@ -185,7 +185,7 @@ impl TrainingJob<'_> {
         progress.members.push(training.adapter());
         if progress.step < self.plan.steps {
             let seed = recipe.seed.wrapping_add(progress.members.len() as u64 * MEMBER_SEEDS);
-            *training = self.trainer.base.language_model().begin_training(&recipe.lora, seed)?;
+            *training = self.trainer.base.language_model()?.begin_training(&recipe.lora, seed)?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::ConfigError;
 
 /// One object of a config.json. A field that is null counts as absent, except for [`Fields::has`].
-pub(super) struct Fields<'a> {
+pub(in crate::config) struct Fields<'a> {
     path: &'a Path,
     /// Where the object lies: empty, or the names of the objects around it, each with a dot.
     prefix: String,
@@ -15,16 +15,16 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(path: &'a Path, object: &'a Map<String, Value>) -> Self {
+    pub(in crate::config) fn new(path: &'a Path, object: &'a Map<String, Value>) -> Self {
         Self { path, prefix: String::new(), object }
     }
 
-    pub(super) fn path(&self) -> &'a Path {
+    pub(in crate::config) fn path(&self) -> &'a Path {
         self.path
     }
 
     /// Whether the field is written, be it null.
-    pub(super) fn has(&self, field: &str) -> bool {
+    pub(in crate::config) fn has(&self, field: &str) -> bool {
         self.object.contains_key(field)
     }
 
@@ -43,29 +43,29 @@ impl<'a> Fields<'a> {
         convert(value).map(Some).ok_or_else(wrong)
     }
 
-    pub(super) fn text(&self, field: &str) -> Result<Option<&'a str>, ConfigError> {
+    pub(in crate::config) fn text(&self, field: &str) -> Result<Option<&'a str>, ConfigError> {
         self.typed(field, "a text", Value::as_str)
     }
 
-    pub(super) fn boolean(&self, field: &str) -> Result<Option<bool>, ConfigError> {
+    pub(in crate::config) fn boolean(&self, field: &str) -> Result<Option<bool>, ConfigError> {
         self.typed(field, "true or false", Value::as_bool)
     }
 
-    pub(super) fn list(&self, field: &str) -> Result<Option<&'a Vec<Value>>, ConfigError> {
+    pub(in crate::config) fn list(&self, field: &str) -> Result<Option<&'a Vec<Value>>, ConfigError> {
         self.typed(field, "a list", Value::as_array)
     }
 
-    pub(super) fn object(&self, field: &str) -> Result<Option<Self>, ConfigError> {
+    pub(in crate::config) fn object(&self, field: &str) -> Result<Option<Self>, ConfigError> {
         let object = self.typed(field, "an object", Value::as_object)?;
         Ok(object.map(|object| Self { path: self.path, prefix: self.name(field) + ".", object }))
     }
 
-    pub(super) fn whole(&self, field: &str) -> Result<Option<u64>, ConfigError> {
+    pub(in crate::config) fn whole(&self, field: &str) -> Result<Option<u64>, ConfigError> {
         self.typed(field, "a whole number of at least 0", Value::as_u64)
     }
 
     /// A whole number from 1 to `largest`.
-    pub(super) fn size(&self, field: &str, largest: usize) -> Result<Option<usize>, ConfigError> {
+    pub(in crate::config) fn size(&self, field: &str, largest: usize) -> Result<Option<usize>, ConfigError> {
         let Some(number) = self.whole(field)? else { return Ok(None) };
         if number == 0 || number > largest as u64 {
             return Err(self.out_of_range(field, format!("1 to {largest}")));
@@ -74,7 +74,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A number above 0 that `f32` can hold.
-    pub(super) fn positive(&self, field: &str) -> Result<Option<f64>, ConfigError> {
+    pub(in crate::config) fn positive(&self, field: &str) -> Result<Option<f64>, ConfigError> {
         let Some(number) = self.typed(field, "a number", Value::as_f64)? else { return Ok(None) };
         if !(number as f32 > 0.0 && (number as f32).is_finite()) {
             return Err(self.out_of_range(field, "any number above 0".into()));
@@ -83,12 +83,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A number above 0, `None` where the field is null, `default` where it is not written.
-    pub(super) fn positive_or(&self, field: &str, default: Option<f32>) -> Result<Option<f32>, ConfigError> {
+    pub(in crate::config) fn positive_or(&self, field: &str, default: Option<f32>) -> Result<Option<f32>, ConfigError> {
         if self.has(field) { Ok(self.positive(field)?.map(|number| number as f32)) } else { Ok(default) }
     }
 
     /// `hidden_size / head_count` where the head dimension is not given.
-    pub(super) fn derived_head_dimension(&self, hidden_size: usize, head_count: usize) -> Result<usize, ConfigError> {
+    pub(in crate::config) fn derived_head_dimension(&self, hidden_size: usize, head_count: usize) -> Result<usize, ConfigError> {
         if !hidden_size.is_multiple_of(head_count) {
             let problem = format!("`hidden_size` {hidden_size} is no multiple of {head_count} heads and `head_dim` is not given");
             return Err(self.inconsistent(problem));
@@ -96,20 +96,20 @@ impl<'a> Fields<'a> {
         Ok(hidden_size / head_count)
     }
 
-    pub(super) fn require_absent(&self, field: &str, supported: &str) -> Result<(), ConfigError> {
+    pub(in crate::config) fn require_absent(&self, field: &str, supported: &str) -> Result<(), ConfigError> {
         if self.get(field).is_some() { Err(self.unsupported(field, supported)) } else { Ok(()) }
     }
 
-    pub(super) fn missing(&self, field: &str) -> ConfigError {
+    pub(in crate::config) fn missing(&self, field: &str) -> ConfigError {
         ConfigError::Missing { path: self.path.into(), field: self.name(field) }
     }
 
-    pub(super) fn unsupported(&self, field: &str, supported: &str) -> ConfigError {
+    pub(in crate::config) fn unsupported(&self, field: &str, supported: &str) -> ConfigError {
         let found = self.object.get(field).map_or_else(|| "nothing".into(), shown);
         ConfigError::Unsupported { path: self.path.into(), field: self.name(field), found, supported: supported.into() }
     }
 
-    pub(super) fn inconsistent(&self, problem: String) -> ConfigError {
+    pub(in crate::config) fn inconsistent(&self, problem: String) -> ConfigError {
         ConfigError::Inconsistent { path: self.path.into(), problem }
     }
 

@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::surface::FEATURES;
-use crate::baseline::LabelRegressions;
 use crate::data::dataset::Dataset;
 use crate::random::below;
+use crate::regression::{DenseRow, FitOptions, LabelRegressions, NEAR};
 use crate::statistics::{chance_deviation, midranks, roc_auc_interval};
 use crate::task::Task;
 
@@ -185,9 +185,10 @@ fn singles(data: &Dataset, labels: &[usize], features: &[Ranked]) -> Vec<Shortcu
 fn probes(data: &Dataset, labels: &[usize], features: &[Ranked]) -> Vec<Shortcut> {
     let Some(fold_of) = super::folds(data, FOLDS, SEED) else { return Vec::new() };
     let columns: Vec<Vec<f64>> = features.iter().map(Ranked::standardized).collect();
-    let row = |index: usize| columns.iter().enumerate().map(|(feature, column)| (feature, column[index])).collect();
-    let rows: Vec<Vec<(usize, f64)>> = (0..data.len()).map(row).collect();
-    let probabilities = LabelRegressions::out_of_fold(data, &rows, columns.len(), &fold_of);
+    let row = |index: usize| columns.iter().map(|column| column[index]).collect();
+    let rows: Vec<DenseRow> = (0..data.len()).map(row).collect();
+    let options = FitOptions { penalty: 1.0, tolerance: NEAR };
+    let probabilities = LabelRegressions::out_of_fold((data.task, &data.truth), (&rows, columns.len()), options, &fold_of);
     let one = |&label: &usize| {
         let truth: Vec<bool> = data.truth.iter().map(|row| row[label]).collect();
         let scores: Vec<f64> = probabilities.iter().map(|row| row[label]).collect();

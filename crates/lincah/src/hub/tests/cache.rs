@@ -63,6 +63,12 @@ fn the_catalogue_is_consistent() {
                 assert_eq!(entry.bytes, bytes);
                 assert!(super::super::snapshot::is_sha256(sha256) && sha256 == sha256.to_lowercase());
             }
+            Artefact::PinnedFolder(files) => {
+                assert!(
+                    files.iter().any(|file| file.name == "config.json") && files.iter().all(|file| file.bytes <= entry.bytes)
+                );
+                assert!(files.iter().all(|file| super::super::snapshot::is_sha256(file.sha256)));
+            }
             Artefact::HuggingFaceFolder => {
                 assert!(entry.origins.iter().all(|origin| matches!(origin, Origin::Hub { .. })), "{}", entry.name);
             }

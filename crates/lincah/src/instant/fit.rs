@@ -1,0 +1,137 @@
+//! Choosing and fitting probes.
+
+use super::probe::{Probe, Standardization};
+use super::states::{Reading, StateReader, States, text_encoder};
+use crate::base_model::BaseModel;
+use crate::data::dataset::Dataset;
+use crate::error::Error;
+use crate::mixture::{Mixture, log_loss};
+use crate::prompt::{EncodedText, Prompt};
+use crate::regression::{DenseRow, FitOptions, LabelRegressions, NEAR, out_of_fold};
+use rayon::prelude::*;
+
+/// Folds, where each label has so many rows; fewer where it has fewer.
+const FOLDS: usize = 5;
+const FOLD_SEED: u32 = 1;
+/// One over the penalties that are tried, the strongest penalty first. Standardized rows have a length of about 1.
+const INVERSE_PENALTIES: [f64; 6] = [0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
+/// The inverse penalty where there are too few rows to choose by.
+const UNCHOSEN: f64 = 3.0;
+/// Depths of a decoder that are tried, as shares of its layers.
+const DEPTHS: [(usize, usize); 2] = [(1, 3), (1, 2)];
+
+/// A probe, what it reads, and what it is worth.
+pub(crate) struct FittedProbe {
+    /// Place of its model among those given.
+    pub(crate) base: usize,
+    pub(crate) states: States,
+    pub(crate) reading: Reading,
+    pub(crate) probe: Probe,
+}
+
+/// Probes with their weights in the mixture.
+pub(crate) struct Fitted {
+    pub(crate) probes: Vec<FittedProbe>,
+    pub(crate) mixture: Mixture,
+    /// Mean out-of-fold log loss of each probe and, last, of the mixture, whose weights were chosen on the same scores; empty where there were
+    /// too few rows.
+    pub(crate) log_losses: Vec<f64>,
+    pub(crate) truncated_texts: usize,
+}
+
+/// The states that are tried of a model.
+fn candidates(base: &BaseModel) -> Vec<States> {
+    if base.encoder().is_some() {
+        return vec![States::Embedding];
+    }
+    let layers = base.sizes().layers;
+    let mut layers: Vec<usize> = DEPTHS.iter().map(|(part, whole)| (layers * part / whole).max(1)).collect();
+    layers.dedup();
+    layers.into_iter().map(States::Layer).collect()
+}
+
+/// Folds that the rows allow, if any do.
+fn folds(data: &Dataset) -> Option<Vec<usize>> {
+    let least = data.label_rows().into_iter().min().unwrap_or(0);
+    (2..=FOLDS.min(least)).rev().find_map(|folds| data.folds(folds, FOLD_SEED).ok())
+}
+
+/// Mean log loss of rows.
+fn mean_log_loss(data: &Dataset, probabilities: &[Vec<f64>]) -> f64 {
+    let losses = data.truth.iter().zip(probabilities).map(|(truth, row)| log_loss(data.task, truth, row));
+    losses.sum::<f64>() / data.len() as f64
+}
+
+/// Probabilities out of fold of one kind of states, for each penalty: each regression begins where the one before it ended.
+fn scored_out_of_fold(data: &Dataset, rows: &[DenseRow], fold_of: &[usize]) -> Vec<Vec<Vec<f64>>> {
+    let by_row: Vec<Vec<Vec<f64>>> = out_of_fold(fold_of, |train, test| {
+        let of_train: Vec<DenseRow> = train.iter().map(|&row| rows[row].clone()).collect();
+        let truth: Vec<Vec<bool>> = train.iter().map(|&row| data.truth[row].clone()).collect();
+        let standardization = Standardization::of(&of_train);
+        let of_train: Vec<DenseRow> = of_train.iter().map(|row| standardization.apply(row)).collect();
+        let of_test: Vec<DenseRow> = test.iter().map(|&row| standardization.apply(&rows[row])).collect();
+        let mut last: Option<LabelRegressions> = None;
+        let mut scored: Vec<Vec<Vec<f64>>> = vec![Vec::new(); test.len()];
+        for inverse in INVERSE_PENALTIES {
+            let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
+            let fitted = LabelRegressions::fit((data.task, &truth), (&of_train, of_train[0].len()), options, last.as_ref());
+            scored.iter_mut().zip(&of_test).for_each(|(scores, row)| scores.push(fitted.probabilities(row)));
+            last = Some(fitted);
+        }
+        scored
+    });
+    let penalty = |penalty: usize| by_row.iter().map(|row| row[penalty].clone()).collect();
+    (0..INVERSE_PENALTIES.len()).map(penalty).collect()
+}
+
+/// Fits a probe on each of the models, and their mixture. `on_read` hears of each model that has read all texts.
+pub(crate) fn fit(
+    bases: &[BaseModel],
+    prompt: &Prompt,
+    max_tokens: usize,
+    data: &Dataset,
+    on_read: &mut dyn FnMut(&BaseModel) -> Result<(), Error>,
+) -> Result<Fitted, Error> {
+    let fold_of = folds(data);
+    let (mut probes, mut scores, mut truncated_texts) = (Vec::new(), Vec::new(), 0);
+    for (place, base) in bases.iter().enumerate() {
+        let reading = Reading::of(base, prompt, max_tokens);
+        let candidates = candidates(base);
+        let encoder = text_encoder(base, prompt, max_tokens, reading)?;
+        let texts = encoder.encode_batch(&data.texts)?;
+        truncated_texts = truncated_texts.max(texts.iter().filter(|text| text.truncated_characters > 0).count());
+        let read = StateReader::new(base, candidates.clone(), &encoder)?.read(&texts.iter().collect::<Vec<&EncodedText>>())?;
+        on_read(base)?;
+        let of_candidate = |candidate: usize| read.iter().map(|text| text[candidate].clone()).collect::<Vec<DenseRow>>();
+        let (chosen, inverse) = match &fold_of {
+            None => (candidates.len() - 1, UNCHOSEN),
+            Some(fold_of) => {
+                let scored: Vec<Vec<Vec<Vec<f64>>>> = (0..candidates.len())
+                    .into_par_iter()
+                    .map(|candidate| scored_out_of_fold(data, &of_candidate(candidate), fold_of))
+                    .collect();
+                let all = scored.iter().enumerate().flat_map(|(candidate, scored)| {
+                    scored.iter().enumerate().map(move |(penalty, scores)| (candidate, penalty, scores))
+                });
+                let loss = |(candidate, penalty, scores): (usize, usize, &Vec<Vec<f64>>)| {
+                    (mean_log_loss(data, scores), candidate, penalty)
+                };
+                let (_, candidate, penalty) =
+                    all.map(loss).min_by(|left, right| left.0.total_cmp(&right.0)).unwrap_or((0.0, 0, 0));
+                scores.push(scored[candidate][penalty].clone());
+                (candidate, INVERSE_PENALTIES[penalty])
+            }
+        };
+        let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
+        let probe = Probe::fit((data.task, &data.truth), &of_candidate(chosen), options);
+        probes.push(FittedProbe { base: place, states: candidates[chosen], reading, probe });
+    }
+    if scores.is_empty() {
+        return Ok(Fitted { mixture: Mixture::equal(probes.len()), probes, log_losses: Vec::new(), truncated_texts });
+    }
+    let mixture = Mixture::fit((data.task, &data.truth), &scores);
+    let mixed = |row: usize| mixture.mix(data.task, &scores.iter().map(|member| member[row].as_slice()).collect::<Vec<_>>());
+    let of_mixture: Vec<Vec<f64>> = (0..data.len()).map(mixed).collect();
+    let log_losses = scores.iter().chain([&of_mixture]).map(|scores| mean_log_loss(data, scores)).collect();
+    Ok(Fitted { probes, mixture, log_losses, truncated_texts })
+}

@@ -1,0 +1,85 @@
+//! What a frozen model makes of texts.
+
+use crate::base_model::BaseModel;
+use crate::error::Error;
+use crate::prompt::{EncodedText, Prompt, PromptEncoder, PromptError};
+use crate::regression::DenseRow;
+use serde::{Deserialize, Serialize};
+
+/// Which of a frozen model's states are features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum States {
+    /// An encoder's embedding.
+    Embedding,
+    /// A decoder's residual stream behind so many blocks, as a mean over the text's tokens.
+    Layer(usize),
+}
+
+/// What a frozen model reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading {
+    /// The text alone, within what the model's makers put around every text.
+    Text,
+    /// The text in the prompt, so that its states are about the labels.
+    Prompt,
+}
+
+/// Reads texts with one frozen model.
+pub(crate) struct StateReader<'a> {
+    base: &'a BaseModel,
+    states: Vec<States>,
+    /// Tokens before the first that counts.
+    first: usize,
+}
+
+/// Turns texts into a frozen model's tokens: in the prompt where the model is a decoder and the prompt leaves room for texts, else alone.
+pub(crate) fn text_encoder<'b>(
+    base: &'b BaseModel,
+    prompt: &Prompt,
+    max_tokens: usize,
+    reading: Reading,
+) -> Result<PromptEncoder<'b>, PromptError> {
+    let most = base.encoder().map_or(max_tokens, |encoder| max_tokens.min(encoder.config().max_tokens()));
+    match reading {
+        Reading::Prompt => PromptEncoder::around_text(base.tokenizer(), prompt, most),
+        Reading::Text => PromptEncoder::text_alone(base.tokenizer(), prompt, most),
+    }
+}
+
+impl Reading {
+    /// How a model is to read texts: in the prompt where it is a decoder and the prompt takes less than half of the room.
+    pub(crate) fn of(base: &BaseModel, prompt: &Prompt, max_tokens: usize) -> Self {
+        let fits = || PromptEncoder::around_text(base.tokenizer(), prompt, max_tokens / 2).is_ok();
+        if base.encoder().is_none() && fits() { Self::Prompt } else { Self::Text }
+    }
+}
+
+impl<'a> StateReader<'a> {
+    pub(crate) fn new(base: &'a BaseModel, states: Vec<States>, encoder: &PromptEncoder) -> Result<Self, PromptError> {
+        Ok(Self { base, states, first: encoder.tokens_before_text()? })
+    }
+
+    /// The states of each text. # Shapes: result `[texts][states][D]`.
+    pub(crate) fn read(&self, texts: &[&EncodedText]) -> Result<Vec<Vec<DenseRow>>, Error> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tokens: Vec<&[u32]> = texts.iter().map(|text| text.prompts[0].as_slice()).collect();
+        let layers = |states: &States| match states {
+            States::Layer(layer) => *layer,
+            States::Embedding => 0,
+        };
+        let (rows, width) = match self.base.encoder() {
+            Some(encoder) => (encoder.embed(&tokens)?, encoder.config().hidden_size()),
+            None => {
+                let layers: Vec<usize> = self.states.iter().map(layers).collect();
+                let rows = self.base.language_model()?.pooled_states(&tokens, self.first, &layers)?;
+                (rows, self.base.sizes().hidden_size)
+            }
+        };
+        let row = |row: &[f32]| row.iter().map(|&value| f64::from(value)).collect();
+        Ok(rows.chunks_exact(self.states.len() * width).map(|text| text.chunks_exact(width).map(row).collect()).collect())
+    }
+}
