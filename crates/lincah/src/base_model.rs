@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::hub;
+use crate::prompt::{PromptEncoder, WhiteSpace};
 use crate::tokenizer::Tokenizer;
 use lincah_model::weights::{EncoderFiles, ModelFiles, TokenizerSource};
 use lincah_model::{ComputeOptions, Device, LanguageModel, OperationTime, Precision, SentenceEncoder};
@@ -27,6 +28,7 @@ struct Opened {
     /// As the user named it: a catalogue name or a path.
     name: String,
     path: PathBuf,
+    compute: ComputeOptions,
     tokenizer: Tokenizer,
     model: Model,
 }
@@ -74,20 +76,28 @@ impl BaseModel {
     /// # Errors
     /// A model that is not there, of an unknown architecture, or damaged.
     pub fn open(name: &str, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
-        let path = hub::resolve(name)?;
+        let (path, compute) = (hub::resolve(name)?, compute.into());
         let files = Files::open(&path)?;
         let tokenizer = files.tokenizer(&path)?;
         let model = match files {
             Files::Decoder(files) => {
                 let files = Arc::new(files);
-                Model::Decoder(files.clone(), lincah_model::load(files, compute.into())?)
+                Model::Decoder(files.clone(), lincah_model::load(files, compute)?)
             }
             Files::Encoder(files) => {
                 let files = Arc::new(files);
-                Model::Encoder(files.clone(), lincah_model::load_encoder(files, compute.into())?)
+                Model::Encoder(files.clone(), lincah_model::load_encoder(files, compute)?)
             }
         };
-        Ok(Self(Arc::new(Opened { name: name.to_string(), path, tokenizer, model })))
+        Ok(Self(Arc::new(Opened { name: name.to_string(), path, compute, tokenizer, model })))
+    }
+
+    /// Opens another model where and how this one computes.
+    ///
+    /// # Errors
+    /// As [`BaseModel::open`].
+    pub(crate) fn sibling(&self, name: &str) -> Result<Self, Error> {
+        if name == self.name() { Ok(self.clone()) } else { Self::open(name, self.0.compute) }
     }
 
     /// The sizes of a model named as in [`BaseModel::open`], whose weights are not read for it.
@@ -182,6 +192,18 @@ impl BaseModel {
             Model::Decoder(_, model) => Ok(model.as_ref()),
             Model::Encoder(..) => Err(Error::NotADecoder { name: self.0.name.clone() }),
         }
+    }
+
+    /// An encoder's embedding of each text, which is truncated to the tokens that it was made for. # Shapes: result `[texts][D]`.
+    ///
+    /// # Errors
+    /// [`Error::NotAnEncoder`] if it is a decoder; texts that cannot be encoded.
+    pub fn embed<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<f32>>, Error> {
+        let encoder = self.encoder().ok_or_else(|| Error::NotAnEncoder { name: self.0.name.clone() })?;
+        let config = encoder.config();
+        let texts = PromptEncoder::text_alone(self.tokenizer(), WhiteSpace::Keep, config.max_tokens())?.encode_batch(texts)?;
+        let tokens: Vec<&[u32]> = texts.iter().map(|text| text.prompts[0].as_slice()).collect();
+        Ok(encoder.embed(&tokens)?.chunks_exact(config.hidden_size()).map(<[f32]>::to_vec).collect())
     }
 
     /// The encoder, if it is one.

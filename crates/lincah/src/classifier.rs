@@ -3,6 +3,7 @@
 mod card;
 mod decided;
 mod folder;
+mod member;
 mod probes;
 mod remembered;
 mod rows;
@@ -14,18 +15,21 @@ use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Truth};
 use crate::generate::Generator;
+use crate::instant::Probe;
 use crate::label::LabelSet;
+use crate::mixture::Mixture;
 use crate::prediction::{DecisionRule, Prediction};
 use crate::prompt::Prompt;
 use crate::scoring::{ScoredText, Scoring};
 use crate::task::Task;
-use lincah_model::{Adapter, ComputeOptions, Device, ModelError, Scorer};
-use probes::Probe;
+use lincah_model::{Adapter, ComputeOptions, Device, ModelError};
 use std::path::Path;
 use std::time::Instant;
 
 pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
+pub use member::MemberRecord;
+pub(crate) use member::{Member, Members};
 pub(crate) use probes::{PROBES, StoredProbes};
 pub use remembered::{RememberedRows, UnseenRows};
 pub use rows::TrainingRows;
@@ -35,9 +39,9 @@ pub use rows::TrainingRows;
 /// The probability of an exclusive label is the softmax, over the labels' tokens alone, of the model's logits behind the prompt; that of an
 /// independent label is the same over the tokens of no and yes behind the question about it.
 pub struct AgileClassifier {
-    base: BaseModel,
-    scoring: Scoring,
-    scorer: Box<dyn Scorer>,
+    members: Members,
+    prompt: Prompt,
+    max_tokens: usize,
     calibration: Calibration,
     rule: DecisionRule,
     record: Option<ClassifierRecord>,
@@ -45,11 +49,7 @@ pub struct AgileClassifier {
 
 impl std::fmt::Debug for AgileClassifier {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("AgileClassifier")
-            .field("base", &self.base)
-            .field("scoring", &self.scoring)
-            .finish_non_exhaustive()
+        formatter.debug_struct("AgileClassifier").field("base", self.base()).field("prompt", &self.prompt).finish_non_exhaustive()
     }
 }
 
@@ -66,8 +66,15 @@ impl AgileClassifier {
     /// A trained classifier of `record`, with its adapter.
     pub(crate) fn new(base: BaseModel, adapter: &Adapter, record: ClassifierRecord) -> Result<Self, Error> {
         let scorer = base.language_model()?.scorer(Some(adapter))?;
+        let members = Members::one(Member::Asked { base, scoring: record.scoring(), scorer });
+        Ok(Self::of_members(members, record))
+    }
+
+    /// A trained classifier of `record`, with its members.
+    pub(crate) fn of_members(members: Members, record: ClassifierRecord) -> Self {
         let (calibration, rule) = (record.calibration.clone().unwrap_or_default(), record.decision_rule.clone());
-        Ok(Self { base, scoring: record.scoring(), scorer, calibration, rule, record: Some(record) })
+        let (prompt, max_tokens) = (record.prompt.clone(), record.recipe.max_tokens);
+        Self { members, prompt, max_tokens, calibration, rule, record: Some(record) }
     }
 
     /// A model that is asked as it is, without any training, in prompts of at most `max_tokens` tokens.
@@ -75,9 +82,12 @@ impl AgileClassifier {
     /// # Errors
     /// Labels that the tokenizer cannot tell apart, a prompt that does not fit.
     pub fn zero_shot(base: &BaseModel, prompt: Prompt, max_tokens: usize) -> Result<Self, Error> {
-        let (scoring, scorer) = (Scoring::resolve(base, prompt, max_tokens)?, base.language_model()?.scorer(None)?);
+        let scorer = base.language_model()?.scorer(None)?;
+        let scoring = Scoring::resolve(base, prompt, max_tokens)?;
         let (calibration, rule) = (Calibration::default(), DecisionRule::default());
-        Ok(Self { base: base.clone(), scoring, scorer, calibration, rule, record: None })
+        let prompt = scoring.prompt.clone();
+        let members = Members::one(Member::Asked { base: base.clone(), scoring, scorer });
+        Ok(Self { members, prompt, max_tokens, calibration, rule, record: None })
     }
 
     /// Reads a classifier folder and its base model.
@@ -90,7 +100,8 @@ impl AgileClassifier {
         Self::read(folder, record, &base)
     }
 
-    /// Reads a classifier folder onto a base model that is open already, which other classifiers may use too.
+    /// Reads a classifier folder onto a base model that is open already, which other classifiers may use too. Other models of a classifier that
+    /// has several are opened where this one is.
     ///
     /// # Errors
     /// A folder that is none or is damaged; a base model whose weights or tokenizer are others than in training.
@@ -99,9 +110,40 @@ impl AgileClassifier {
     }
 
     fn read(folder: &Path, record: ClassifierRecord, base: &BaseModel) -> Result<Self, Error> {
-        let adapter = Adapter::read(folder)?;
-        record.verify(folder, &adapter, base)?;
-        Self::new(base.clone(), &adapter, record)
+        record.verify_prompt(folder)?;
+        let adapted = || -> Result<Member, Error> {
+            let adapter = Adapter::read(folder)?;
+            record.verify(folder, &adapter, base)?;
+            let scorer = base.language_model()?.scorer(Some(&adapter))?;
+            Ok(Member::Asked { base: base.clone(), scoring: record.scoring(), scorer })
+        };
+        let mut bases: Vec<(&str, BaseModel)> = vec![(&record.base_model.name, base.clone())];
+        let mut all = Vec::new();
+        for (number, member) in record.members.iter().enumerate() {
+            all.push(match member {
+                MemberRecord::Adapter => adapted()?,
+                MemberRecord::Probe { base_model, states, reading, sha256 } => {
+                    let open = bases.iter().find(|(name, _)| *name == base_model.name);
+                    let base = match open {
+                        Some((_, base)) => base.clone(),
+                        None => base.sibling(&base_model.name)?,
+                    };
+                    base_model.verify(&base)?;
+                    bases.push((&base_model.name, base.clone()));
+                    let (labels, width) = ((record.task, record.prompt.labels().len()), base.sizes().hidden_size);
+                    let probe = Probe::read(&member::probe_file(folder, number), labels, width, sha256)?;
+                    Member::Probe { base, states: *states, reading: *reading, probe }
+                }
+            });
+        }
+        if all.is_empty() {
+            all.push(adapted()?);
+        }
+        let mixture = match record.weights.as_slice() {
+            [] => Mixture::equal(1),
+            weights => Mixture { weights: weights.to_vec() },
+        };
+        Ok(Self::of_members(Members { all, mixture }, record))
     }
 
     /// Writes the classifier folder: `classifier.json`, the PEFT adapter, a README that serves as model card, and the scores of probe texts.
@@ -109,35 +151,34 @@ impl AgileClassifier {
     /// # Errors
     /// A folder that cannot be written, a classifier that was not trained. `classifier.json` comes last, so a folder that has it is whole.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let (Some(record), Some(adapter)) = (&self.record, self.scorer.adapter()) else {
-            return Err(ModelError::NothingToTrain.into());
-        };
+        let record = self.record.as_ref().ok_or(ModelError::NothingToTrain)?;
         let scored = self.score(&PROBES)?;
-        let probe = |(text, scored): (&&str, ScoredText)| Probe { text: text.to_string(), probabilities: scored.probabilities };
+        let probe =
+            |(text, scored): (&&str, ScoredText)| probes::Probe { text: text.to_string(), probabilities: scored.probabilities };
         let probes = PROBES.iter().zip(scored).map(probe).collect();
-        let (precision, on_gpu) = (self.base.precision().to_string(), self.base.device() != Device::Cpu);
+        let (precision, on_gpu) = (self.base().precision().to_string(), self.base().device() != Device::Cpu);
         let probes = StoredProbes { precision, on_gpu, probes };
-        folder::write(folder, record, (&adapter, &probes), card::card(record))
+        folder::write(folder, record, (&self.members, &probes), card::card(record))
     }
 
     /// Whether its labels are exclusive or independent.
     pub fn task(&self) -> Task {
-        self.scoring.prompt.task()
+        self.prompt.task()
     }
 
     /// Its labels, in the order of the probabilities; the last of two exclusive ones is the positive class.
     pub fn labels(&self) -> &LabelSet {
-        self.scoring.prompt.labels()
+        self.prompt.labels()
     }
 
     /// What is asked of the model.
     pub fn prompt(&self) -> &Prompt {
-        &self.scoring.prompt
+        &self.prompt
     }
 
     /// Longest prompt, in tokens.
     pub fn max_tokens(&self) -> usize {
-        self.scoring.max_tokens
+        self.max_tokens
     }
 
     /// What is done to the model's probabilities.
@@ -162,14 +203,21 @@ impl AgileClassifier {
         }
     }
 
-    /// The base model, without the adapter.
+    /// The base model, without the adapter; of several members the first one's.
     pub fn base(&self) -> &BaseModel {
-        &self.base
+        self.members.first().base()
     }
 
     /// The base model with the adapter, to go on from texts.
-    pub fn into_generator(self) -> Generator {
-        Generator { base: self.base, scorer: self.scorer }
+    ///
+    /// # Errors
+    /// [`Error::NothingGenerates`] of a classifier without an adapter.
+    pub fn into_generator(self) -> Result<Generator, Error> {
+        let asked = self.members.all.into_iter().find_map(|member| match member {
+            Member::Asked { base, scorer, .. } => Some(Generator { base, scorer }),
+            Member::Probe { .. } => None,
+        });
+        asked.ok_or(Error::NothingGenerates)
     }
 
     /// Calibrated probabilities and decision of each text, in order.
@@ -187,7 +235,7 @@ impl AgileClassifier {
 
     /// The model's probabilities of each text as they are.
     pub(crate) fn score<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<ScoredText>, Error> {
-        self.scoring.score(&self.base, self.scorer.as_ref(), texts)
+        self.members.score(self.task(), (&self.prompt, self.max_tokens), texts)
     }
 
     /// Predicts rows with known labels, and what comes of it.

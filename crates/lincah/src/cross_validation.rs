@@ -30,6 +30,8 @@ pub struct CrossValidation {
     pub prompt: Prompt,
     /// How each fold's classifier is trained.
     pub recipe: Recipe,
+    /// Frozen models beside the first one, for [`Method::Instant`](crate::Method::Instant).
+    pub beside: Vec<BaseModel>,
     /// Number of folds.
     pub folds: usize,
     /// Decides which row is in which fold, see [`Dataset::folds`].
@@ -117,7 +119,7 @@ impl CrossValidation {
         let fingerprint = self.fingerprint(base, data);
         let _lock = FolderLock::acquire(&self.folder)?;
         // The folds' texts are the same: what frozen layers make of them is computed once.
-        let _states = base.language_model()?.frozen_states();
+        let _states = base.language_model().ok().map(|model| model.frozen_states());
         Run { settings: self, base, data, fold_of, fingerprint }.all(on_event)
     }
 
@@ -125,7 +127,12 @@ impl CrossValidation {
     fn fingerprint(&self, base: &BaseModel, data: &Dataset) -> String {
         let (weights, rows) = (base.weights_fingerprint(), training_fingerprint(data, self.recipe.soft_labels));
         let parts = (&self.prompt, &self.recipe, self.folds, self.fold_seed, weights, rows, &data.rows);
-        sha256::of_bytes(serde_json::to_vec(&parts).expect("settings serialize"))
+        let beside: Vec<&str> = self.beside.iter().map(BaseModel::weights_fingerprint).collect();
+        let bytes = match beside.as_slice() {
+            [] => serde_json::to_vec(&parts),
+            beside => serde_json::to_vec(&(parts, beside)),
+        };
+        sha256::of_bytes(bytes.expect("settings serialize"))
     }
 }
 
@@ -165,7 +172,7 @@ impl Run<'_> {
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
         let CrossValidation { prompt, recipe, .. } = self.settings;
         let begun = Instant::now();
-        let trainer = Trainer::new(self.base, prompt.clone(), recipe.clone())?;
+        let trainer = Trainer::new(self.base, prompt.clone(), recipe.clone())?.beside(&self.settings.beside);
         let classifier = trainer.fit(&train, &mut |event| on_event(&CrossValidationEvent::Training(fold, event)))?;
         let seconds = begun.elapsed().as_secs_f64();
         let (scored, tfidf) = (classifier.evaluate(&test)?, TfidfBaseline::evaluate(&train, &test)?);

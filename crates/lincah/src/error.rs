@@ -206,6 +206,17 @@ pub enum Error {
         /// Those whose decisions are counted; of two exclusive labels the last.
         labels: Names,
     },
+    /// A classifier that has no model to go on from a text.
+    #[error(
+        "the classifier asks no model: it is made of probes on frozen ones, which cannot go on from a text; name a model instead"
+    )]
+    NothingGenerates,
+    /// A decoder where an encoder is needed.
+    #[error("`{name}` is no encoder: it makes no embeddings; name one, such as minilm")]
+    NotAnEncoder {
+        /// As the user named it.
+        name: String,
+    },
     /// An encoder where a decoder is needed.
     #[error(
         "`{name}` is an encoder: it cannot be asked, and has no LoRA; use it with `train --preset instant`, or name a decoder (`lincah models`)"

@@ -118,7 +118,14 @@ impl Experiment {
         let own = self.trainer.folder();
         let folder = own.unwrap_or(temporary.path()).join(FOLDS_FOLDER);
         let (prompt, recipe) = (self.trainer.prompt().clone(), self.trainer.recipe().clone());
-        let validation = CrossValidation { prompt, recipe, folds, fold_seed: FOLD_SEED, folder: folder.clone() };
+        let validation = CrossValidation {
+            prompt,
+            recipe,
+            beside: self.trainer.models_beside().to_vec(),
+            folds,
+            fold_seed: FOLD_SEED,
+            folder: folder.clone(),
+        };
         let run = validation.run(self.trainer.base(), train, &mut |event| on_event(&ExperimentEvent::Folds(event)));
         run.map_err(|error| match error {
             Error::Interrupted { step, steps, .. } => Error::Interrupted { step, steps, folder: own.map(Into::into) },
@@ -162,7 +169,10 @@ impl AgileClassifier {
         }
         let record = self.record().ok_or(ModelError::NothingToTrain)?;
         if let Some(training) = &found.pooled.training {
-            let (prompt, _) = LabelTokens::resolve(training.prompt.clone(), self.base().tokenizer())?;
+            let prompt = match record.has_adapter() {
+                true => LabelTokens::resolve(training.prompt.clone(), self.base().tokenizer())?.0,
+                false => training.prompt.clone(),
+            };
             if prompt != record.prompt || training.base_model.weights_sha256 != record.base_model.weights_sha256 {
                 return Err(Error::OtherCrossValidation);
             }

@@ -8,7 +8,7 @@ mod fit;
 mod probe;
 mod states;
 
-pub(crate) use fit::{Fitted, FittedProbe, fit};
+pub(crate) use fit::{FittedProbe, fit};
 pub(crate) use probe::Probe;
 pub use states::{Reading, States};
 pub(crate) use states::{StateReader, text_encoder};

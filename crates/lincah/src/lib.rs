@@ -63,7 +63,7 @@ pub mod verification;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION, MemberRecord,
     RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
 };
 pub use data::dataset::{Dataset, DatasetOptions, LabelColumns};
@@ -72,6 +72,7 @@ pub use evaluation::Evaluation;
 pub use experiment::{DecisionPlan, DecisionScores, Experiment, ExperimentEvent, TrainingOutcome};
 pub use explanation::{Explanation, Reason};
 pub use generate::{GeneratedToken, Generation, Generator};
+pub use instant::{Reading, States};
 pub use label::LabelSet;
 pub use lincah_model::new_file::{remove_temporary_files, write_atomically};
 pub use lincah_model::{
@@ -81,7 +82,7 @@ pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
 pub use predict_file::{Keep, PredictFileOptions, PredictedFile, PredictionOutput};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
 pub use prompt::{LongTexts, Obfuscation, Prompt, Truncation};
-pub use recipe::{Augmentation, ClassWeights, Recipe, TrainingText};
+pub use recipe::{Augmentation, ClassWeights, Method, Recipe, TrainingText};
 pub use results::{FolderKind, RowLabels};
 pub use task::Task;
 pub use trainer::{EpochScores, TrainEvent, Trainer};

@@ -7,8 +7,6 @@ use crate::task::Task;
 const LEAST: f64 = 1e-12;
 /// Weights are looked for up to here.
 const MOST_WEIGHT: f64 = 5.0;
-/// How strongly the weights are drawn to equal ones that sum to 1, in rows' log loss: little, but for few rows.
-const DRAWN_TO_EQUAL: f64 = 1.0;
 const SWEEPS: usize = 50;
 const NARROWINGS: usize = 40;
 const CONVERGED: f64 = 1e-4;
@@ -28,39 +26,40 @@ impl Mixture {
         Self { weights: vec![1.0 / members as f64; members] }
     }
 
-    /// The weights, none below 0, of the least log loss of rows with truth `[rows][labels]` that the members were not trained on; for few rows
-    /// they are drawn to equal ones. # Shapes: members `[members][rows][labels]`.
+    /// Weights, none below 0, for rows with truth `[rows][labels]` that the members were not trained on: equal ones of the least log loss,
+    /// unless those of the least log loss of all are better by more than a standard error of the rows' differences (the rule of Breiman et al.
+    /// 1984, *Classification and Regression Trees*, section 3.4.3). # Shapes: members `[members][rows][labels]`.
     pub(crate) fn fit((task, truth): (Task, &[Vec<bool>]), members: &[Vec<Vec<f64>>]) -> Self {
-        let mut mixture = Self::equal(members.len());
         if members.len() == 1 {
-            return mixture;
+            return Self::equal(1);
         }
         let evidence: Vec<Vec<Vec<f64>>> =
             members.iter().map(|rows| rows.iter().map(|row| evidence(task, row)).collect()).collect();
-        let loss = |weights: &[f64]| {
-            let rows = (0..truth.len()).map(|row| {
-                let of_row: Vec<&[f64]> = evidence.iter().map(|member| member[row].as_slice()).collect();
-                log_loss(task, &truth[row], &mixed(task, weights, &of_row))
-            });
-            let equal = 1.0 / weights.len() as f64;
-            rows.sum::<f64>() + DRAWN_TO_EQUAL * weights.iter().map(|weight| (weight - equal).powi(2)).sum::<f64>()
+        let losses = |weights: &[f64]| -> Vec<f64> {
+            let of_row = |row: usize| evidence.iter().map(|member| member[row].as_slice()).collect::<Vec<&[f64]>>();
+            (0..truth.len()).map(|row| log_loss(task, &truth[row], &mixed(task, weights, &of_row(row)))).collect()
         };
+        let loss = |weights: &[f64]| losses(weights).iter().sum::<f64>();
+        let each = least((0.0, MOST_WEIGHT), |weight| loss(&vec![weight; members.len()]));
+        let equal = vec![each; members.len()];
+        let mut own = equal.clone();
         // The loss is convex in the weights: one after the other leads to the minimum.
         for _ in 0..SWEEPS {
-            let before = mixture.weights.clone();
+            let before = own.clone();
             for member in 0..members.len() {
                 let along = |weight: f64| {
-                    let mut weights = mixture.weights.clone();
+                    let mut weights = own.clone();
                     weights[member] = weight;
                     loss(&weights)
                 };
-                mixture.weights[member] = least((0.0, MOST_WEIGHT), along);
+                own[member] = least((0.0, MOST_WEIGHT), along);
             }
-            if before.iter().zip(&mixture.weights).all(|(before, after)| (before - after).abs() < CONVERGED) {
+            if before.iter().zip(&own).all(|(before, after)| (before - after).abs() < CONVERGED) {
                 break;
             }
         }
-        mixture
+        let gains: Vec<f64> = losses(&equal).iter().zip(losses(&own)).map(|(equal, own)| equal - own).collect();
+        Self { weights: if is_surely_positive(&gains) { own } else { equal } }
     }
 
     /// One row's probabilities. # Shapes: members `[members][labels]`.
@@ -103,6 +102,14 @@ pub(crate) fn log_loss(task: Task, truth: &[bool], probabilities: &[f64]) -> f64
     truth.iter().zip(probabilities).map(of).sum()
 }
 
+/// Whether the mean is above 0 by more than its standard error.
+fn is_surely_positive(values: &[f64]) -> bool {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    mean > (squares / (count - 1.0).max(1.0) / count).sqrt()
+}
+
 /// Where a convex function is least between two numbers, by golden sections (Kiefer 1953).
 fn least((mut low, mut high): (f64, f64), of: impl Fn(f64) -> f64) -> f64 {
     let section = (5.0f64.sqrt() - 1.0) / 2.0;
@@ -142,8 +149,8 @@ mod tests {
         for task in [Task::SingleLabel, Task::MultiLabel] {
             let truth: Vec<Vec<bool>> = (0..400).map(|row| vec![row % 3 == 0, row % 3 != 0]).collect();
             // Right three times of four, as sure as that, and as good as chance but sure of itself.
-            let knows = |row: usize| if (row % 4 == 0) != truth[row][1] { [0.25, 0.75] } else { [0.75, 0.25] };
-            let guesses = |row: usize| if row % 2 == 0 { [0.1, 0.9] } else { [0.9, 0.1] };
+            let knows = |row: usize| if row.is_multiple_of(4) != truth[row][1] { [0.25, 0.75] } else { [0.75, 0.25] };
+            let guesses = |row: usize| if (row / 12).is_multiple_of(2) { [0.1, 0.9] } else { [0.9, 0.1] };
             let members: [Vec<Vec<f64>>; 2] =
                 [(0..400).map(|row| knows(row).to_vec()).collect(), (0..400).map(|row| guesses(row).to_vec()).collect()];
             let mixture = Mixture::fit((task, &truth), &members);
@@ -154,6 +161,9 @@ mod tests {
             };
             let best = loss([mixture.weights[0], mixture.weights[1]]);
             assert!([[0.5, 0.5], [1.0, 0.2], [0.7, 0.0], [1.4, 0.0]].into_iter().all(|weights| loss(weights) > best));
+            // Ten rows cannot say.
+            let few = Mixture::fit((task, &truth[..10]), &members.map(|member| member[..10].to_vec()));
+            assert_eq!(few.weights[0], few.weights[1]);
         }
     }
 }

@@ -17,9 +17,11 @@ pub enum Preset {
     Fast,
     /// The "Agile classifiers" codelab's ([`Recipe::codelab`]).
     Codelab,
+    /// No LoRA: logistic regressions on what frozen models make of texts, in seconds ([`Recipe::instant`]).
+    Instant,
 }
 
-lincah_model::named_choices!(Preset, "preset": Default = "default", Fast = "fast", Codelab = "codelab");
+lincah_model::named_choices!(Preset, "preset": Default = "default", Fast = "fast", Codelab = "codelab", Instant = "instant");
 
 /// A preset, and what is chosen in place of its settings; see [`Recipe`] for each.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -95,6 +97,12 @@ impl RecipeOverrides {
         self.recipe_for(questions, model)
     }
 
+    /// Whether anything is chosen that has no meaning with [`Method::Instant`](crate::Method::Instant).
+    pub fn is_of_lora(&self) -> bool {
+        let Self { preset, augmentation, validation, max_tokens, seed, .. } = *self;
+        *self != Self { preset, augmentation, validation, max_tokens, seed, ..Self::default() }
+    }
+
     /// The recipe for so many training questions.
     pub fn recipe_for(&self, questions: usize, model: ModelSizes) -> Recipe {
         let mut recipe = self.scored_apart(questions, model);
@@ -111,6 +119,7 @@ impl RecipeOverrides {
             Preset::Default => Recipe::suggested(questions, model.hidden_size),
             Preset::Fast => Recipe::fast(questions, model),
             Preset::Codelab => Recipe::codelab(),
+            Preset::Instant => Recipe::instant(),
         };
         put(&mut recipe.epochs, self.epochs);
         put(&mut recipe.learning_rate, self.learning_rate);
@@ -171,7 +180,7 @@ impl PromptOverrides {
         let prompt = Prompt::new(data.task, data.labels.clone())?;
         self.apply(match preset {
             Preset::Codelab => prompt.with_truncation(Truncation::Prompt).with_white_space(WhiteSpace::Keep),
-            Preset::Default | Preset::Fast => prompt,
+            Preset::Default | Preset::Fast | Preset::Instant => prompt,
         })
     }
 

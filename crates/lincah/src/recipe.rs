@@ -32,6 +32,23 @@ pub enum TrainingText {
     Codelab,
 }
 
+/// What is trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// An adapter of a decoder that is asked about the labels.
+    #[default]
+    Lora,
+    /// Logistic regressions on what frozen models make of the texts: what an adapter is trained by has no meaning then.
+    Instant,
+}
+
+impl Method {
+    fn is_lora(&self) -> bool {
+        *self == Self::Lora
+    }
+}
+
 /// Copies that are trained on beside the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -62,6 +79,9 @@ impl Augmentation {
 /// A training's settings. Stored with the classifier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
+    /// What is trained.
+    #[serde(default, skip_serializing_if = "Method::is_lora")]
+    pub method: Method,
     /// Shape and reach of the adapter.
     pub lora: LoraConfig,
     /// What is minimized.
@@ -110,6 +130,7 @@ pub struct Recipe {
 impl Default for Recipe {
     fn default() -> Self {
         Self {
+            method: Method::Lora,
             lora: LoraConfig {
                 rank: 8,
                 alpha: 16.0,
@@ -183,6 +204,11 @@ impl Recipe {
         let mut recipe = Self { members: 1, ..Self::suggested(rows, model.hidden_size) };
         recipe.lora.layers = Some((model.layers / 3..model.layers).collect());
         recipe
+    }
+
+    /// Logistic regressions on frozen models' states, in seconds: `docs/decisions/0017-instant-classifiers.md`.
+    pub fn instant() -> Self {
+        Self { method: Method::Instant, ..Self::default() }
     }
 
     /// The recipe of the "Agile classifiers" codelab: every token's loss, rank 4 on query and value as Keras lays it out, batch 2, a

@@ -42,23 +42,10 @@ impl Scoring {
         texts: &[T],
     ) -> Result<Vec<ScoredText>, Error> {
         let encoder = PromptEncoder::new(base.tokenizer(), &self.prompt, self.max_tokens)?;
-        let windows = |reading: &str| match self.prompt.long_texts() {
-            LongTexts::First => Ok(vec![encoder.encode(reading)?]),
-            LongTexts::Max | LongTexts::Mean => encoder.encode_windows(reading),
-        };
-        let readings = |text: &T| -> Result<Vec<Vec<EncodedText>>, PromptError> {
-            self.prompt.obfuscation().readings(text.as_ref()).iter().map(|reading| windows(reading)).collect()
-        };
-        let texts: Vec<Vec<Vec<EncodedText>>> = texts.par_iter().map(readings).collect::<Result<_, _>>()?;
-        let all: Vec<&EncodedText> = texts.iter().flatten().flatten().collect();
-        let mut probabilities =
-            answers(scorer, &all, self.label_tokens.ids())?.into_iter().map(|answers| self.of_labels(answers));
-        let mut reading = |windows: &Vec<EncodedText>| self.of_windows(probabilities.by_ref().take(windows.len()).collect());
-        let text = |readings: Vec<Vec<EncodedText>>| ScoredText {
-            truncated_characters: readings[0].last().map_or(0, |window| window.truncated_characters),
-            probabilities: self.highest(readings.iter().map(&mut reading).collect()),
-        };
-        Ok(texts.into_iter().map(text).collect())
+        scored(&self.prompt, &encoder, texts, |windows| {
+            let answers = answers(scorer, windows, self.label_tokens.ids())?;
+            Ok(answers.into_iter().map(|answers| self.of_labels(answers)).collect())
+        })
     }
 
     /// The labels' probabilities out of those of each question's answers.
@@ -68,11 +55,38 @@ impl Scoring {
             Task::MultiLabel => answers.iter().map(|no_and_yes| no_and_yes[1]).collect(),
         }
     }
+}
 
+/// The probabilities of each text in the readings and windows that the prompt says, by those of each window.
+pub(crate) fn scored<T: AsRef<str> + Sync>(
+    prompt: &Prompt,
+    encoder: &PromptEncoder,
+    texts: &[T],
+    of_windows: impl FnOnce(&[&EncodedText]) -> Result<Vec<Vec<f64>>, Error>,
+) -> Result<Vec<ScoredText>, Error> {
+    let windows = |reading: &str| match prompt.long_texts() {
+        LongTexts::First => Ok(vec![encoder.encode(reading)?]),
+        LongTexts::Max | LongTexts::Mean => encoder.encode_windows(reading),
+    };
+    let readings = |text: &T| -> Result<Vec<Vec<EncodedText>>, PromptError> {
+        prompt.obfuscation().readings(text.as_ref()).iter().map(|reading| windows(reading)).collect()
+    };
+    let texts: Vec<Vec<Vec<EncodedText>>> = texts.par_iter().map(readings).collect::<Result<_, _>>()?;
+    let all: Vec<&EncodedText> = texts.iter().flatten().flatten().collect();
+    let mut probabilities = of_windows(&all)?.into_iter();
+    let mut reading = |windows: &Vec<EncodedText>| prompt.of_windows(probabilities.by_ref().take(windows.len()).collect());
+    let text = |readings: Vec<Vec<EncodedText>>| ScoredText {
+        truncated_characters: readings[0].last().map_or(0, |window| window.truncated_characters),
+        probabilities: prompt.highest(readings.iter().map(&mut reading).collect()),
+    };
+    Ok(texts.into_iter().map(text).collect())
+}
+
+impl Prompt {
     /// What the windows of one text come to.
     fn of_windows(&self, mut windows: Vec<Vec<f64>>) -> Vec<f64> {
         let count = windows.len() as f64;
-        match (windows.len(), self.prompt.long_texts()) {
+        match (windows.len(), self.long_texts()) {
             (1, _) => windows.swap_remove(0),
             (_, LongTexts::Max) => self.highest(windows),
             _ => {
@@ -88,7 +102,7 @@ impl Scoring {
             return of.swap_remove(0);
         }
         let highest = |label: usize| of.iter().map(|probabilities| probabilities[label]).fold(0.0, f64::max);
-        match self.prompt.task() {
+        match self.task() {
             Task::SingleLabel => vec![1.0 - highest(1), highest(1)],
             Task::MultiLabel => (0..of[0].len()).map(highest).collect(),
         }

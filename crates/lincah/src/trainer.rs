@@ -8,7 +8,9 @@ mod plan;
 mod questions;
 
 use crate::base_model::BaseModel;
-use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord, RememberedRows};
+use crate::classifier::{
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, Member, MemberRecord, Members, NewRecord, RememberedRows,
+};
 use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
@@ -16,17 +18,18 @@ use crate::data::report::Duplicates;
 use crate::data::text_columns::TextColumns;
 use crate::error::Error;
 use crate::folder_lock::FolderLock;
+use crate::instant::{self, FittedProbe};
 use crate::overrides::RecipeOverrides;
 use crate::prediction::Prediction;
-use crate::prompt::{Prompt, PromptEncoder};
-use crate::recipe::Recipe;
+use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
+use crate::recipe::{Method, Recipe, Sides};
 use crate::scoring::Scoring;
 use job::TrainingJob;
 use lincah_model::{Device, TokenBatch};
 use plan::{MOST_TOKENS_ON_GPU, Plan};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use checkpoint::remove_checkpoint;
 pub use event::TrainEvent;
@@ -38,6 +41,8 @@ pub(crate) use job::FOLDS_FOLDER;
 #[derive(Debug)]
 pub struct Trainer {
     base: BaseModel,
+    /// Frozen models beside it, for probes.
+    beside: Vec<BaseModel>,
     scoring: Scoring,
     recipe: Recipe,
     folder: Option<PathBuf>,
@@ -82,10 +87,24 @@ impl Trainer {
     pub fn new(base: &BaseModel, prompt: Prompt, recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
         recipe.check_task(prompt.task())?;
-        recipe.lora.check(base.language_model()?.config())?;
-        let scoring = Scoring::resolve(base, prompt, recipe.max_tokens)?;
+        let scoring = match recipe.method {
+            Method::Lora => {
+                recipe.lora.check(base.language_model()?.config())?;
+                Scoring::resolve(base, prompt, recipe.max_tokens)?
+            }
+            Method::Instant => Scoring { prompt, label_tokens: LabelTokens::none(), max_tokens: recipe.max_tokens },
+        };
         let checkpoint_interval = Duration::from_secs(20);
-        Ok(Self { base: base.clone(), scoring, recipe, folder: None, resume: false, checkpoint_interval, text_columns: None })
+        Ok(Self {
+            base: base.clone(),
+            beside: Vec::new(),
+            scoring,
+            recipe,
+            folder: None,
+            resume: false,
+            checkpoint_interval,
+            text_columns: None,
+        })
     }
 
     /// A trainer with the default prompt about the labels of `data`, and the recipe that is suggested for as many rows and this model.
@@ -95,6 +114,12 @@ impl Trainer {
     pub fn suggested(base: &BaseModel, data: &Dataset) -> Result<Self, Error> {
         let recipe = RecipeOverrides::default().recipe(data, base.sizes());
         Self::new(base, Prompt::new(data.task, data.labels.clone())?, recipe)
+    }
+
+    /// Frozen models beside the first one, for [`Method::Instant`].
+    #[must_use]
+    pub fn beside(self, models: &[BaseModel]) -> Self {
+        Self { beside: models.to_vec(), ..self }
     }
 
     /// Keeps checkpoints and `training.jsonl` in `folder`, which must be empty or absent unless `resume`, and saves the classifier there.
@@ -118,6 +143,11 @@ impl Trainer {
     /// What it trains on top of.
     pub fn base(&self) -> &BaseModel {
         &self.base
+    }
+
+    /// The frozen models beside it.
+    pub(crate) fn models_beside(&self) -> &[BaseModel] {
+        &self.beside
     }
 
     /// The settings.
@@ -162,6 +192,9 @@ impl Trainer {
             Self::check_folder(folder, self.resume || job::holds_only_folds(folder))?;
         }
         let sides = self.recipe.split(data)?;
+        if self.recipe.method == Method::Instant {
+            return self.run_instant(data, &sides, scored, on_event);
+        }
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.scoring.prompt, self.recipe.max_tokens)?;
         let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);
         let mut questions = questions::of(&trained_on, &encoder, &self.scoring.prompt, &self.recipe)?;
@@ -171,23 +204,8 @@ impl Trainer {
             questions.truncated_texts = texts.iter().filter(|text| text.truncated_characters > 0).count();
         }
         let prompts: Vec<&[u32]> = questions.all.iter().map(|question| question.prompt.as_slice()).collect();
-        let data_record = DataRecord {
-            rows: sides.train.len(),
-            validation_rows: sides.validation.as_ref().map_or(0, Dataset::len),
-            fingerprint: training_fingerprint(&sides.train, self.recipe.soft_labels),
-            label_rows: sides.train.label_rows(),
-            threshold: data.threshold,
-            duplicate_rows: Duplicates::normalized(&sides.train.texts, &sides.train.rows).extra_rows,
-            truncated_texts: questions.truncated_texts,
-            text_columns: self.text_columns.clone(),
-        };
         let shared_prefix = TokenBatch::new(&prompts).prefix_length();
-        let record = ClassifierRecord::from(NewRecord {
-            base: &self.base,
-            scoring: &self.scoring,
-            recipe: &self.recipe,
-            data: data_record,
-        });
+        let record = self.record(data, &sides, questions.truncated_texts);
         let plan = Plan::new(&self.recipe, questions.all, self.scoring.prompt.questions());
         // A row of one question keeps its micro-batches, and so its bits.
         let fills_gpu = self.base.device() != Device::Cpu && self.scoring.prompt.questions() > 1;
@@ -209,6 +227,75 @@ impl Trainer {
             classifier.save(folder)?;
             remove_checkpoint(folder)?;
         }
+        Ok(Trained { classifier, scores })
+    }
+
+    /// What is known of the classifier before it is trained.
+    fn record(&self, data: &Dataset, sides: &Sides, truncated_texts: usize) -> ClassifierRecord {
+        let data = DataRecord {
+            rows: sides.train.len(),
+            validation_rows: sides.validation.as_ref().map_or(0, Dataset::len),
+            fingerprint: training_fingerprint(&sides.train, self.recipe.soft_labels),
+            label_rows: sides.train.label_rows(),
+            threshold: data.threshold,
+            duplicate_rows: Duplicates::normalized(&sides.train.texts, &sides.train.rows).extra_rows,
+            truncated_texts,
+            text_columns: self.text_columns.clone(),
+        };
+        ClassifierRecord::from(NewRecord { base: &self.base, scoring: &self.scoring, recipe: &self.recipe, data })
+    }
+
+    /// Fits probes on the frozen models. Nothing is in the folder before the whole classifier is: it takes seconds.
+    fn run_instant(
+        &self,
+        data: &Dataset,
+        sides: &Sides,
+        scored: Option<ScoredOnTheWay>,
+        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+    ) -> Result<Trained, Error> {
+        let begun = Instant::now();
+        let mut tell = |event: TrainEvent| match on_event(&event) {
+            ControlFlow::Break(()) => Err(Error::Interrupted { step: 0, steps: 0, folder: None }),
+            ControlFlow::Continue(()) => Ok(()),
+        };
+        let bases: Vec<BaseModel> = std::iter::once(&self.base).chain(&self.beside).cloned().collect();
+        let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);
+        tell(TrainEvent::Reading { texts: trained_on.len(), models: bases.iter().map(|base| base.name().to_owned()).collect() })?;
+        let (prompt, max_tokens) = (&self.scoring.prompt, self.recipe.max_tokens);
+        let fitted = instant::fit(&bases, prompt, max_tokens, &trained_on, &mut |base| {
+            tell(TrainEvent::Read { model: base.name().to_owned(), seconds: begun.elapsed().as_secs_f64() })
+        })?;
+        let mut record = self.record(data, sides, fitted.truncated_texts);
+        let (mut members, weights, log_losses) = (Vec::new(), fitted.mixture.weights.clone(), fitted.log_losses);
+        for (place, FittedProbe { base, states, reading, probe }) in fitted.probes.into_iter().enumerate() {
+            let base = bases[base].clone();
+            let (base_model, sha256) = (BaseModelRecord::of(&base), probe.sha256());
+            tell(TrainEvent::Fitted {
+                model: base.name().to_owned(),
+                states,
+                weight: weights[place],
+                log_loss: log_losses.get(place).copied(),
+            })?;
+            record.members.push(MemberRecord::Probe { base_model, states, reading, sha256 });
+            members.push(Member::Probe { base, states, reading, probe });
+        }
+        if members.len() > 1 {
+            record.weights = weights;
+        }
+        record.training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
+        let classifier = AgileClassifier::of_members(Members { all: members, mixture: fitted.mixture }, record);
+        classifier.predict(&data.texts[..1])?;
+        if let Some(folder) = &self.folder {
+            classifier.save(folder)?;
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        tell(TrainEvent::End { step: 0, stopped_early: false, kept_epoch: 0, seconds })?;
+        let scores = scored.map_or(Ok(Vec::new()), |scored| {
+            let (begun, predictions) = (Instant::now(), classifier.predict(scored.texts)?);
+            let scoring_seconds = begun.elapsed().as_secs_f64();
+            let scores = |&epoch: &usize| EpochScores { epoch, predictions: predictions.clone(), seconds, scoring_seconds };
+            Ok::<_, Error>(scored.epochs.iter().map(scores).collect())
+        })?;
         Ok(Trained { classifier, scores })
     }
 

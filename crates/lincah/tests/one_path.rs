@@ -241,9 +241,10 @@ fn an_edited_folder_is_refused() {
         }
         let both = refused(&|out| edit(&out.join("classifier.json"), "\"alpha\": 16", "\"alpha\": 32"));
         assert!(both.contains("adapter_config.json is not that of the recipe"), "{both}");
-        let unknown =
-            refused(&|out| edit(&out.join("classifier.json"), "\"format_version\": 3", "\"format_version\": 3, \"members\": 2"));
-        assert!(unknown.contains("has `members`, which this lincah does not apply"), "{unknown}");
+        let unknown = refused(&|out| {
+            edit(&out.join("classifier.json"), "\"format_version\": 3", "\"format_version\": 3, \"text_normalization\": 2")
+        });
+        assert!(unknown.contains("has `text_normalization`, which this lincah does not apply"), "{unknown}");
     }
 }
 

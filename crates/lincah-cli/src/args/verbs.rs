@@ -4,7 +4,9 @@ use super::{
     ClassifierArguments, DataArguments, DecisionArguments, HoldoutArguments, RecipeArguments, TrainingDecisions,
     TrainingRowsArguments,
 };
+use anyhow::bail;
 use clap::{Args, ValueEnum};
+use lincah::Preset;
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
 use std::path::PathBuf;
@@ -18,6 +20,9 @@ pub(crate) struct Quickstart {
     #[arg(long)]
     pub(crate) resume: bool,
 }
+
+/// What --preset instant reads with.
+const INSTANT_MODELS: [&str; 2] = [lincah::hub::DEFAULT_MODEL, "minilm"];
 
 /// Where models may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,9 +86,10 @@ pub(crate) struct Training {
     /// Which of two labels is the positive class of the metrics [default: the last]
     #[arg(long, value_name = "LABEL")]
     pub(crate) positive: Option<String>,
-    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file
-    #[arg(long, value_name = "MODEL", default_value = lincah::hub::DEFAULT_MODEL)]
-    pub(crate) model: String,
+    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file; with --preset instant several [default: smollm2-135m,
+    /// with --preset instant smollm2-135m,minilm]
+    #[arg(long, value_name = "MODEL", value_delimiter = ',')]
+    model: Vec<String>,
     #[command(flatten)]
     pub(crate) holdout: HoldoutArguments,
     /// Use the first N of the training rows only
@@ -91,6 +97,26 @@ pub(crate) struct Training {
     pub(crate) train_size: Option<usize>,
     #[command(flatten)]
     pub(crate) recipe: RecipeArguments,
+}
+
+impl Training {
+    /// The models, the first of which is asked or read first.
+    pub(crate) fn models(&self) -> anyhow::Result<Vec<&str>> {
+        let is_instant = self.recipe.preset() == Preset::Instant;
+        if is_instant && self.recipe.recipe().is_of_lora() {
+            bail!(
+                "--preset instant trains no LoRA: leave its options out (--augment, --validation, --max-tokens and --seed are its own)"
+            );
+        }
+        match self.model.as_slice() {
+            [] if is_instant => Ok(INSTANT_MODELS.to_vec()),
+            [] => Ok(vec![lincah::hub::DEFAULT_MODEL]),
+            [_, _, ..] if !is_instant => {
+                bail!("several models work together with --preset instant only; name one, or train one classifier for each")
+            }
+            models => Ok(models.iter().map(String::as_str).collect()),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -13,9 +13,12 @@ pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow:
     data.check_trainable().map_err(Error::from)?;
     let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);
     let questions = if data.task == Task::MultiLabel { rows * data.labels.len() } else { rows };
+    let models = training.models()?;
+    let beside = models[1..].iter().map(|model| BaseModel::open(model, compute)).collect::<Result<_, _>>()?;
     let validation = CrossValidation {
         prompt: training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?,
-        recipe: training.recipe.recipe().recipe_for(questions, BaseModel::sizes_of(&training.model)?),
+        recipe: training.recipe.recipe().recipe_for(questions, BaseModel::sizes_of(models[0])?),
+        beside,
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
@@ -23,7 +26,7 @@ pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow:
     validation.recipe.check()?;
     data_report(&data, None, validation.prompt.white_space());
     print_members(&validation.recipe);
-    let base = BaseModel::open(&training.model, compute)?;
+    let base = BaseModel::open(models[0], compute)?;
     print_device(compute, &base);
     let mut progress = FoldProgress::new(arguments.folds, &arguments.out);
     let results = validation.run(&base, &data, &mut |event| {

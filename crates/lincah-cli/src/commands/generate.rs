@@ -66,7 +66,7 @@ fn open(model: &str, compute: ComputeOptions) -> Result<Generator, Error> {
     let folder = Path::new(model);
     match folder.is_dir().then(|| ClassifierRecord::read(folder)) {
         None | Some(Err(Error::NotAClassifier { hint: "", .. })) => Generator::new(&BaseModel::open(model, compute)?),
-        Some(Ok(_)) => Ok(AgileClassifier::load(folder, compute)?.into_generator()),
+        Some(Ok(_)) => Ok(AgileClassifier::load(folder, compute)?.into_generator()?),
         Some(Err(error)) => Err(error),
     }
 }

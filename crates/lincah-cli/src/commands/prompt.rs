@@ -2,6 +2,7 @@
 
 use crate::args::PromptPreview;
 use crate::print::{json_line, note, result_line};
+use anyhow::bail;
 use lincah::prompt::{LabelTokens, PromptEncoder};
 use lincah::{BaseModel, ClassifierRecord, Error, hub};
 use serde_json::json;
@@ -12,6 +13,13 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
     let (prompt, max_tokens, model) = match folder {
         Some(folder) => {
             let record = ClassifierRecord::read(folder)?;
+            if !record.has_adapter() {
+                bail!(
+                    "{} asks no model about its labels; its members: {}",
+                    folder.display(),
+                    record.member_descriptions().join(". ")
+                );
+            }
             (record.prompt, record.recipe.max_tokens, record.base_model.name)
         }
         None => {

@@ -15,7 +15,7 @@ use lincah::{
     AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Evaluation, FolderKind, ScoredDataset,
     TrainingRows, write_atomically,
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -103,7 +103,7 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
         folds: &[],
         base_model: Some(&record.base_model),
         training: Some(&record.data),
-        settings: recipe_settings(&record.prompt, &record.recipe),
+        settings: settings(&record),
         decisions: record.decisions.as_ref(),
         prevalences: arguments.prevalence.clone().unwrap_or_default(),
         audit: audit.as_ref(),
@@ -117,6 +117,15 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
         report.reasons = rows.into_iter().zip(explained).map(|(row, explanation)| (row, explanation.reasons)).collect();
     }
     Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
+}
+
+/// How it was trained, and its members where it has several.
+fn settings(record: &ClassifierRecord) -> Map<String, Value> {
+    let mut settings = recipe_settings(&record.prompt, &record.recipe);
+    for (place, member) in record.member_descriptions().into_iter().enumerate() {
+        settings.insert(format!("member {}", place + 1), Value::from(member));
+    }
+    settings
 }
 
 /// TF-IDF on the classifier's own training rows, if the file has them beside the scored ones.

@@ -16,18 +16,21 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
     let data = training.data.read(&training.labels, training.positive.as_deref(), &training.holdout.split)?;
     let sides = training.holdout.divide(&data, training.train_size)?;
     sides.train.check_trainable().map_err(Error::from)?;
-    let recipe = training.recipe.recipe().recipe(&sides.train, BaseModel::sizes_of(&training.model)?);
+    let models = training.models()?;
+    let recipe = training.recipe.recipe().recipe(&sides.train, BaseModel::sizes_of(models[0])?);
     recipe.check()?;
     let prompt = training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?;
     let decisions = arguments.decisions.plan(recipe.validation)?;
     Trainer::check_folder(out, arguments.resume)?;
     data_report(&sides.train, sides.holdout.as_ref(), prompt.white_space());
     print_members(&recipe);
-    let base = BaseModel::open(&training.model, compute)?;
+    let base = BaseModel::open(models[0], compute)?;
+    let beside = models[1..].iter().map(|model| BaseModel::open(model, compute)).collect::<Result<Vec<_>, _>>()?;
     print_device(compute, &base);
     let mut progress = ExperimentProgress::of(&recipe, decisions.as_ref(), out);
     let columns = training.data.options(&[], None, &training.holdout.split)?.text_columns;
     let trainer = Trainer::new(&base, prompt, recipe)?
+        .beside(&beside)
         .in_folder(out, arguments.resume)
         .checkpoint_interval(Duration::try_from_secs_f64(arguments.checkpoint_seconds)?)
         .text_columns(&columns);

@@ -101,6 +101,14 @@ impl TrainingProgress {
                     bar.set_position(*step as u64);
                 }
             }
+            TrainEvent::Reading { texts, models } => {
+                self.line(&format!("{} read {texts} texts", models.join(" and ")));
+            }
+            TrainEvent::Read { model, seconds } => self.line(&format!("{model} has read them after {}", duration(*seconds))),
+            TrainEvent::Fitted { model, states, weight, log_loss } => {
+                let loss = log_loss.map_or(String::new(), |loss| format!(", log loss {loss:.3} out of fold"));
+                self.line(&format!("probe on {model}, {states}: weight {weight:.2}{loss}"));
+            }
             TrainEvent::Step { step, epoch, loss, examples_per_second, seconds_left, .. } => {
                 let smoothed = self.loss.map_or(*loss, |earlier| 0.95 * earlier + 0.05 * loss);
                 self.loss = Some(smoothed);

@@ -4,6 +4,7 @@
 #[path = "../../../lincah/tests/tiny_model/mod.rs"]
 mod tiny_model;
 
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Command, Output};
 pub use tiny_model::write as write_tiny_model;
@@ -27,6 +28,36 @@ impl Bench {
         write_tiny_model(&bench.path("model"));
         bench.write("data.csv", rows());
         bench
+    }
+
+    /// Puts a tiny random BERT over letters and digits into the folder `bert`.
+    pub fn with_encoder(self) -> Self {
+        let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../lincah-model/tests/golden/bert");
+        std::fs::create_dir_all(self.path("bert")).unwrap();
+        for name in ["config.json", "model.safetensors"] {
+            std::fs::copy(golden.join(name), self.path("bert").join(name)).unwrap();
+        }
+        let pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"].map(String::from).into_iter();
+        let letters = || ('a'..='z').chain('0'..='9');
+        let pieces = pieces.chain(letters().map(String::from)).chain(letters().map(|letter| format!("##{letter}")));
+        let vocabulary: serde_json::Map<String, Value> = pieces.zip(0u32..).map(|(piece, id)| (piece, id.into())).collect();
+        let special = |name: &str| json!({"SpecialToken": {"id": name, "type_id": 0}});
+        let added = |name: &str| json!({"id": vocabulary[name], "content": name, "special": true, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false});
+        let framed = json!([special("[CLS]"), {"Sequence": {"id": "A", "type_id": 0}}, special("[SEP]")]);
+        let ids = |name: &str| json!({"id": name, "ids": [vocabulary[name]], "tokens": [name]});
+        let tokenizer = json!({
+            "version": "1.0", "truncation": null,
+            "padding": {"strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]"},
+            "added_tokens": [added("[PAD]"), added("[UNK]"), added("[CLS]"), added("[SEP]"), added("[MASK]")],
+            "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": {"type": "TemplateProcessing", "single": framed, "pair": framed,
+                "special_tokens": {"[CLS]": ids("[CLS]"), "[SEP]": ids("[SEP]")}},
+            "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
+            "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocabulary}
+        });
+        self.write("bert/tokenizer.json", tokenizer.to_string());
+        self
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
 use crate::calibration::CalibrationMap;
 use crate::evaluation::Evaluation;
-use crate::recipe::Augmentation;
+use crate::recipe::{Augmentation, Method};
 use crate::statistics::Proportion;
 use crate::task::Task;
 use std::fmt::Write as _;
@@ -17,15 +17,21 @@ people, and not about texts of another kind, language or time: those must be tes
 pub(super) fn card(record: &ClassifierRecord) -> String {
     let labels = record.prompt.labels().names();
     let mut card = format!(
-        "---\nlibrary_name: peft\nbase_model: {name}\npipeline_tag: text-classification\ntags: [lora, lincah]\n---\n\n\
+        "---\n{library}base_model: {name}\npipeline_tag: text-classification\ntags: [{tags}]\n---\n\n\
          # Text classifier: {}\n\nMade by lincah {} on top of `{name}`.\n\n## Prompt\n\n```text\n{}\n```\n\n",
         labels.join(", "),
         record.lincah_version,
         record.prompt.render_all("{text}"),
         name = record.base_model.name,
+        library = if record.has_adapter() { "library_name: peft\n" } else { "" },
+        tags = if record.has_adapter() { "lora, lincah" } else { "lincah" },
     );
+    if !record.members.is_empty() {
+        card += &members(record);
+    }
     let (tokens, begin_of_text) = (record.label_tokens.ids(), record.prompt.begin_of_text());
     let _ = match record.task {
+        _ if !record.has_adapter() => Ok(()),
         Task::SingleLabel => writeln!(
             card,
             "The score of a label is the softmax, over the labels' tokens {tokens:?}, of the logits behind this prompt\n\
@@ -40,6 +46,16 @@ pub(super) fn card(record: &ClassifierRecord) -> String {
     };
     let decisions = record.decisions.as_ref().map_or(String::new(), |decisions| decided(record, decisions));
     card + INTENDED_USE + &training(record) + &decisions + &record.metrics.as_ref().map_or(String::new(), metrics) + LIMITS
+}
+
+/// What the probabilities come from, where that is not one adapter.
+fn members(record: &ClassifierRecord) -> String {
+    let lines = record.member_descriptions().into_iter().map(|line| format!("- {line}\n")).collect::<String>();
+    let mixture = match record.members.len() {
+        1 => "",
+        _ => "The probabilities are mixed by the weighted sum of their logarithms (of logits, where labels may hold together).\n",
+    };
+    format!("## Members\n\n{lines}\n{mixture}\n")
 }
 
 /// What calibration and thresholds are, and what they reached on rows that did not choose them.
@@ -95,6 +111,13 @@ fn training(record: &ClassifierRecord) -> String {
             "Each text was trained on in an obfuscated copy, too (leetspeak, look-alike and invisible characters, spaces, typos).\n"
         }
     };
+    if recipe.method == Method::Instant {
+        let counts = counts.collect::<Vec<_>>().join(", ");
+        return format!(
+            "## Training\n\n{} texts\n({counts}), {} of them truncated to fit {} tokens.\n{augmented}The models are frozen: nothing of them was trained.\n\n",
+            data.rows, data.truncated_texts, recipe.max_tokens
+        );
+    }
     format!(
         "## Training\n\n{} texts\n({}), {} of them truncated to fit {} tokens.{soft}\n\
          {augmented}LoRA rank {}, alpha {}, on {targets};\n{} epochs, batch {}, learning rate {} ({:?}), seed {}.\n\n",

@@ -1,5 +1,6 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `probes.json`, `README.md`, `training.jsonl`.
 
+use super::member::{Member, MemberRecord, Members};
 use super::probes::StoredProbes;
 use super::remembered::RememberedRows;
 use crate::base_model::BaseModel;
@@ -10,6 +11,7 @@ use crate::data::text_columns::TextColumns;
 use crate::decisions::OperatingPoints;
 use crate::error::Error;
 use crate::evaluation::Evaluation;
+use crate::instant::Reading;
 use crate::prediction::DecisionRule;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::Recipe;
@@ -25,7 +27,7 @@ use std::path::Path;
 pub const FORMAT_VERSION: u32 = 3;
 const RECORD_FILE: &str = "classifier.json";
 /// Fields that a later lincah fills: what they say changes scores or decisions, so it cannot be left out.
-const RESERVED: [&str; 3] = ["members", "weights", "text_normalization"];
+const RESERVED: [&str; 1] = ["text_normalization"];
 
 /// `classifier.json`: all that is known about a classifier but the adapter's numbers. No text of the data is in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,11 +42,17 @@ pub struct ClassifierRecord {
     pub task: Task,
     /// What is asked of the model.
     pub prompt: Prompt,
-    /// Token of each answer.
-    #[serde(alias = "answer_tokens")]
+    /// Token of each answer; absent where no model is asked.
+    #[serde(alias = "answer_tokens", default = "LabelTokens::none", skip_serializing_if = "LabelTokens::is_none")]
     pub label_tokens: LabelTokens,
-    /// What it was trained on top of.
+    /// What it was trained on top of; of several members the first one's.
     pub base_model: BaseModelRecord,
+    /// What it is made of; absent where that is one adapter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberRecord>,
+    /// Each member's weight in the mixture; absent where there is one member.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<f64>,
     /// How it was trained.
     pub recipe: Recipe,
     /// What it was trained with.
@@ -132,7 +140,7 @@ impl BaseModelRecord {
     }
 
     /// Refuses a model with other weights or another tokenizer.
-    fn verify(&self, base: &BaseModel) -> Result<(), Error> {
+    pub(super) fn verify(&self, base: &BaseModel) -> Result<(), Error> {
         let found = Self::of(base);
         for (part, expected, found) in [
             ("weights", &self.weights_sha256, &found.weights_sha256),
@@ -189,6 +197,8 @@ impl From<NewRecord<'_>> for ClassifierRecord {
             prompt: scoring.prompt.clone(),
             label_tokens: scoring.label_tokens.clone(),
             base_model: BaseModelRecord::of(base),
+            members: Vec::new(),
+            weights: Vec::new(),
             recipe: recipe.clone(),
             data,
             metrics: None,
@@ -227,17 +237,57 @@ impl ClassifierRecord {
         if !record.decision_rule.fits(labels) || !record.calibration.as_ref().is_none_or(|map| map.fits(record.task, labels)) {
             return Err(damaged(String::from("its decision rule or calibration is not one of its labels")));
         }
+        let weights = &record.weights;
+        if weights.len() != if record.members.len() > 1 { record.members.len() } else { 0 }
+            || weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0)
+        {
+            return Err(damaged(String::from("it has not a weight of 0 or more per member")));
+        }
+        if record.has_adapter() && record.label_tokens.is_none() {
+            return Err(damaged(String::from("it has no token of any answer")));
+        }
         Ok(record)
     }
 
-    /// Refuses an adapter or a prompt other than the one that was saved, and a base model other than the one it was trained on.
+    /// Whether one of its members is a model with an adapter.
+    pub fn has_adapter(&self) -> bool {
+        self.members.is_empty() || self.members.contains(&MemberRecord::Adapter)
+    }
+
+    /// Its members in words, with their weights; none where it is one adapter.
+    pub fn member_descriptions(&self) -> Vec<String> {
+        let member = |(place, member): (usize, &MemberRecord)| {
+            let what = match member {
+                MemberRecord::Adapter => format!("adapter of {}", self.base_model.name),
+                MemberRecord::Probe { base_model, states, reading, .. } => {
+                    let reading = match reading {
+                        Reading::Text => "the text alone",
+                        Reading::Prompt => "the text in the prompt",
+                    };
+                    format!("logistic regression on {} of {}, which reads {reading}", states, base_model.name)
+                }
+            };
+            match self.weights.get(place) {
+                Some(weight) => format!("{what}; weight {weight:.3}"),
+                None => what,
+            }
+        };
+        self.members.iter().enumerate().map(member).collect()
+    }
+
+    /// Refuses a prompt other than the one that was saved.
+    pub(super) fn verify_prompt(&self, folder: &Path) -> Result<(), Error> {
+        if self.prompt_sha256.as_ref().is_some_and(|expected| *expected != self.asked_sha256()) {
+            let reason = String::from("the prompt in classifier.json is not the one that it was saved with");
+            return Err(Error::Damaged { path: folder.to_path_buf(), reason });
+        }
+        Ok(())
+    }
+
+    /// Refuses an adapter other than the one that was saved, and a base model other than the one it was trained on.
     pub(super) fn verify(&self, folder: &Path, adapter: &Adapter, base: &BaseModel) -> Result<(), Error> {
         if self.adapter_sha256.as_ref().is_some_and(|expected| *expected != adapter.sha256()) {
             let reason = String::from("the adapter is not the one that the classifier was saved with");
-            return Err(Error::Damaged { path: folder.to_path_buf(), reason });
-        }
-        if self.prompt_sha256.as_ref().is_some_and(|expected| *expected != self.asked_sha256()) {
-            let reason = String::from("the prompt in classifier.json is not the one that it was saved with");
             return Err(Error::Damaged { path: folder.to_path_buf(), reason });
         }
         if !is_of_recipe(&adapter.config, &self.recipe) {
@@ -291,15 +341,18 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Writes adapter, probes, README (the `card`) and, last, `classifier.json`.
+/// Writes adapter, members, probe texts, README (the `card`) and, last, `classifier.json`.
 pub(super) fn write(
     folder: &Path,
     record: &ClassifierRecord,
-    (adapter, probes): (&Adapter, &StoredProbes),
+    (members, probes): (&Members, &StoredProbes),
     card: String,
 ) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    adapter.write(folder, &record.base_model.name)?;
+    if let Some(adapter) = members.all.iter().find_map(Member::adapter) {
+        adapter.write(folder, &record.base_model.name)?;
+    }
+    members.write_probes(folder)?;
     probes.write(folder)?;
     write_record(folder, record, card)
 }
@@ -313,7 +366,7 @@ pub(super) fn write_record(folder: &Path, record: &ClassifierRecord, card: Strin
     write("README.md", card)?;
     let record = ClassifierRecord {
         format_version: FORMAT_VERSION,
-        adapter_sha256: Some(Adapter::read(folder)?.sha256()),
+        adapter_sha256: record.has_adapter().then(|| Adapter::read(folder)).transpose()?.map(|adapter| adapter.sha256()),
         prompt_sha256: Some(record.asked_sha256()),
         ..record.clone()
     };

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 const FOLDS: usize = 5;
 const FOLD_SEED: u32 = 1;
 /// One over the penalties that are tried, the strongest penalty first. Standardized rows have a length of about 1.
-const INVERSE_PENALTIES: [f64; 6] = [0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
+const INVERSE_PENALTIES: [f64; 7] = [0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
 /// The inverse penalty where there are too few rows to choose by.
 const UNCHOSEN: f64 = 3.0;
 /// Depths of a decoder that are tried, as shares of its layers.

@@ -16,6 +16,15 @@ pub enum States {
     Layer(usize),
 }
 
+impl std::fmt::Display for States {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Self::Embedding => formatter.write_str("embeddings"),
+            Self::Layer(layer) => write!(formatter, "layer {layer}"),
+        }
+    }
+}
+
 /// What a frozen model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -44,7 +53,7 @@ pub(crate) fn text_encoder<'b>(
     let most = base.encoder().map_or(max_tokens, |encoder| max_tokens.min(encoder.config().max_tokens()));
     match reading {
         Reading::Prompt => PromptEncoder::around_text(base.tokenizer(), prompt, most),
-        Reading::Text => PromptEncoder::text_alone(base.tokenizer(), prompt, most),
+        Reading::Text => PromptEncoder::text_alone(base.tokenizer(), prompt.white_space(), most),
     }
 }
 

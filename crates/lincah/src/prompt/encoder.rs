@@ -72,16 +72,16 @@ impl<'t> PromptEncoder<'t> {
         Self::around(tokenizer, (prompt.head(), tail), tokens, white_space, max_tokens)
     }
 
-    /// Each text alone, within the pieces that the model's makers put around it; its white space as the prompt has it.
+    /// Each text alone, within the pieces that the model's makers put around it.
     ///
     /// # Errors
     /// As [`PromptEncoder::new`].
-    pub(crate) fn text_alone(tokenizer: &'t Tokenizer, prompt: &Prompt, max_tokens: usize) -> Result<Self, PromptError> {
+    pub(crate) fn text_alone(tokenizer: &'t Tokenizer, white_space: WhiteSpace, max_tokens: usize) -> Result<Self, PromptError> {
         let tokens = match tokenizer.frame() {
             Some([begin, end]) => (Some(begin), Some(end)),
             None => (tokenizer.begin_of_text(), None),
         };
-        Self::around(tokenizer, (String::new(), String::new()), tokens, prompt.white_space(), max_tokens)
+        Self::around(tokenizer, (String::new(), String::new()), tokens, white_space, max_tokens)
     }
 
     fn around(

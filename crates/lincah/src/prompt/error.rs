@@ -69,7 +69,7 @@ pub enum PromptError {
     NoEndOfText,
     /// Instruction, labels and tail alone are too long.
     #[error(
-        "the prompt takes {needed} tokens without any text, but at most {max_tokens} are allowed; shorten the instruction or labels, or allow more"
+        "the prompt takes {needed} tokens without any text, but at most {max_tokens} are allowed; shorten the instruction or labels, allow more, or train with --preset instant, which lists no labels"
     )]
     NoRoom {
         /// Tokens of the prompt around an empty text.
@@ -78,7 +78,9 @@ pub enum PromptError {
         max_tokens: usize,
     },
     /// There are not enough single pieces for letters to stand for the labels.
-    #[error("{labels} labels need a letter each, but the vocabulary has only {letters} that work; use fewer labels")]
+    #[error(
+        "{labels} labels need a letter each, but the vocabulary has only {letters} that work; use fewer labels, or train with --preset instant"
+    )]
     TooManyLabels {
         /// Labels to be told apart.
         labels: usize,

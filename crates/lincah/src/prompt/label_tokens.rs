@@ -29,6 +29,15 @@ pub struct LabelTokens {
 }
 
 impl LabelTokens {
+    /// Those of a classifier that asks nobody.
+    pub(crate) fn none() -> Self {
+        Self { scheme: LabelScheme::WholeLabel, ids: Vec::new() }
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// Decides how the labels of `prompt` are scored with this tokenizer, and gives the prompt to use: the same, or with letters.
     ///
     /// Depends on nothing but the prompt and the tokenizer.

@@ -3,7 +3,7 @@
 use super::{PlannedRun, RunResult};
 use crate::error::Error;
 use crate::prompt::Prompt;
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use lincah_model::new_file::write_atomically;
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -13,16 +13,23 @@ pub(super) fn write(path: &Path, results: &[RunResult]) -> Result<(), Error> {
     let rows: Vec<Map<String, Value>> = results.iter().map(row).collect();
     let failed = |error: csv::Error| Error::File { action: "write", path: path.to_path_buf(), source: error.into() };
     let mut writer = csv::Writer::from_writer(Vec::new());
-    if let Some(first) = rows.first() {
-        writer.write_record(first.keys()).map_err(failed)?;
+    // Runs of another preset may have other settings.
+    let mut columns: Vec<&String> = Vec::new();
+    for name in rows.iter().flat_map(Map::keys) {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
+    if !columns.is_empty() {
+        writer.write_record(&columns).map_err(failed)?;
     }
     for row in &rows {
-        let cell = |value: &Value| match value {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            value => value.to_string(),
+        let cell = |name: &&String| match row.get(name.as_str()) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
         };
-        writer.write_record(row.values().map(cell)).map_err(failed)?;
+        writer.write_record(columns.iter().map(cell)).map_err(failed)?;
     }
     let bytes = writer.into_inner().map_err(|error| Error::file("write", path)(error.into_error()))?;
     write_atomically(path, &bytes).map_err(Error::file("write", path))
@@ -67,7 +74,7 @@ impl PlannedRun {
 /// Names of the settings that have several values, in the options' order.
 pub fn varied_settings(all: &[&Map<String, Value>]) -> Vec<String> {
     let Some(first) = all.first() else { return Vec::new() };
-    let differs = |name: &&String| all.iter().any(|other| other[*name] != first[*name]);
+    let differs = |name: &&String| all.iter().any(|other| other.get(*name) != first.get(*name));
     first.keys().filter(differs).cloned().collect()
 }
 
@@ -76,6 +83,9 @@ fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt
         [("model", Value::from(model)), ("split_seed", Value::from(split_seed)), ("train_size", Value::from(train_size))];
     entries.into_iter().map(|(name, value)| (name.to_string(), value)).chain(recipe_settings(prompt, recipe)).collect()
 }
+
+/// Settings that mean something without LoRA.
+const OF_INSTANT: [&str; 6] = ["augmentation", "max_tokens", "white_space", "obfuscation", "prompt", "seed"];
 
 /// Recipe and prompt by the names of the command's options.
 pub fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
@@ -112,5 +122,12 @@ pub fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
         ("members", Value::from(recipe.members)),
         ("seed", Value::from(recipe.seed)),
     ];
-    entries.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
+    let named = entries.into_iter().map(|(name, value)| (name.to_string(), value));
+    match recipe.method {
+        Method::Lora => named.collect(),
+        Method::Instant => {
+            let method = (String::from("method"), Value::from("instant"));
+            named.filter(|(name, _)| OF_INSTANT.contains(&name.as_str())).chain([method]).collect()
+        }
+    }
 }

@@ -45,15 +45,14 @@ impl Tokenizer {
         let mut ends: Vec<u32> = end_of_text.into_iter().chain(settings.ends()).collect();
         ends.sort_unstable();
         ends.dedup();
+        // A prompt is cut, padded and framed by its own rules, not by what the file was last saved with.
+        inner.with_truncation(None).map_err(unusable)?;
+        inner.with_padding(None);
         let framed = guarded(|| inner.encode_fast("", true)).map_err(unusable)?;
         let adds_begin_of_text = match settings.tokenizer.add_bos_token {
             Some(adds) => adds,
             None => begin_of_text.is_some() && framed.get_ids().first().copied() == begin_of_text,
         };
-
-        // A prompt is cut, padded and framed by its own rules, not by what the file was last saved with.
-        inner.with_truncation(None).map_err(unusable)?;
-        inner.with_padding(None);
         inner.set_encode_special_tokens(true);
         let (pieces, control) = vocabulary(&inner, path)?;
         for (role, id) in [("bos_token_id", begin_of_text), ("eos_token_id", end_of_text)] {

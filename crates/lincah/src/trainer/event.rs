@@ -1,5 +1,6 @@
 //! What happens in a training, as it happens.
 
+use crate::instant::States;
 use serde::{Deserialize, Serialize};
 
 /// One line of `training.jsonl`; `{"event": "step", …}`.
@@ -21,6 +22,31 @@ pub enum TrainEvent {
         truncated_texts: usize,
         /// Tokens that all prompts share.
         shared_prefix: usize,
+    },
+    /// Frozen models begin to read the texts.
+    Reading {
+        /// Texts.
+        texts: usize,
+        /// The models.
+        models: Vec<String>,
+    },
+    /// A frozen model has read the texts.
+    Read {
+        /// The model.
+        model: String,
+        /// Seconds since the start.
+        seconds: f64,
+    },
+    /// A probe is fitted to what a frozen model makes of the texts.
+    Fitted {
+        /// The model.
+        model: String,
+        /// Which of its states.
+        states: States,
+        /// Weight in the mixture.
+        weight: f64,
+        /// Mean out-of-fold log loss; absent where there were too few rows.
+        log_loss: Option<f64>,
     },
     /// An optimizer step.
     Step {
@@ -73,6 +99,7 @@ impl TrainEvent {
     /// Steps done when it happened.
     pub fn step(&self) -> usize {
         match self {
+            Self::Reading { .. } | Self::Read { .. } | Self::Fitted { .. } => 0,
             Self::Start { step, .. } | Self::Step { step, .. } | Self::Validation { step, .. } | Self::End { step, .. } => *step,
         }
     }
