@@ -115,6 +115,14 @@ impl BaseModel {
         })
     }
 
+    /// Whether a model named as in [`BaseModel::open`] is an encoder, which is read by probes and never asked.
+    ///
+    /// # Errors
+    /// As [`BaseModel::open`].
+    pub fn is_encoder(name: &str) -> Result<bool, Error> {
+        Ok(matches!(Files::open(&hub::resolve(name)?)?, Files::Encoder(_)))
+    }
+
     /// The tokenizer of a model named as in [`BaseModel::open`], whose weights are not read for it.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::args::{Pull, PullSource};
 use crate::print::{PullProgress, json_line, next_steps};
+use lincah::BaseModel;
 use lincah::hub::{self, Source};
 use serde_json::json;
 use std::path::PathBuf;
@@ -18,7 +19,9 @@ pub(crate) fn run(arguments: &Pull) -> anyhow::Result<()> {
             json_line(&json!({"name": name, "path": path}))?;
         }
     }
-    next_steps(&[format!("lincah train DATA --text COLUMN --label COLUMN --model {} --out DIR", arguments.names[0])]);
+    let name = &arguments.names[0];
+    let preset = if BaseModel::is_encoder(name)? { " --preset instant" } else { "" };
+    next_steps(&[format!("lincah train DATA --text COLUMN --label COLUMN --model {name}{preset} --out DIR")]);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ mod fake_hub;
 mod hugging_face;
 mod wheels;
 
-use super::catalogue::{Artefact, CatalogueEntry, Origin};
+use super::catalogue::{Artefact, CatalogueEntry, Origin, PinnedFile};
 use super::record::{CachedModel, Check};
 use super::settings::Settings;
 use super::{PullEvent, Source};
@@ -58,6 +58,22 @@ fn gguf_entry(content: &[u8], origins: Vec<Origin>) -> &'static CatalogueEntry {
 /// A catalogue entry for a Hugging Face folder.
 fn folder_entry(gated: bool) -> &'static CatalogueEntry {
     entry(Artefact::HuggingFaceFolder, 1000, gated, vec![HUB])
+}
+
+/// Files of a pinned folder, one of them in a folder of its own.
+fn pinned_folder() -> Vec<(&'static str, Vec<u8>)> {
+    let small = |text: &str| text.as_bytes().to_vec();
+    vec![("1_Pooling/config.json", small("{\"a\": 1}")), ("config.json", small("{}")), ("model.safetensors", content(10_000))]
+}
+
+/// A catalogue entry for such a folder.
+fn pinned_folder_entry(files: &[(&'static str, Vec<u8>)], origins: Vec<Origin>) -> &'static CatalogueEntry {
+    let pinned = |(name, content): &(&'static str, Vec<u8>)| PinnedFile {
+        name,
+        bytes: content.len() as u64,
+        sha256: sha256(content).leak(),
+    };
+    entry(Artefact::PinnedFolder(files.iter().map(pinned).collect::<Vec<_>>().leak()), 10_000, false, origins)
 }
 
 fn entry(artefact: Artefact, bytes: u64, gated: bool, origins: Vec<Origin>) -> &'static CatalogueEntry {

@@ -53,6 +53,29 @@ fn a_folder_comes_with_what_makes_a_model_only() {
 }
 
 #[test]
+fn a_pinned_folder_comes_with_its_files_and_no_other_content() {
+    let root = tempfile::tempdir().unwrap();
+    let files = pinned_folder();
+    let listed: Vec<(&str, &[u8])> = files.iter().map(|(name, content)| (*name, content.as_slice())).chain(SMALL).collect();
+    let hub = FakeHub::start(&listed, Fault::Nothing);
+    let settings = at(root.path(), &hub);
+    let entry = pinned_folder_entry(&files, vec![HUB]);
+    let path = pull(&settings, entry, None).0.unwrap();
+    for (name, content) in &files {
+        assert_eq!(std::fs::read(path.join(name)).unwrap(), *content);
+    }
+    assert!(!path.join("tokenizer.json").exists(), "only the pinned files");
+    std::fs::remove_file(record::model_folder(&settings, entry).join("source.json")).unwrap();
+    assert_eq!(cached_with(&settings, entry).unwrap().path, path, "found in the cache again");
+
+    let mut others = files.clone();
+    others[0].1 = b"{\"a\": 2}".to_vec();
+    let root = tempfile::tempdir().unwrap();
+    let error = pull(&at(root.path(), &hub), pinned_folder_entry(&others, vec![HUB]), None).0.unwrap_err();
+    assert!(matches!(error, HubError::WrongHash { .. }), "{error}");
+}
+
+#[test]
 fn a_sharded_folder_comes_with_all_shards() {
     let root = tempfile::tempdir().unwrap();
     let (first, second) = (content(700), content(900));

