@@ -262,7 +262,7 @@ impl Trainer {
         let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);
         tell(TrainEvent::Reading { texts: trained_on.len(), models: bases.iter().map(|base| base.name().to_owned()).collect() })?;
         let (prompt, max_tokens) = (&self.scoring.prompt, self.recipe.max_tokens);
-        let fitted = instant::fit(&bases, prompt, max_tokens, &trained_on, &mut |base| {
+        let fitted = instant::fit(&bases, prompt, max_tokens, (&trained_on, &sides.train), &mut |base| {
             tell(TrainEvent::Read { model: base.name().to_owned(), seconds: begun.elapsed().as_secs_f64() })
         })?;
         let mut record = self.record(data, sides, fitted.truncated_texts);

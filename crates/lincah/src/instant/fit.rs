@@ -4,10 +4,12 @@ use super::probe::{Probe, Standardization};
 use super::states::{Reading, StateReader, States, text_encoder};
 use crate::base_model::BaseModel;
 use crate::data::dataset::Dataset;
+use crate::data::split::dealt_folds;
 use crate::error::Error;
 use crate::mixture::{Mixture, log_loss};
 use crate::prompt::{EncodedText, Prompt};
 use crate::regression::{DenseRow, FitOptions, LabelRegressions, NEAR, out_of_fold};
+use crate::task::Task;
 use rayon::prelude::*;
 
 /// Folds, where each label has so many rows; fewer where it has fewer.
@@ -50,10 +52,14 @@ fn candidates(base: &BaseModel) -> Vec<States> {
     layers.into_iter().map(States::Layer).collect()
 }
 
-/// Folds that the rows allow, if any do.
-fn folds(data: &Dataset) -> Option<Vec<usize>> {
-    let least = data.label_rows().into_iter().min().unwrap_or(0);
-    (2..=FOLDS.min(least)).rev().find_map(|folds| data.folds(folds, FOLD_SEED).ok())
+/// The fold of each row of `data`: the `rows`, and behind them their copies, each in its row's fold. A label with a single row does not keep the
+/// others from being folded, unless rows belong together. `None` where there are too few rows.
+fn folds(data: &Dataset, rows: &Dataset) -> Option<Vec<usize>> {
+    let least = rows.label_rows().into_iter().min().unwrap_or(0);
+    let stratified = (2..=FOLDS.min(least)).rev().find_map(|folds| rows.folds(folds, FOLD_SEED).ok());
+    let can_be_dealt = rows.task == Task::SingleLabel && rows.groups().is_none() && rows.len() >= 2 * FOLDS;
+    let fold_of = stratified.or_else(|| can_be_dealt.then(|| dealt_folds(&rows.classes(), FOLDS, FOLD_SEED)))?;
+    Some(fold_of.iter().cycle().take(data.len()).copied().collect())
 }
 
 /// Mean log loss of rows.
@@ -84,22 +90,23 @@ fn scored_out_of_fold(data: &Dataset, rows: &[DenseRow], fold_of: &[usize]) -> V
     (0..INVERSE_PENALTIES.len()).map(penalty).collect()
 }
 
-/// Fits a probe on each of the models, and their mixture. `on_read` hears of each model that has read all texts.
+/// Fits a probe on each of the models, and their mixture, to `data`: the `rows`, and behind them copies of each, if there are any. `on_read`
+/// hears of each model that has read all texts.
 pub(crate) fn fit(
     bases: &[BaseModel],
     prompt: &Prompt,
     max_tokens: usize,
-    data: &Dataset,
+    (data, rows): (&Dataset, &Dataset),
     on_read: &mut dyn FnMut(&BaseModel) -> Result<(), Error>,
 ) -> Result<Fitted, Error> {
-    let fold_of = folds(data);
+    let fold_of = folds(data, rows);
     let (mut probes, mut scores, mut truncated_texts) = (Vec::new(), Vec::new(), 0);
     for (place, base) in bases.iter().enumerate() {
         let reading = Reading::of(base, prompt, max_tokens);
         let candidates = candidates(base);
         let encoder = text_encoder(base, prompt, max_tokens, reading)?;
         let texts = encoder.encode_batch(&data.texts)?;
-        truncated_texts = truncated_texts.max(texts.iter().filter(|text| text.truncated_characters > 0).count());
+        truncated_texts = truncated_texts.max(texts[..rows.len()].iter().filter(|text| text.truncated_characters > 0).count());
         let read = StateReader::new(base, candidates.clone(), &encoder)?.read(&texts.iter().collect::<Vec<&EncodedText>>())?;
         on_read(base)?;
         let of_candidate = |candidate: usize| read.iter().map(|text| text[candidate].clone()).collect::<Vec<DenseRow>>();
@@ -134,4 +141,32 @@ pub(crate) fn fit(
     let of_mixture: Vec<Vec<f64>> = (0..data.len()).map(mixed).collect();
     let log_losses = scores.iter().chain([&of_mixture]).map(|scores| mean_log_loss(data, scores)).collect();
     Ok(Fitted { probes, mixture, log_losses, truncated_texts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::dataset::{DatasetOptions, LabelColumns};
+    use crate::data::records::ReadOptions;
+
+    fn rows(csv: &'static str) -> Dataset {
+        let options = DatasetOptions::new("text", LabelColumns::one("label", ["no", "yes"]));
+        Dataset::from_reader("rows", Box::new(csv.as_bytes()), &ReadOptions::default(), &options).unwrap()
+    }
+
+    #[test]
+    fn a_copy_is_in_the_fold_of_its_row() {
+        let rows = rows("text,label\nab,no\ncd,yes\nef,no\ngh,yes\nij,no\nkl,yes\n");
+        let fold_of = folds(&rows.with_perturbed_copies(1), &rows).unwrap();
+        assert_eq!((fold_of.len(), &fold_of[..6]), (12, &fold_of[6..]));
+        assert_eq!(*fold_of.iter().max().unwrap(), 2);
+    }
+
+    #[test]
+    fn a_label_with_one_row_keeps_nobody_from_being_folded_but_few_rows_do() {
+        let many = rows("text,label\na,no\nb,no\nc,no\nd,no\ne,no\nf,no\ng,no\nh,no\ni,no\nj,yes\n");
+        assert_eq!(folds(&many, &many).unwrap().into_iter().max(), Some(FOLDS - 1));
+        let few = rows("text,label\na,no\nb,no\nc,yes\n");
+        assert_eq!(folds(&few, &few), None);
+    }
 }
