@@ -3,6 +3,9 @@
 use lincah_kernels::{GroupLayout, RaggedLayout};
 use std::ops::Range;
 
+/// Most rows that are computed at once where texts are scored or read; a longer text is a batch of its own.
+pub const ROWS_PER_BATCH: usize = 1024;
+
 /// The tokens of S texts, `[N]`, and where each text lies.
 #[derive(Debug, Clone)]
 pub struct TokenBatch {
@@ -129,6 +132,25 @@ impl TokenBatch {
     }
 }
 
+/// The numbers of texts with so many rows each, those of like length together, in batches of at most `most_rows` rows; a longer text is alone.
+pub fn batches_by_length(lengths: &[usize], most_rows: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&index| lengths[index]);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut rows = 0;
+    for index in order {
+        match batches.last_mut().filter(|_| rows + lengths[index] <= most_rows) {
+            Some(batch) => batch.push(index),
+            None => {
+                batches.push(vec![index]);
+                rows = 0;
+            }
+        }
+        rows += lengths[index];
+    }
+    batches
+}
+
 /// How many leading tokens all texts share, short of any text's last token.
 fn common_prefix(texts: &[&[u32]]) -> usize {
     let shortest = texts.iter().map(|text| text.len()).min().unwrap_or(0).saturating_sub(1);
@@ -150,6 +172,13 @@ mod tests {
         assert_eq!((filled.rows(), filled.texts(), &filled.tokens[..7]), (10, 4, &batch.tokens[..]));
         assert_eq!(filled.layout.last_rows()[..3], batch.layout.last_rows());
         assert_eq!(TokenBatch::without_prefix(&[&[7, 8], &[7, 8]]).rows(), 4);
+    }
+
+    #[test]
+    fn batches_have_texts_of_like_length_and_every_text_once() {
+        let batches = batches_by_length(&[9, 1, 30, 4, 4, 2], 10);
+        assert_eq!(batches, [vec![1, 5, 3], vec![4], vec![0], vec![2]]);
+        assert!(batches_by_length(&[], 10).is_empty());
     }
 
     #[test]

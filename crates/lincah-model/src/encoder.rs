@@ -5,18 +5,16 @@
 //!
 //! Source: Devlin et al. 2019, arXiv 1810.04805; pooling as Reimers and Gurevych 2019, arXiv 1908.10084.
 
-use crate::batch::TokenBatch;
+use crate::batch::{ROWS_PER_BATCH, TokenBatch, batches_by_length};
 use crate::compute::{ComputeOptions, Device, Precision};
 use crate::config::{EncoderConfig, Pooling};
 use crate::error::ModelError;
 use crate::language_model::{OnDevice, on_device};
 use crate::linear::Linear;
+use crate::pooled_states::mean_row;
 use crate::weights::{EncoderFiles, Weights};
 use lincah_kernels::{AttentionShape, Kernels, NormShape};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// Most rows that are computed at once.
-const ROWS_PER_BATCH: usize = 1024;
 
 /// A frozen encoder on some device.
 pub trait SentenceEncoder: Send + Sync {
@@ -48,7 +46,7 @@ pub fn load_encoder(files: Arc<EncoderFiles>, compute: ComputeOptions) -> Result
         }
     }
     let precision = compute.precision.filter(|precision| *precision != Precision::Int8);
-    on_device(ComputeOptions { precision, ..compute }, &|| Load(files.clone()))
+    on_device(ComputeOptions { precision, ..compute }, Load(files))
 }
 
 struct Norm<K: Kernels> {
@@ -215,35 +213,6 @@ impl<K: Kernels> Encoder<K> {
     }
 }
 
-/// The mean of rows of `width` numbers, in their order.
-pub(crate) fn mean_row<'r>(rows: impl ExactSizeIterator<Item = &'r [f32]>, width: usize) -> Vec<f32> {
-    let (mut mean, count) = (vec![0.0; width], rows.len() as f32);
-    for row in rows {
-        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value);
-    }
-    mean.iter_mut().for_each(|mean| *mean /= count);
-    mean
-}
-
-/// Texts of like length together, in batches of at most so many rows, a longer text alone: their numbers.
-pub(crate) fn batches_by_length(lengths: &[usize], most_rows: usize) -> Vec<Vec<usize>> {
-    let mut order: Vec<usize> = (0..lengths.len()).collect();
-    order.sort_by_key(|&index| lengths[index]);
-    let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut rows = 0;
-    for index in order {
-        match batches.last_mut().filter(|_| rows + lengths[index] <= most_rows) {
-            Some(batch) => batch.push(index),
-            None => {
-                batches.push(vec![index]);
-                rows = 0;
-            }
-        }
-        rows += lengths[index];
-    }
-    batches
-}
-
 impl<K: Kernels> SentenceEncoder for Encoder<K> {
     fn config(&self) -> &EncoderConfig {
         Encoder::config(self)
@@ -269,18 +238,5 @@ impl<K: Kernels> SentenceEncoder for Encoder<K> {
             }
         }
         if embeddings.iter().all(|value| value.is_finite()) { Ok(embeddings) } else { Err(ModelError::NotFinite) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_have_texts_of_like_length_and_every_text_once() {
-        let lengths = [9, 1, 30, 4, 4, 2];
-        let batches = batches_by_length(&lengths, 10);
-        assert_eq!(batches, [vec![1, 5, 3], vec![4], vec![0], vec![2]]);
-        assert!(batches_by_length(&[], 10).is_empty());
     }
 }

@@ -56,10 +56,7 @@ pub(crate) trait OnDevice {
 }
 
 /// Opens the device and loads onto it.
-pub(crate) fn on_device<L: OnDevice + Send>(
-    compute: ComputeOptions,
-    model: &(dyn Fn() -> L + Sync),
-) -> Result<L::Loaded, ModelError>
+pub(crate) fn on_device<L: OnDevice + Send>(compute: ComputeOptions, model: L) -> Result<L::Loaded, ModelError>
 where
     L::Loaded: Send,
 {
@@ -75,12 +72,12 @@ where
     match compute.device {
         Device::Cpu => match compute.precision {
             Some(precision @ Precision::Bf16) => Err(ModelError::Precision { precision, device: compute.device }),
-            _ if compute.profile => Cpu::within(|| model().load(Profiled::new(Cpu))),
-            _ => Cpu::within(|| model().load(Cpu)),
+            _ if compute.profile => Cpu::within(|| model.load(Profiled::new(Cpu))),
+            _ => Cpu::within(|| model.load(Cpu)),
         },
-        Device::Cuda(ordinal) => model().load(on_cuda(ordinal)?),
+        Device::Cuda(ordinal) => model.load(on_cuda(ordinal)?),
         Device::Auto => match on_cuda(0) {
-            Ok(kernels) => model().load(kernels),
+            Ok(kernels) => model.load(kernels),
             Err(_) => on_device(ComputeOptions { device: Device::Cpu, ..compute }, model),
         },
     }
@@ -102,7 +99,7 @@ pub fn load(files: Arc<ModelFiles>, compute: ComputeOptions) -> Result<Arc<dyn L
             Ok(Arc::new(Arc::new(model.with_recomputation(compute.recompute))))
         }
     }
-    on_device(compute, &|| Load(files.clone(), compute))
+    on_device(compute, Load(files, compute))
 }
 
 impl<K: Kernels> LanguageModel for Arc<Backbone<K>> {

@@ -28,6 +28,7 @@ mod mlp;
 pub mod new_file;
 mod optimizer;
 mod pass;
+mod pooled_states;
 mod prefix_cache;
 pub mod regular_file;
 mod schedule;
@@ -37,7 +38,7 @@ mod training;
 pub mod weights;
 
 pub use backbone::Backbone;
-pub use batch::TokenBatch;
+pub use batch::{ROWS_PER_BATCH, TokenBatch, batches_by_length};
 pub use compute::{ComputeOptions, Device, Precision, UnknownDevice};
 pub use config::{BackboneConfig, EncoderConfig};
 pub use decoding::Decoding;

@@ -5,11 +5,8 @@ use crate::error::Error;
 use crate::prompt::{EncodedText, LabelTokens, LongTexts, Prompt, PromptEncoder, PromptError};
 use crate::softmax::softmax;
 use crate::task::Task;
-use lincah_model::{Scorer, TokenBatch};
+use lincah_model::{ROWS_PER_BATCH, Scorer, TokenBatch, batches_by_length};
 use rayon::prelude::*;
-
-/// Most rows that are scored in one batch; a longer text is a batch of its own.
-const ROWS_PER_BATCH: usize = 1024;
 
 /// What is asked of a model, in how many tokens, and which tokens answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -120,25 +117,15 @@ fn rows(text: &EncodedText) -> usize {
 /// The probabilities of the tokens `candidates` behind each prompt of each text, texts of like length scored together.
 fn answers(scorer: &dyn Scorer, texts: &[&EncodedText], candidates: &[u32]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
     let lengths: Vec<usize> = texts.iter().map(|text| rows(text)).collect();
-    let mut order: Vec<usize> = (0..texts.len()).collect();
-    order.sort_by_key(|&index| lengths[index]);
     let mut answers = vec![Vec::new(); texts.len()];
-    let mut rest = order.as_slice();
-    while !rest.is_empty() {
-        let mut rows = 0;
-        let fitting = rest.iter().take_while(|&&index| {
-            rows += lengths[index];
-            rows <= ROWS_PER_BATCH
-        });
-        let (batch, after) = rest.split_at(fitting.count().max(1));
+    for batch in batches_by_length(&lengths, ROWS_PER_BATCH) {
         let groups: Vec<Vec<&[u32]>> =
             batch.iter().map(|&index| texts[index].prompts.iter().map(Vec::as_slice).collect()).collect();
         let logits = scorer.score(&TokenBatch::grouped(&groups), candidates)?;
         let mut logits = logits.chunks_exact(candidates.len()).map(softmax);
-        for &index in batch {
+        for index in batch {
             answers[index] = logits.by_ref().take(texts[index].prompts.len()).collect();
         }
-        rest = after;
     }
     Ok(answers)
 }
