@@ -1,5 +1,6 @@
 //! A classifier: a prompt, labels and an adapter on a base model.
 
+mod base_model_record;
 mod card;
 mod decided;
 mod folder;
@@ -26,7 +27,8 @@ use lincah_model::{Adapter, ComputeOptions, Device, ModelError};
 use std::path::Path;
 use std::time::Instant;
 
-pub use folder::{BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
+pub use base_model_record::BaseModelRecord;
+pub use folder::{ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
 pub use member::MemberRecord;
 pub(crate) use member::{Member, Members};
@@ -40,8 +42,7 @@ pub use rows::TrainingRows;
 /// independent label is the same over the tokens of no and yes behind the question about it.
 pub struct AgileClassifier {
     members: Members,
-    prompt: Prompt,
-    max_tokens: usize,
+    scoring: Scoring,
     calibration: Calibration,
     rule: DecisionRule,
     record: Option<ClassifierRecord>,
@@ -49,7 +50,11 @@ pub struct AgileClassifier {
 
 impl std::fmt::Debug for AgileClassifier {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("AgileClassifier").field("base", self.base()).field("prompt", &self.prompt).finish_non_exhaustive()
+        formatter
+            .debug_struct("AgileClassifier")
+            .field("base", self.base())
+            .field("scoring", &self.scoring)
+            .finish_non_exhaustive()
     }
 }
 
@@ -66,15 +71,14 @@ impl AgileClassifier {
     /// A trained classifier of `record`, with its adapter.
     pub(crate) fn new(base: BaseModel, adapter: &Adapter, record: ClassifierRecord) -> Result<Self, Error> {
         let scorer = base.language_model()?.scorer(Some(adapter))?;
-        let members = Members::one(Member::Asked { base, scoring: record.scoring(), scorer });
+        let members = Members::one(Member::Asked { base, scorer });
         Ok(Self::of_members(members, record))
     }
 
     /// A trained classifier of `record`, with its members.
     pub(crate) fn of_members(members: Members, record: ClassifierRecord) -> Self {
         let (calibration, rule) = (record.calibration.clone().unwrap_or_default(), record.decision_rule.clone());
-        let (prompt, max_tokens) = (record.prompt.clone(), record.recipe.max_tokens);
-        Self { members, prompt, max_tokens, calibration, rule, record: Some(record) }
+        Self { members, scoring: record.scoring(), calibration, rule, record: Some(record) }
     }
 
     /// A model that is asked as it is, without any training, in prompts of at most `max_tokens` tokens.
@@ -85,9 +89,8 @@ impl AgileClassifier {
         let scorer = base.language_model()?.scorer(None)?;
         let scoring = Scoring::resolve(base, prompt, max_tokens)?;
         let (calibration, rule) = (Calibration::default(), DecisionRule::default());
-        let prompt = scoring.prompt.clone();
-        let members = Members::one(Member::Asked { base: base.clone(), scoring, scorer });
-        Ok(Self { members, prompt, max_tokens, calibration, rule, record: None })
+        let members = Members::one(Member::Asked { base: base.clone(), scorer });
+        Ok(Self { members, scoring, calibration, rule, record: None })
     }
 
     /// Reads a classifier folder and its base model.
@@ -115,7 +118,7 @@ impl AgileClassifier {
             let adapter = Adapter::read(folder)?;
             record.verify(folder, &adapter, base)?;
             let scorer = base.language_model()?.scorer(Some(&adapter))?;
-            Ok(Member::Asked { base: base.clone(), scoring: record.scoring(), scorer })
+            Ok(Member::Asked { base: base.clone(), scorer })
         };
         let mut bases: Vec<(&str, BaseModel)> = vec![(&record.base_model.name, base.clone())];
         let mut all = Vec::new();
@@ -163,22 +166,22 @@ impl AgileClassifier {
 
     /// Whether its labels are exclusive or independent.
     pub fn task(&self) -> Task {
-        self.prompt.task()
+        self.scoring.prompt.task()
     }
 
     /// Its labels, in the order of the probabilities; the last of two exclusive ones is the positive class.
     pub fn labels(&self) -> &LabelSet {
-        self.prompt.labels()
+        self.scoring.prompt.labels()
     }
 
     /// What is asked of the model.
     pub fn prompt(&self) -> &Prompt {
-        &self.prompt
+        &self.scoring.prompt
     }
 
     /// Longest prompt, in tokens.
     pub fn max_tokens(&self) -> usize {
-        self.max_tokens
+        self.scoring.max_tokens
     }
 
     /// What is done to the model's probabilities.
@@ -235,7 +238,7 @@ impl AgileClassifier {
 
     /// The model's probabilities of each text as they are.
     pub(crate) fn score<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<ScoredText>, Error> {
-        self.members.score(self.task(), (&self.prompt, self.max_tokens), texts)
+        self.members.score(&self.scoring, texts)
     }
 
     /// Predicts rows with known labels, and what comes of it.

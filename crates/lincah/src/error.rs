@@ -288,15 +288,19 @@ pub enum Error {
         step: usize,
     },
     /// Stopped on request.
-    #[error("stopped at step {step} of {steps}{}", kept_in(folder.as_deref()))]
+    #[error("{}{}", stopped_at(*step, *steps), kept_in(folder.as_deref()))]
     Interrupted {
         /// Steps done.
         step: usize,
-        /// Steps in all.
+        /// Steps in all; 0 of a training without steps.
         steps: usize,
         /// Where the checkpoint is, if there is one.
         folder: Option<PathBuf>,
     },
+}
+
+fn stopped_at(step: usize, steps: usize) -> String {
+    if steps == 0 { String::from("stopped before the classifier was made") } else { format!("stopped at step {step} of {steps}") }
 }
 
 fn kept_in(folder: Option<&std::path::Path>) -> String {

@@ -289,7 +289,8 @@ impl Trainer {
             classifier.save(folder)?;
         }
         let seconds = begun.elapsed().as_secs_f64();
-        tell(TrainEvent::End { step: 0, stopped_early: false, kept_epoch: 0, seconds })?;
+        // Nothing is left to stop.
+        let _ = on_event(&TrainEvent::End { step: 0, stopped_early: false, kept_epoch: 0, seconds });
         let scores = scored.map_or(Ok(Vec::new()), |scored| {
             let (begun, predictions) = (Instant::now(), classifier.predict(scored.texts)?);
             let scoring_seconds = begun.elapsed().as_secs_f64();

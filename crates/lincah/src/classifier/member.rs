@@ -1,13 +1,11 @@
 //! What a classifier is made of: one member, or several whose probabilities are mixed.
 
-use super::folder::BaseModelRecord;
+use super::base_model_record::BaseModelRecord;
 use crate::base_model::BaseModel;
 use crate::error::Error;
 use crate::instant::{Probe, Reading, StateReader, States, text_encoder};
 use crate::mixture::Mixture;
-use crate::prompt::Prompt;
 use crate::scoring::{ScoredText, Scoring, scored};
-use crate::task::Task;
 use lincah_model::{Adapter, Scorer};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -34,7 +32,7 @@ pub enum MemberRecord {
 /// A member at work.
 pub(crate) enum Member {
     /// A decoder, with an adapter or without, that is asked.
-    Asked { base: BaseModel, scoring: Scoring, scorer: Box<dyn Scorer> },
+    Asked { base: BaseModel, scorer: Box<dyn Scorer> },
     /// A logistic regression on a frozen model's states.
     Probe { base: BaseModel, states: States, reading: Reading, probe: Probe },
 }
@@ -54,13 +52,13 @@ impl Member {
     }
 
     /// The probabilities of each text, in order.
-    fn score<T: AsRef<str> + Sync>(&self, (prompt, max_tokens): (&Prompt, usize), texts: &[T]) -> Result<Vec<ScoredText>, Error> {
+    fn score<T: AsRef<str> + Sync>(&self, scoring: &Scoring, texts: &[T]) -> Result<Vec<ScoredText>, Error> {
         match self {
-            Self::Asked { base, scoring, scorer } => scoring.score(base, scorer.as_ref(), texts),
+            Self::Asked { base, scorer } => scoring.score(base, scorer.as_ref(), texts),
             Self::Probe { base, states, reading, probe } => {
-                let encoder = text_encoder(base, prompt, max_tokens, *reading)?;
+                let encoder = text_encoder(base, &scoring.prompt, scoring.max_tokens, *reading)?;
                 let reader = StateReader::new(base, vec![*states], &encoder)?;
-                scored(prompt, &encoder, texts, |windows| {
+                scored(&scoring.prompt, &encoder, texts, |windows| {
                     Ok(reader.read(windows)?.iter().map(|states| probe.probabilities(&states[0])).collect())
                 })
             }
@@ -84,20 +82,15 @@ impl Members {
     }
 
     /// The mixed probabilities of each text, in order.
-    pub(crate) fn score<T: AsRef<str> + Sync>(
-        &self,
-        task: Task,
-        asked: (&Prompt, usize),
-        texts: &[T],
-    ) -> Result<Vec<ScoredText>, Error> {
+    pub(crate) fn score<T: AsRef<str> + Sync>(&self, scoring: &Scoring, texts: &[T]) -> Result<Vec<ScoredText>, Error> {
         if let [only] = self.all.as_slice() {
-            return only.score(asked, texts);
+            return only.score(scoring, texts);
         }
-        let scored = self.all.iter().map(|member| member.score(asked, texts)).collect::<Result<Vec<_>, Error>>()?;
+        let scored = self.all.iter().map(|member| member.score(scoring, texts)).collect::<Result<Vec<_>, Error>>()?;
         let text = |text: usize| {
             let of: Vec<&[f64]> = scored.iter().map(|member| member[text].probabilities.as_slice()).collect();
             ScoredText {
-                probabilities: self.mixture.mix(task, &of),
+                probabilities: self.mixture.mix(scoring.prompt.task(), &of),
                 truncated_characters: scored.iter().map(|member| member[text].truncated_characters).max().unwrap_or(0),
             }
         };

@@ -35,8 +35,7 @@ pub(crate) struct FittedProbe {
 pub(crate) struct Fitted {
     pub(crate) probes: Vec<FittedProbe>,
     pub(crate) mixture: Mixture,
-    /// Mean out-of-fold log loss of each probe and, last, of the mixture, whose weights were chosen on the same scores; empty where there were
-    /// too few rows.
+    /// Mean out-of-fold log loss of each probe; empty where there were too few rows.
     pub(crate) log_losses: Vec<f64>,
     pub(crate) truncated_texts: usize,
 }
@@ -137,9 +136,7 @@ pub(crate) fn fit(
         return Ok(Fitted { mixture: Mixture::equal(probes.len()), probes, log_losses: Vec::new(), truncated_texts });
     }
     let mixture = Mixture::fit((data.task, &data.truth), &scores);
-    let mixed = |row: usize| mixture.mix(data.task, &scores.iter().map(|member| member[row].as_slice()).collect::<Vec<_>>());
-    let of_mixture: Vec<Vec<f64>> = (0..data.len()).map(mixed).collect();
-    let log_losses = scores.iter().chain([&of_mixture]).map(|scores| mean_log_loss(data, scores)).collect();
+    let log_losses = scores.iter().map(|scores| mean_log_loss(data, scores)).collect();
     Ok(Fitted { probes, mixture, log_losses, truncated_texts })
 }
 
