@@ -32,14 +32,21 @@ fn two_readings_undo_look_alikes() {
     let bench = Bench::new();
     let train = "train data.csv --text comment --label label --model model --members 1 --epochs 8 --learning-rate 0.02 --deobfuscate --out out";
     bench.run(train).ok();
-    let predict = |text: &str| -> f64 {
+    bench.run(&train.replace(" --deobfuscate --out out", " --out written")).ok();
+    let predict = |folder: &str, text: &str| -> f64 {
         bench.write("texts.csv", format!("comment\n{text}\n"));
-        let line: Value = serde_json::from_str(&bench.run("predict out texts.csv --text comment").ok()).unwrap();
+        let line: Value = serde_json::from_str(&bench.run(&format!("predict {folder} texts.csv --text comment")).ok()).unwrap();
         line["scores"]["B"].as_f64().unwrap()
     };
-    let (first, last) = (predict("aaaa bbbb"), predict("zzzz yyyy"));
+    let (first, last) = (predict("out", "aaaa bbbb"), predict("out", "zzzz yyyy"));
     assert!(last > 0.5 && first < 0.5, "{first} {last}");
-    assert!(predict("zz\u{200b}zz y\u{443}yy") >= last, "the higher of both");
+    for (disguised, plain) in
+        [("zz\u{200b}zz y\u{443}yy", "zzzz yyyy"), ("aa\u{200b}aa b\u{44c}bb", "aaaa b\u{44c}bb"), ("z z z z yyyy", "zzzz yyyy")]
+    {
+        let (as_written, as_read) = (predict("written", disguised), predict("written", plain));
+        assert_ne!(as_written, as_read, "{disguised}");
+        assert_eq!(predict("out", disguised), as_written.max(as_read), "{disguised}");
+    }
     assert!(bench.run("prompt out --input z.z.z.z").stderr.contains("the text is scored as \"zzzz\", too"));
     let many = "predict --model model --labels A,B,C --deobfuscate --input aaaa";
     assert!(bench.run(many).refused().contains("two readings"));
@@ -70,6 +77,7 @@ fn the_worst_parts_come_first_and_a_gate_closes() {
     assert!(found["slices"].as_array().unwrap().iter().all(|slice| (0.0..=1.0).contains(&slice["p_value"].as_f64().unwrap())));
     let kinds = found["robustness"]["kinds"].as_array().unwrap();
     assert_eq!((kinds.len(), &found["robustness"]["rows"]), (8, &20.into()));
+    assert!(kinds.iter().all(|kind| kind["changed"] == 20), "every text has letters: {found}");
 
     bench.write("audit.json", found.to_string());
     let report = "report out suite.csv --text case --label gold --label-map fine=A,bad=B";

@@ -86,3 +86,25 @@ fn loses_a_label(plain: &Prediction, otherwise: &Prediction) -> bool {
         _ => plain.given().iter().zip(otherwise.given()).any(|(&before, after)| before && !after),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::Task;
+
+    /// A text that cannot be written otherwise is no decision that stood.
+    #[test]
+    fn shares_are_of_the_texts_that_change() {
+        let texts = ["Bus", "...", "AB", "tram"].map(str::to_owned);
+        let predict = |texts: &[String]| {
+            let is_plain = |text: &String| text.chars().all(|character| character.is_lowercase() || character == '.');
+            let of = |text| Prediction::new(Task::SingleLabel, if is_plain(text) { vec![1.0, 0.0] } else { vec![0.0, 1.0] }, 0);
+            Ok(texts.iter().map(of).collect())
+        };
+        let found = Robustness::of(&texts, &[Perturbation::UpperCase, Perturbation::Typos], 1, predict).unwrap();
+        let [upper_case, typos] = found.kinds.as_slice() else { panic!("{found:?}") };
+        assert_eq!((upper_case.changed, upper_case.flips, upper_case.share, upper_case.mean_change), (2, 1, Some(0.5), 0.5));
+        assert_eq!((typos.changed, typos.lost), (2, 0));
+        assert!(Robustness::of(&texts[1..2], &[Perturbation::Typos], 1, predict).unwrap().kinds[0].share.is_none());
+    }
+}
