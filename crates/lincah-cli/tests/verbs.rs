@@ -192,17 +192,9 @@ fn the_codelab_preset_trains_in_kerass_layout_and_resumes() {
     assert!(message.contains("all-tokens with the codelab's training texts"), "{message}");
 }
 
-/// Sends Ctrl-C once the first steps are written down.
+/// Stops a training in its middle.
 fn interrupt(bench: &Bench, train: &str, out: &str) {
-    let child = bench.command(&format!("{train} --out {out}")).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let log = bench.path(out).join("training.jsonl");
-    while std::fs::read_to_string(&log).map_or(0, |log| log.lines().count()) < 20 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let message = Ran::of(child.wait_with_output().unwrap()).refused();
-    assert!(message.starts_with("error: stopped at step ") && message.contains("--resume"), "{message}");
+    bench.interrupted(&format!("{train} --out {out}"), &format!("{out}/training.jsonl"));
     assert!(!bench.path(out).join("classifier.json").exists());
 }
 

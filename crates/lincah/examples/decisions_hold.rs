@@ -63,7 +63,7 @@ impl Split {
         let prediction = |row: &Vec<f64>| {
             let probabilities = decided.calibration.apply(self.task(), row);
             let decision = decided.rule.decide(self.task(), &probabilities);
-            Prediction { probabilities, decision, truncated_characters: 0 }
+            Prediction { probabilities, decision, truncated_characters: 0, members: Vec::new() }
         };
         let predictions: Vec<Prediction> = unseen.probabilities.iter().map(prediction).collect();
         OperatingPoints::of(truth(unseen), &predictions, &decided.rule).unwrap()

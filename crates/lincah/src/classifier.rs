@@ -5,12 +5,14 @@ mod card;
 mod decided;
 mod folder;
 mod member;
+mod open_models;
 mod probes;
 mod remembered;
 mod rows;
 
 use crate::base_model::BaseModel;
 use crate::calibration::Calibration;
+use crate::cascade::CascadePoint;
 use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
@@ -28,10 +30,12 @@ use std::path::Path;
 use std::time::Instant;
 
 pub use base_model_record::BaseModelRecord;
+pub(crate) use decided::RowsToDecide;
 pub use folder::{ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
 pub use member::MemberRecord;
-pub(crate) use member::{Member, Members};
+pub(crate) use member::{MEMBERS_FOLDER, Member, Members, member_folder};
+pub(crate) use open_models::OpenModels;
 pub(crate) use probes::{PROBES, StoredProbes};
 pub use remembered::{RememberedRows, UnseenRows};
 pub use rows::TrainingRows;
@@ -46,6 +50,8 @@ pub struct AgileClassifier {
     calibration: Calibration,
     rule: DecisionRule,
     record: Option<ClassifierRecord>,
+    /// From which margin on the first member's answer is enough.
+    cascade: Option<CascadePoint>,
 }
 
 impl std::fmt::Debug for AgileClassifier {
@@ -78,7 +84,7 @@ impl AgileClassifier {
     /// A trained classifier of `record`, with its members.
     pub(crate) fn of_members(members: Members, record: ClassifierRecord) -> Self {
         let (calibration, rule) = (record.calibration.clone().unwrap_or_default(), record.decision_rule.clone());
-        Self { members, scoring: record.scoring(), calibration, rule, record: Some(record) }
+        Self { members, scoring: record.scoring(), calibration, rule, record: Some(record), cascade: None }
     }
 
     /// A model that is asked as it is, without any training, in prompts of at most `max_tokens` tokens.
@@ -90,7 +96,7 @@ impl AgileClassifier {
         let scoring = Scoring::resolve(base, prompt, max_tokens)?;
         let (calibration, rule) = (Calibration::default(), DecisionRule::default());
         let members = Members::one(Member::Asked { base: base.clone(), scorer });
-        Ok(Self { members, scoring, calibration, rule, record: None })
+        Ok(Self { members, scoring, calibration, rule, record: None, cascade: None })
     }
 
     /// Reads a classifier folder and its base model.
@@ -100,7 +106,7 @@ impl AgileClassifier {
     pub fn load(folder: &Path, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
         let record = ClassifierRecord::read(folder)?;
         let base = BaseModel::open(&record.base_model.name, compute)?;
-        Self::read(folder, record, &base)
+        Self::read(folder, record, &mut OpenModels::new(&base))
     }
 
     /// Reads a classifier folder onto a base model that is open already, which other classifiers may use too. Other models of a classifier that
@@ -109,38 +115,48 @@ impl AgileClassifier {
     /// # Errors
     /// A folder that is none or is damaged; a base model whose weights or tokenizer are others than in training.
     pub fn load_on(folder: &Path, base: &BaseModel) -> Result<Self, Error> {
-        Self::read(folder, ClassifierRecord::read(folder)?, base)
+        let record = ClassifierRecord::read(folder)?;
+        let mut models = OpenModels::new(base);
+        models.add(&record.base_model.name, base);
+        Self::read(folder, record, &mut models)
     }
 
-    fn read(folder: &Path, record: ClassifierRecord, base: &BaseModel) -> Result<Self, Error> {
+    /// Reads a classifier folder onto models that are open, and others that are opened where these are.
+    pub(crate) fn read(folder: &Path, record: ClassifierRecord, models: &mut OpenModels) -> Result<Self, Error> {
         record.verify_prompt(folder)?;
-        let adapted = || -> Result<Member, Error> {
-            let adapter = Adapter::read(folder)?;
-            record.verify(folder, &adapter, base)?;
+        let adapted = |models: &mut OpenModels| -> Result<Member, Error> {
+            let (adapter, base) = (Adapter::read(folder)?, models.get(&record.base_model.name)?);
+            record.verify(folder, &adapter, &base)?;
             let scorer = base.language_model()?.scorer(Some(&adapter))?;
-            Ok(Member::Asked { base: base.clone(), scorer })
+            Ok(Member::Asked { base, scorer })
         };
-        let mut bases: Vec<(&str, BaseModel)> = vec![(&record.base_model.name, base.clone())];
         let mut all = Vec::new();
         for (number, member) in record.members.iter().enumerate() {
             all.push(match member {
-                MemberRecord::Adapter => adapted()?,
+                MemberRecord::Adapter => adapted(models)?,
                 MemberRecord::Probe { base_model, states, reading, sha256 } => {
-                    let open = bases.iter().find(|(name, _)| *name == base_model.name);
-                    let base = match open {
-                        Some((_, base)) => base.clone(),
-                        None => base.sibling(&base_model.name)?,
-                    };
+                    let base = models.get(&base_model.name)?;
                     base_model.verify(&base)?;
-                    bases.push((&base_model.name, base.clone()));
                     let (labels, width) = ((record.task, record.prompt.labels().len()), base.sizes().hidden_size);
                     let probe = Probe::read(&member::probe_file(folder, number), labels, width, sha256)?;
                     Member::Probe { base, states: *states, reading: *reading, probe }
                 }
+                MemberRecord::Classifier { sha256, .. } => {
+                    let folder = member_folder(folder, number);
+                    ClassifierRecord::verify_member(&folder, sha256.as_deref())?;
+                    let of_member = ClassifierRecord::read(&folder)?;
+                    let is_plain = |member: &MemberRecord| !matches!(member, MemberRecord::Classifier { .. });
+                    let same = (of_member.task, of_member.prompt.labels()) == (record.task, record.prompt.labels());
+                    if !same || !of_member.members.iter().all(is_plain) {
+                        let reason = String::from("a member has other labels, or members that are classifiers too");
+                        return Err(Error::Damaged { path: folder, reason });
+                    }
+                    Member::Classifier(Box::new(Self::read(&folder, of_member, models)?))
+                }
             });
         }
         if all.is_empty() {
-            all.push(adapted()?);
+            all.push(adapted(models)?);
         }
         let mixture = match record.weights.as_slice() {
             [] => Mixture::equal(1),
@@ -219,8 +235,26 @@ impl AgileClassifier {
         let asked = self.members.all.into_iter().find_map(|member| match member {
             Member::Asked { base, scorer, .. } => Some(Generator { base, scorer }),
             Member::Probe { .. } => None,
+            Member::Classifier(classifier) => classifier.into_generator().ok(),
         });
         asked.ok_or(Error::NothingGenerates)
+    }
+
+    /// Takes a classifier in as a further member, all of equal weight, with so many more to come.
+    pub(crate) fn take_in(&mut self, member: Self, to_come: usize) -> Result<(), Error> {
+        let record = self.record.as_mut().ok_or(ModelError::NothingToTrain)?;
+        let of_member = member.record.as_ref().ok_or(ModelError::NothingToTrain)?;
+        record.members.push(MemberRecord::Classifier {
+            method: of_member.recipe.method,
+            base_models: of_member.base_models(),
+            sha256: None,
+        });
+        record.members_to_come = to_come;
+        record.data.truncated_texts = record.data.truncated_texts.max(of_member.data.truncated_texts);
+        self.members.all.push(Member::Classifier(Box::new(member)));
+        self.members.mixture = Mixture::equal(record.members.len());
+        record.weights = if record.members.len() > 1 { self.members.mixture.weights.clone() } else { Vec::new() };
+        Ok(())
     }
 
     /// Calibrated probabilities and decision of each text, in order.
@@ -228,12 +262,58 @@ impl AgileClassifier {
     /// # Errors
     /// A prompt that does not fit, weights that cannot be read, scores that are not finite.
     pub fn predict<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Prediction>, Error> {
-        let prediction = |text: ScoredText| {
-            let probabilities = self.calibration.apply(self.task(), &text.probabilities);
-            let decision = self.rule.decide(self.task(), &probabilities);
-            Prediction { probabilities, decision, truncated_characters: text.truncated_characters }
+        match (self.cascade, self.record.as_ref().and_then(|record| record.cascade.as_ref())) {
+            (Some(point), Some(cascade)) => self.predict_in_turn(texts, &cascade.calibration, point.margin),
+            _ => Ok(self.score(texts)?.into_iter().map(|text| self.prediction(&self.calibration, text)).collect()),
+        }
+    }
+
+    fn prediction(&self, calibration: &Calibration, text: ScoredText) -> Prediction {
+        let probabilities = calibration.apply(self.task(), &text.probabilities);
+        let decision = self.rule.decide(self.task(), &probabilities);
+        Prediction { probabilities, decision, truncated_characters: text.truncated_characters, members: text.members }
+    }
+
+    /// Lets the first member answer the texts that it is sure of.
+    fn predict_in_turn<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        calibration: &Calibration,
+        margin: f64,
+    ) -> Result<Vec<Prediction>, Error> {
+        let scored = self.members.first().score(&self.scoring, texts)?;
+        let is_sure = |text: &ScoredText| {
+            self.rule.margin(self.task(), &calibration.apply(self.task(), &text.probabilities)) >= margin
         };
-        Ok(self.score(texts)?.into_iter().map(prediction).collect())
+        let sure: Vec<bool> = scored.iter().map(is_sure).collect();
+        let (mut firsts, mut asked, mut sure_ones) = (Vec::new(), Vec::new(), Vec::new());
+        for ((text, scored), sure) in texts.iter().zip(scored).zip(&sure) {
+            match sure {
+                true => sure_ones.push(ScoredText { members: vec![scored.probabilities.clone()], ..scored }),
+                false => {
+                    asked.push(text.as_ref());
+                    firsts.push(scored);
+                }
+            }
+        }
+        let mut others = self.members.score_after_first(&self.scoring, firsts, &asked)?.into_iter();
+        let mut sure_ones = sure_ones.into_iter();
+        let next = |sure: &bool| {
+            let (calibration, of) = if *sure { (calibration, &mut sure_ones) } else { (&self.calibration, &mut others) };
+            self.prediction(calibration, of.next().expect("every text is in one of the two"))
+        };
+        Ok(sure.iter().map(next).collect())
+    }
+
+    /// Lets the first member alone answer from now on where it is sure, as far as at most this share of the decisions changes.
+    ///
+    /// # Errors
+    /// [`Error::NoCascade`] of a classifier whose cascade was not measured.
+    pub fn answer_in_turn(&mut self, limit: f64) -> Result<CascadePoint, Error> {
+        let measured = self.record.as_ref().and_then(|record| record.cascade.as_ref()).ok_or(Error::NoCascade)?;
+        let point = *measured.within(limit).ok_or(Error::NoCascade)?;
+        self.cascade = Some(point);
+        Ok(point)
     }
 
     /// The model's probabilities of each text as they are.

@@ -14,7 +14,7 @@ use crate::prompt::Prompt;
 use crate::recipe::Recipe;
 use crate::results::{PREDICTIONS_FILE, RESULTS_FILE, RowLabels, open_folder, read_lines, write_lines};
 use crate::task::Task;
-use crate::trainer::{TrainEvent, Trainer};
+use crate::trainer::{Companion, TrainEvent, Trainer};
 use lincah_model::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -30,8 +30,8 @@ pub struct CrossValidation {
     pub prompt: Prompt,
     /// How each fold's classifier is trained.
     pub recipe: Recipe,
-    /// Frozen models beside the first one, for [`Method::Instant`](crate::Method::Instant).
-    pub beside: Vec<BaseModel>,
+    /// Models that work together with the first one, as [`Trainer::together_with`] says.
+    pub companions: Vec<Companion>,
     /// Number of folds.
     pub folds: usize,
     /// Decides which row is in which fold, see [`Dataset::folds`].
@@ -83,6 +83,9 @@ pub struct OutOfFold {
     pub labels: RowLabels,
     /// The probability of each label by name.
     pub scores: Map<String, Value>,
+    /// The same of each of several members, before any calibration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub member_scores: Vec<Map<String, Value>>,
     /// The same of TF-IDF with logistic regression.
     pub tfidf_scores: Map<String, Value>,
 }
@@ -119,7 +122,9 @@ impl CrossValidation {
         let fingerprint = self.fingerprint(base, data);
         let _lock = FolderLock::acquire(&self.folder)?;
         // The folds' texts are the same: what frozen layers make of them is computed once.
-        let _states = base.language_model().ok().map(|model| model.frozen_states());
+        let companions = self.companions.iter().map(|companion| &companion.base);
+        let decoders = std::iter::once(base).chain(companions).filter_map(|base| base.language_model().ok());
+        let _states: Vec<_> = decoders.map(|model| model.frozen_states()).collect();
         Run { settings: self, base, data, fold_of, fingerprint }.all(on_event)
     }
 
@@ -127,10 +132,11 @@ impl CrossValidation {
     fn fingerprint(&self, base: &BaseModel, data: &Dataset) -> String {
         let (weights, rows) = (base.weights_fingerprint(), training_fingerprint(data, self.recipe.soft_labels));
         let parts = (&self.prompt, &self.recipe, self.folds, self.fold_seed, weights, rows, &data.rows);
-        let beside: Vec<&str> = self.beside.iter().map(BaseModel::weights_fingerprint).collect();
-        let bytes = match beside.as_slice() {
+        let companion = |companion: &Companion| (companion.base.weights_fingerprint().to_owned(), companion.recipe.clone());
+        let companions: Vec<(String, Recipe)> = self.companions.iter().map(companion).collect();
+        let bytes = match companions.as_slice() {
             [] => serde_json::to_vec(&parts),
-            beside => serde_json::to_vec(&(parts, beside)),
+            companions => serde_json::to_vec(&(parts, companions)),
         };
         sha256::of_bytes(bytes.expect("settings serialize"))
     }
@@ -172,7 +178,7 @@ impl Run<'_> {
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
         let CrossValidation { prompt, recipe, .. } = self.settings;
         let begun = Instant::now();
-        let trainer = Trainer::new(self.base, prompt.clone(), recipe.clone())?.beside(&self.settings.beside);
+        let trainer = Trainer::new(self.base, prompt.clone(), recipe.clone())?.together_with(&self.settings.companions)?;
         let classifier = trainer.fit(&train, &mut |event| on_event(&CrossValidationEvent::Training(fold, event)))?;
         let seconds = begun.elapsed().as_secs_f64();
         let (scored, tfidf) = (classifier.evaluate(&test)?, TfidfBaseline::evaluate(&train, &test)?);
@@ -180,8 +186,9 @@ impl Run<'_> {
             row: test.rows[index],
             fold,
             labels: RowLabels::of(&test, index),
-            scores: by_name(&test.labels, &scored.predictions[index]),
-            tfidf_scores: by_name(&test.labels, &tfidf.predictions[index]),
+            scores: by_name(&test.labels, &scored.predictions[index].probabilities),
+            member_scores: scored.predictions[index].members.iter().map(|member| by_name(&test.labels, member)).collect(),
+            tfidf_scores: by_name(&test.labels, &tfidf.predictions[index].probabilities),
         });
         let (run, rows) = (self.fingerprint.clone(), rows.collect());
         let (evaluation, tfidf) = (scored.evaluation, tfidf.evaluation);
@@ -216,8 +223,8 @@ impl Run<'_> {
 }
 
 /// Probabilities by name.
-fn by_name(labels: &LabelSet, prediction: &Prediction) -> Map<String, Value> {
-    labels.names().iter().cloned().zip(prediction.probabilities.iter().map(|&probability| Value::from(probability))).collect()
+fn by_name(labels: &LabelSet, probabilities: &[f64]) -> Map<String, Value> {
+    labels.names().iter().cloned().zip(probabilities.iter().map(|&probability| Value::from(probability))).collect()
 }
 
 /// Out-of-fold rows as truth and predictions.
@@ -233,19 +240,20 @@ impl ScoredRows {
             let reason = format!("row {row} has other labels than the data");
             Error::Damaged { path: folder.join(PREDICTIONS_FILE), reason }
         };
-        let predictions = |scores: fn(&OutOfFold) -> &Map<String, Value>| {
-            let prediction = |row: &OutOfFold| {
-                let probability = |name: &String| scores(row).get(name).and_then(Value::as_f64);
-                let probabilities: Option<Vec<f64>> = labels.names().iter().map(probability).collect();
-                Ok(Prediction::new(task, probabilities.ok_or_else(|| other_labels(row.row))?, 0))
-            };
-            rows.iter().map(prediction).collect::<Result<Vec<_>, Error>>()
+        let probabilities = |row: &OutOfFold, scores: &Map<String, Value>| {
+            let of_labels = labels.names().iter().map(|name| scores.get(name).and_then(Value::as_f64));
+            of_labels.collect::<Option<Vec<f64>>>().ok_or_else(|| other_labels(row.row))
         };
+        let prediction = |row: &OutOfFold| {
+            let members = row.member_scores.iter().map(|scores| probabilities(row, scores)).collect::<Result<_, Error>>()?;
+            Ok::<_, Error>(Prediction { members, ..Prediction::new(task, probabilities(row, &row.scores)?, 0) })
+        };
+        let tfidf_prediction = |row: &OutOfFold| Ok::<_, Error>(Prediction::new(task, probabilities(row, &row.tfidf_scores)?, 0));
         let truth = |row: &OutOfFold| row.labels.truth(labels).ok_or_else(|| other_labels(row.row));
         Ok(Self {
             truth: rows.iter().map(truth).collect::<Result<_, _>>()?,
-            predictions: predictions(|row| &row.scores)?,
-            tfidf_predictions: predictions(|row| &row.tfidf_scores)?,
+            predictions: rows.iter().map(prediction).collect::<Result<_, _>>()?,
+            tfidf_predictions: rows.iter().map(tfidf_prediction).collect::<Result<_, _>>()?,
         })
     }
 }

@@ -211,6 +211,12 @@ pub enum Error {
         "the classifier asks no model: it is made of probes on frozen ones, which cannot go on from a text; name a model instead"
     )]
     NothingGenerates,
+    /// A cascade of a classifier where none was measured.
+    #[error(
+        "the classifier does not know when its first member is enough: it needs several members, and decisions chosen with them (train \
+         several models and choose decisions on out-of-fold scores, or calibrate on rows of their own)"
+    )]
+    NoCascade,
     /// A decoder where an encoder is needed.
     #[error("`{name}` is no encoder: it makes no embeddings; name one, such as minilm")]
     NotAnEncoder {

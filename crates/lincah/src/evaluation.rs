@@ -14,7 +14,7 @@ use constant::{constant_answers, constant_label};
 use serde::{Deserialize, Serialize};
 use stored::StoredEvaluation;
 
-pub use in_full::{EvaluatedRows, FullEvaluation};
+pub use in_full::{EvaluatedRows, FullEvaluation, MemberFigures};
 
 /// What is true of some rows.
 #[derive(Debug, Clone, Copy)]

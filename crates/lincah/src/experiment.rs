@@ -1,11 +1,11 @@
 //! A training with all that belongs to it: decisions chosen on out-of-fold scores, the holdout scored, and the baseline beside it.
 
 use crate::baseline::TfidfBaseline;
-use crate::classifier::{AgileClassifier, DecisionRecord, DecisionSource, ScoredDataset};
+use crate::classifier::{AgileClassifier, DecisionRecord, DecisionSource, RowsToDecide, ScoredDataset};
 use crate::cross_validation::{CrossValidation, CrossValidationEvent, FinishedCrossValidation};
 use crate::data::Names;
 use crate::data::dataset::Dataset;
-use crate::decisions::{DecisionRequest, decide};
+use crate::decisions::DecisionRequest;
 use crate::error::Error;
 use crate::evaluation::Truth;
 use crate::label::LabelSet;
@@ -121,7 +121,7 @@ impl Experiment {
         let validation = CrossValidation {
             prompt,
             recipe,
-            beside: self.trainer.models_beside().to_vec(),
+            companions: self.trainer.companions().to_vec(),
             folds,
             fold_seed: FOLD_SEED,
             folder: folder.clone(),
@@ -180,7 +180,8 @@ impl AgileClassifier {
         let truth = Truth { task: evaluation.task, labels: &evaluation.labels, truth: &found.truth };
         let probabilities: Vec<Vec<f64>> =
             found.scored.predictions.iter().map(|prediction| prediction.probabilities.clone()).collect();
-        let decided = decide(truth, &probabilities, &found.fold_of, request)?;
-        self.set_decided(decided, DecisionSource::OutOfFold, found.rows.len())
+        let members: Vec<Vec<Vec<f64>>> = found.scored.predictions.iter().map(|prediction| prediction.members.clone()).collect();
+        let rows = RowsToDecide { truth, probabilities: &probabilities, members: &members, fold_of: &found.fold_of };
+        self.decide_on(rows, request, DecisionSource::OutOfFold)
     }
 }

@@ -25,6 +25,7 @@ pub mod audit;
 mod base_model;
 pub mod baseline;
 pub mod calibration;
+mod cascade;
 mod classifier;
 pub mod comparison;
 pub mod cross_validation;
@@ -62,6 +63,7 @@ mod trainer;
 pub mod verification;
 
 pub use base_model::{BaseModel, ModelSizes};
+pub use cascade::{Cascade, CascadePoint};
 pub use classifier::{
     AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION, MemberRecord,
     RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
@@ -85,4 +87,4 @@ pub use prompt::{LongTexts, Obfuscation, Prompt, Truncation};
 pub use recipe::{Augmentation, ClassWeights, Method, Recipe, TrainingText};
 pub use results::{FolderKind, RowLabels};
 pub use task::Task;
-pub use trainer::{EpochScores, TrainEvent, Trainer};
+pub use trainer::{Companion, EpochScores, TrainEvent, Trainer};

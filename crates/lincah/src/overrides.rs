@@ -4,7 +4,6 @@ use crate::base_model::ModelSizes;
 use crate::data::dataset::Dataset;
 use crate::prompt::{LongTexts, Obfuscation, Prompt, PromptError, Truncation, WhiteSpace};
 use crate::recipe::{Augmentation, ClassWeights, Recipe};
-use crate::task::Task;
 use lincah_model::{LoraLayout, Loss, Schedule, Target};
 
 /// A named recipe.
@@ -74,6 +73,8 @@ pub struct RecipeOverrides {
     pub patience: Option<usize>,
     /// See [`Recipe::members`].
     pub members: Option<usize>,
+    /// Whether the adapter works together with other classifiers, so that one of few epochs is enough.
+    pub in_committee: bool,
     /// See [`Recipe::max_tokens`].
     pub max_tokens: Option<usize>,
     /// See [`Recipe::seed`].
@@ -90,11 +91,7 @@ fn put<T>(place: &mut T, value: Option<T>) {
 impl RecipeOverrides {
     /// The recipe for these training rows. The preset is chosen by the number of questions: independent labels are one per label and row.
     pub fn recipe(&self, train: &Dataset, model: ModelSizes) -> Recipe {
-        let questions = match train.task {
-            Task::SingleLabel => train.len(),
-            Task::MultiLabel => train.len() * train.labels.len(),
-        };
-        self.recipe_for(questions, model)
+        self.recipe_for(train.questions(), model)
     }
 
     /// Whether anything is chosen that has no meaning with [`Method::Instant`](crate::Method::Instant).
@@ -116,6 +113,7 @@ impl RecipeOverrides {
     /// The same without validation: the rows to score are split off by somebody else.
     pub(crate) fn scored_apart(&self, questions: usize, model: ModelSizes) -> Recipe {
         let mut recipe = match self.preset {
+            Preset::Default if self.in_committee => Recipe::suggested_in_committee(questions, model.hidden_size),
             Preset::Default => Recipe::suggested(questions, model.hidden_size),
             Preset::Fast => Recipe::fast(questions, model),
             Preset::Codelab => Recipe::codelab(),

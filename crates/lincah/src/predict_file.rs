@@ -58,6 +58,8 @@ pub struct PredictedFile {
     pub without_text: u64,
     /// Texts whose end was not read.
     pub truncated_texts: u64,
+    /// Texts that the first member of a cascade has answered.
+    pub by_first_member: u64,
 }
 
 /// A row to be scored, or why it cannot be, and the values to keep.
@@ -210,6 +212,7 @@ impl<'a> PredictionWriter<'a> {
                 Ok(_) => {
                     let (prediction, reasons) = predictions.next().expect("every text has a prediction");
                     self.written.truncated_texts += u64::from(prediction.truncated_characters > 0);
+                    self.written.by_first_member += u64::from(prediction.is_by_first_member());
                     values.extend(cells(&prediction, self.classifier.task(), labels));
                     values.extend(reasons);
                     Value::Missing

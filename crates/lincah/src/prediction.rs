@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// From this probability on a text has an independent label, unless a rule says otherwise.
 pub const DEFAULT_THRESHOLD: f64 = 0.5;
 
+/// Probabilities are kept so far from 0 and 1 before their log-odds are taken.
+const LEAST: f64 = 1e-12;
+
 /// What is decided about a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -67,6 +70,36 @@ impl DecisionRule {
         }
     }
 
+    /// How far probabilities are from another decision, as a difference of log-odds: from each threshold and the ends of each band, and of
+    /// exclusive labels from the second most probable one. 0 where nothing is decided. # Shapes: probabilities `[labels]`.
+    pub fn margin(&self, task: Task, probabilities: &[f64]) -> f64 {
+        if self.decide(task, probabilities) == Decision::Abstain {
+            return 0.0;
+        }
+        let logit = |p: f64| {
+            let p = p.clamp(LEAST, 1.0 - LEAST);
+            (p / (1.0 - p)).ln()
+        };
+        let from = |label: usize, at: f64| (logit(probabilities[label]) - logit(at)).abs();
+        let threshold = |label: usize| self.thresholds.get(label).copied();
+        let first = match (task, probabilities.len()) {
+            (Task::MultiLabel, _) => 0,
+            (Task::SingleLabel, 2) => 1,
+            (Task::SingleLabel, _) => {
+                let best = most_probable(probabilities);
+                let other = |(label, &p): (usize, &f64)| if label == best { 0.0 } else { p };
+                let second = probabilities.iter().enumerate().map(other).fold(0.0, f64::max);
+                let apart = probabilities[best].max(LEAST).ln() - second.max(LEAST).ln();
+                return threshold(best).map_or(apart, |at| from(best, at).min(apart));
+            }
+        };
+        let of_label = |label: usize| {
+            let ends = self.review.get(label).into_iter().flatten();
+            ends.map(|&end| from(label, end)).fold(from(label, threshold(label).unwrap_or(DEFAULT_THRESHOLD)), f64::min)
+        };
+        (first..probabilities.len()).map(of_label).fold(f64::INFINITY, f64::min)
+    }
+
     /// Whether a probability lies where nothing is decided.
     fn is_in_a_band(&self, task: Task, probabilities: &[f64]) -> bool {
         let first = match (task, probabilities.len()) {
@@ -105,12 +138,20 @@ pub struct Prediction {
     pub decision: Decision,
     /// Characters at the end of the text that did not fit into the prompt and were not seen.
     pub truncated_characters: usize,
+    /// What each of several members says, before any calibration: `[members][labels]`; empty where there is one.
+    pub members: Vec<Vec<f64>>,
 }
 
 impl Prediction {
     /// Probabilities with what the default rule makes of them.
     pub fn new(task: Task, probabilities: Vec<f64>, truncated_characters: usize) -> Self {
-        Self { decision: DecisionRule::default().decide(task, &probabilities), probabilities, truncated_characters }
+        let decision = DecisionRule::default().decide(task, &probabilities);
+        Self { decision, probabilities, truncated_characters, members: Vec::new() }
+    }
+
+    /// Whether the first of several members has answered alone.
+    pub fn is_by_first_member(&self) -> bool {
+        self.members.len() == 1
     }
 
     /// The most probable label; ties go to the first.

@@ -178,6 +178,8 @@ fn is_one(members: &usize) -> bool {
 
 /// Optimizer steps below which a member of a small set is undertrained, in texts: 200 steps of 8.
 const TEXTS_OF_A_SMALL_SET: usize = 1600;
+/// Most epochs of an adapter beside an instant classifier.
+const EPOCHS_IN_COMMITTEE: usize = 8;
 /// Rows up to which several members pay for themselves.
 const ROWS_OF_A_SMALL_SET: usize = 500;
 /// Hidden sizes above it want half the learning rate.
@@ -195,6 +197,13 @@ impl Recipe {
             learning_rate: default.learning_rate * if hidden_size <= HIDDEN_SIZE_OF_A_SMALL_MODEL { 1.0 } else { 0.5 },
             ..default
         }
+    }
+
+    /// The suggested recipe of an adapter that works together with an instant classifier: one adapter, and at most eight passes over few
+    /// rows. Beside an instant classifier more bring little (`docs/benchmarks/2026-11-27-committees.md`).
+    pub fn suggested_in_committee(rows: usize, hidden_size: usize) -> Self {
+        let alone = Self::suggested(rows, hidden_size);
+        Self { epochs: alone.epochs.min(EPOCHS_IN_COMMITTEE), members: 1, ..alone }
     }
 
     /// The suggested recipe made cheaper: only the upper two thirds of the layers are adapted, so that what the others make of a text is

@@ -21,6 +21,8 @@ pub(crate) struct Scoring {
 pub(crate) struct ScoredText {
     pub(crate) probabilities: Vec<f64>,
     pub(crate) truncated_characters: usize,
+    /// The same of each of several members: `[members][labels]`.
+    pub(crate) members: Vec<Vec<f64>>,
 }
 
 impl Scoring {
@@ -29,6 +31,11 @@ impl Scoring {
         let (prompt, label_tokens) = LabelTokens::resolve(prompt, base.tokenizer())?;
         PromptEncoder::new(base.tokenizer(), &prompt, max_tokens)?;
         Ok(Self { prompt, label_tokens, max_tokens })
+    }
+
+    /// Asks no model itself.
+    pub(crate) fn of_no_model(prompt: Prompt, max_tokens: usize) -> Self {
+        Self { prompt, label_tokens: LabelTokens::none(), max_tokens }
     }
 
     /// The probabilities of each text, in order. What a text gets does not depend on the others.
@@ -75,6 +82,7 @@ pub(crate) fn scored<T: AsRef<str> + Sync>(
     let text = |readings: Vec<Vec<EncodedText>>| ScoredText {
         truncated_characters: readings[0].last().map_or(0, |window| window.truncated_characters),
         probabilities: prompt.highest(readings.iter().map(&mut reading).collect()),
+        members: Vec::new(),
     };
     Ok(texts.into_iter().map(text).collect())
 }

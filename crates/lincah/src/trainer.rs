@@ -1,16 +1,16 @@
 //! Training: rows in, classifier out, with checkpoints on the way.
 
 mod checkpoint;
+mod committee;
 mod event;
+mod instant;
 mod job;
 mod log;
 mod plan;
 mod questions;
 
 use crate::base_model::BaseModel;
-use crate::classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, Member, MemberRecord, Members, NewRecord, RememberedRows,
-};
+use crate::classifier::{AgileClassifier, ClassifierRecord, DataRecord, NewRecord, RememberedRows};
 use crate::data::Names;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
@@ -18,10 +18,9 @@ use crate::data::report::Duplicates;
 use crate::data::text_columns::TextColumns;
 use crate::error::Error;
 use crate::folder_lock::FolderLock;
-use crate::instant::{self, FittedProbe};
 use crate::overrides::RecipeOverrides;
 use crate::prediction::Prediction;
-use crate::prompt::{LabelTokens, Prompt, PromptEncoder};
+use crate::prompt::{Prompt, PromptEncoder};
 use crate::recipe::{Method, Recipe, Sides};
 use crate::scoring::Scoring;
 use job::TrainingJob;
@@ -32,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub(crate) use checkpoint::remove_checkpoint;
+pub use committee::Companion;
 pub use event::TrainEvent;
 pub(crate) use job::FOLDS_FOLDER;
 
@@ -41,8 +41,10 @@ pub(crate) use job::FOLDS_FOLDER;
 #[derive(Debug)]
 pub struct Trainer {
     base: BaseModel,
-    /// Frozen models beside it, for probes.
-    beside: Vec<BaseModel>,
+    /// Models that work together with it.
+    companions: Vec<Companion>,
+    /// What is to be asked, before labels whose tokens collide become letters.
+    prompt: Prompt,
     scoring: Scoring,
     recipe: Recipe,
     folder: Option<PathBuf>,
@@ -79,6 +81,18 @@ pub(crate) struct Trained {
     pub(crate) scores: Vec<EpochScores>,
 }
 
+impl Trained {
+    /// A classifier of a training of so many seconds that is the same after every epoch.
+    fn of(classifier: AgileClassifier, scored: Option<ScoredOnTheWay>, seconds: f64) -> Result<Self, Error> {
+        let Some(ScoredOnTheWay { epochs, texts }) = scored else { return Ok(Self { classifier, scores: Vec::new() }) };
+        let (begun, predictions) = (Instant::now(), classifier.predict(texts)?);
+        let scoring_seconds = begun.elapsed().as_secs_f64();
+        let scores = |&epoch: &usize| EpochScores { epoch, predictions: predictions.clone(), seconds, scoring_seconds };
+        let scores = epochs.iter().map(scores).collect();
+        Ok(Self { classifier, scores })
+    }
+}
+
 impl Trainer {
     /// A trainer; answers whose tokens collide are asked for by letters (see [`LabelTokens::resolve`](crate::prompt::LabelTokens::resolve)).
     ///
@@ -90,14 +104,15 @@ impl Trainer {
         let scoring = match recipe.method {
             Method::Lora => {
                 recipe.lora.check(base.language_model()?.config())?;
-                Scoring::resolve(base, prompt, recipe.max_tokens)?
+                Scoring::resolve(base, prompt.clone(), recipe.max_tokens)?
             }
-            Method::Instant => Scoring { prompt, label_tokens: LabelTokens::none(), max_tokens: recipe.max_tokens },
+            Method::Instant => Scoring::of_no_model(prompt.clone(), recipe.max_tokens),
         };
         let checkpoint_interval = Duration::from_secs(20);
         Ok(Self {
             base: base.clone(),
-            beside: Vec::new(),
+            companions: Vec::new(),
+            prompt,
             scoring,
             recipe,
             folder: None,
@@ -116,10 +131,19 @@ impl Trainer {
         Self::new(base, Prompt::new(data.task, data.labels.clone())?, recipe)
     }
 
-    /// Frozen models beside the first one, for [`Method::Instant`].
-    #[must_use]
-    pub fn beside(self, models: &[BaseModel]) -> Self {
-        Self { beside: models.to_vec(), ..self }
+    /// Models that work together with the first one. An instant classifier reads with all of them. Otherwise the classifier is a committee: an
+    /// instant one that reads with all, and beside it every decoder with an adapter of its own, trained one after the other.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`], of each.
+    pub fn together_with(self, companions: &[Companion]) -> Result<Self, Error> {
+        let trainer = Self { companions: companions.to_vec(), ..self };
+        if !trainer.is_of_a_committee() {
+            return Ok(trainer);
+        }
+        trainer.members()?;
+        let scoring = Scoring::of_no_model(trainer.prompt.clone(), trainer.recipe.max_tokens);
+        Ok(Self { scoring, ..trainer })
     }
 
     /// Keeps checkpoints and `training.jsonl` in `folder`, which must be empty or absent unless `resume`, and saves the classifier there.
@@ -145,9 +169,9 @@ impl Trainer {
         &self.base
     }
 
-    /// The frozen models beside it.
-    pub(crate) fn models_beside(&self) -> &[BaseModel] {
-        &self.beside
+    /// The models that work together with it.
+    pub(crate) fn companions(&self) -> &[Companion] {
+        &self.companions
     }
 
     /// The settings.
@@ -194,6 +218,9 @@ impl Trainer {
         let sides = self.recipe.split(data)?;
         if self.recipe.method == Method::Instant {
             return self.run_instant(data, &sides, scored, on_event);
+        }
+        if self.is_of_a_committee() {
+            return self.run_committee(data, &sides, scored, on_event);
         }
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.scoring.prompt, self.recipe.max_tokens)?;
         let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);
@@ -243,61 +270,6 @@ impl Trainer {
             text_columns: self.text_columns.clone(),
         };
         ClassifierRecord::from(NewRecord { base: &self.base, scoring: &self.scoring, recipe: &self.recipe, data })
-    }
-
-    /// Fits probes on the frozen models. Nothing is in the folder before the whole classifier is: it takes seconds.
-    fn run_instant(
-        &self,
-        data: &Dataset,
-        sides: &Sides,
-        scored: Option<ScoredOnTheWay>,
-        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
-    ) -> Result<Trained, Error> {
-        let begun = Instant::now();
-        let mut tell = |event: TrainEvent| match on_event(&event) {
-            ControlFlow::Break(()) => Err(Error::Interrupted { step: 0, steps: 0, folder: None }),
-            ControlFlow::Continue(()) => Ok(()),
-        };
-        let bases: Vec<BaseModel> = std::iter::once(&self.base).chain(&self.beside).cloned().collect();
-        let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);
-        tell(TrainEvent::Reading { texts: trained_on.len(), models: bases.iter().map(|base| base.name().to_owned()).collect() })?;
-        let (prompt, max_tokens) = (&self.scoring.prompt, self.recipe.max_tokens);
-        let fitted = instant::fit(&bases, prompt, max_tokens, (&trained_on, &sides.train), &mut |base| {
-            tell(TrainEvent::Read { model: base.name().to_owned(), seconds: begun.elapsed().as_secs_f64() })
-        })?;
-        let mut record = self.record(data, sides, fitted.truncated_texts);
-        let (mut members, weights, log_losses) = (Vec::new(), fitted.mixture.weights.clone(), fitted.log_losses);
-        for (place, FittedProbe { base, states, reading, probe }) in fitted.probes.into_iter().enumerate() {
-            let base = bases[base].clone();
-            let (base_model, sha256) = (BaseModelRecord::of(&base), probe.sha256());
-            tell(TrainEvent::Fitted {
-                model: base.name().to_owned(),
-                states,
-                weight: weights[place],
-                log_loss: log_losses.get(place).copied(),
-            })?;
-            record.members.push(MemberRecord::Probe { base_model, states, reading, sha256 });
-            members.push(Member::Probe { base, states, reading, probe });
-        }
-        if members.len() > 1 {
-            record.weights = weights;
-        }
-        record.training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
-        let classifier = AgileClassifier::of_members(Members { all: members, mixture: fitted.mixture }, record);
-        classifier.predict(&data.texts[..1])?;
-        if let Some(folder) = &self.folder {
-            classifier.save(folder)?;
-        }
-        let seconds = begun.elapsed().as_secs_f64();
-        // Nothing is left to stop.
-        let _ = on_event(&TrainEvent::End { step: 0, stopped_early: false, kept_epoch: 0, seconds });
-        let scores = scored.map_or(Ok(Vec::new()), |scored| {
-            let (begun, predictions) = (Instant::now(), classifier.predict(scored.texts)?);
-            let scoring_seconds = begun.elapsed().as_secs_f64();
-            let scores = |&epoch: &usize| EpochScores { epoch, predictions: predictions.clone(), seconds, scoring_seconds };
-            Ok::<_, Error>(scored.epochs.iter().map(scores).collect())
-        })?;
-        Ok(Trained { classifier, scores })
     }
 
     fn check_labels(&self, data: &Dataset) -> Result<(), Error> {

@@ -152,7 +152,7 @@ fn decided(task: Task, truth: &[Vec<bool>], probabilities: &[Vec<f64>], request:
     let prediction = |row: &Vec<f64>| {
         let probabilities = chosen.calibration.apply(task, row);
         let decision = chosen.rule.decide(task, &probabilities);
-        Prediction { probabilities, decision, truncated_characters: 0 }
+        Prediction { probabilities, decision, truncated_characters: 0, members: Vec::new() }
     };
     let predictions: Vec<Prediction> = probabilities.iter().map(prediction).collect();
     if request.review.is_none() && (task == Task::MultiLabel || labels.len() == 2) {

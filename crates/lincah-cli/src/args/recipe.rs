@@ -149,6 +149,7 @@ impl RecipeArguments {
             validation: self.validation,
             patience: self.patience,
             members: self.members,
+            in_committee: false,
             max_tokens: self.prompt.max_tokens,
             seed: self.seed,
         }

@@ -6,7 +6,7 @@ use super::{
 };
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use lincah::Preset;
+use lincah::{BaseModel, Companion, ComputeOptions, Preset, Recipe, RecipeOverrides};
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
 use std::path::PathBuf;
@@ -86,8 +86,8 @@ pub(crate) struct Training {
     /// Which of two labels is the positive class of the metrics [default: the last]
     #[arg(long, value_name = "LABEL")]
     pub(crate) positive: Option<String>,
-    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file; with --preset instant several [default: smollm2-135m,
-    /// with --preset instant smollm2-135m,minilm]
+    /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file. Several work together: each is read by an instant
+    /// classifier, and each decoder gets an adapter [default: smollm2-135m, with --preset instant smollm2-135m,minilm]
     #[arg(long, value_name = "MODEL", value_delimiter = ',')]
     model: Vec<String>,
     #[command(flatten)]
@@ -108,14 +108,41 @@ impl Training {
                 "--preset instant trains no LoRA: leave its options out (--augment, --validation, --max-tokens and --seed are its own)"
             );
         }
-        match self.model.as_slice() {
-            [] if is_instant => Ok(INSTANT_MODELS.to_vec()),
-            [] => Ok(vec![lincah::hub::DEFAULT_MODEL]),
-            [_, _, ..] if !is_instant => {
-                bail!("several models work together with --preset instant only; name one, or train one classifier for each")
+        let mut models: Vec<&str> = match self.model.as_slice() {
+            [] if is_instant => INSTANT_MODELS.to_vec(),
+            [] => vec![lincah::hub::DEFAULT_MODEL],
+            models => models.iter().map(String::as_str).collect(),
+        };
+        if !is_instant && models.len() > 1 {
+            // The first one is asked.
+            let mut encoders = Vec::new();
+            for model in &models {
+                encoders.push(BaseModel::is_encoder(model)?);
             }
-            models => Ok(models.iter().map(String::as_str).collect()),
+            let mut places: Vec<usize> = (0..models.len()).collect();
+            places.sort_by_key(|&place| encoders[place]);
+            models = places.into_iter().map(|place| models[place]).collect();
         }
+        if let Some(twice) = models.iter().enumerate().find_map(|(place, model)| models[..place].contains(model).then_some(model)) {
+            bail!("--model names {twice} twice");
+        }
+        Ok(models)
+    }
+
+    /// The recipe of a model for so many training questions.
+    pub(crate) fn recipe_for(&self, questions: usize, model: &str) -> anyhow::Result<Recipe> {
+        let overrides = RecipeOverrides { in_committee: self.models()?.len() > 1, ..self.recipe.recipe() };
+        let recipe = overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The models that work together with the first one, opened, each with its recipe.
+    pub(crate) fn companions(&self, questions: usize, compute: ComputeOptions) -> anyhow::Result<Vec<Companion>> {
+        let companion = |model: &&str| {
+            Ok(Companion { base: BaseModel::open(model, compute)?, recipe: self.recipe_for(questions, model)? })
+        };
+        self.models()?[1..].iter().map(companion).collect()
     }
 }
 

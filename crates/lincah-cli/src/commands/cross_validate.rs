@@ -4,7 +4,7 @@ use crate::args::CrossValidate;
 use crate::interrupt::asked_to_stop;
 use crate::print::{FoldProgress, data_report, json_line, next_steps, print_device, print_folds, print_members};
 use lincah::cross_validation::CrossValidation;
-use lincah::{BaseModel, ComputeOptions, Error, Task};
+use lincah::{BaseModel, ComputeOptions, Error};
 
 pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow::Result<()> {
     let training = &arguments.training;
@@ -12,18 +12,16 @@ pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow:
     let data = training.holdout.divide(&data, training.train_size)?.train;
     data.check_trainable().map_err(Error::from)?;
     let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);
-    let questions = if data.task == Task::MultiLabel { rows * data.labels.len() } else { rows };
+    let questions = rows * data.questions_per_row();
     let models = training.models()?;
-    let beside = models[1..].iter().map(|model| BaseModel::open(model, compute)).collect::<Result<_, _>>()?;
     let validation = CrossValidation {
         prompt: training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?,
-        recipe: training.recipe.recipe().recipe_for(questions, BaseModel::sizes_of(models[0])?),
-        beside,
+        recipe: training.recipe_for(questions, models[0])?,
+        companions: training.companions(questions, compute)?,
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
     };
-    validation.recipe.check()?;
     data_report(&data, None, validation.prompt.white_space());
     print_members(&validation.recipe);
     let base = BaseModel::open(models[0], compute)?;

@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Resu
             rows.trained_on = unseen.trained_on;
             rows.training_rows_included = included && unseen.trained_on.is_some_and(|rows| rows > 0);
             rows.chosen_with = unseen.chosen_with;
+            rows.members = record.member_descriptions();
             unseen.data
         }
         None => data,
@@ -50,6 +51,8 @@ pub(crate) fn run(arguments: &Evaluate, compute: ComputeOptions) -> anyhow::Resu
         print_tfidf(&TfidfBaseline::evaluate(others, &data)?.evaluation);
     }
     tell_truncated(&classifier, scored.evaluation.truncated_texts);
+    let by_first = scored.predictions.iter().filter(|prediction| prediction.is_by_first_member()).count();
+    arguments.who.tell_cascade(by_first as u64, data.len() as u64);
     Ok(gate(&full)?)
 }
 

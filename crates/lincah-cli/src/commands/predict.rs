@@ -82,6 +82,7 @@ fn predict(arguments: &Predict, places: &Places, compute: ComputeOptions) -> any
     if written.truncated_texts > 0 {
         note!("note: {} texts were truncated to {} tokens", written.truncated_texts, classifier.max_tokens());
     }
+    arguments.who.tell_cascade(written.by_first_member, written.rows - written.without_text);
     if let Some(out) = &arguments.out {
         note!("{} predictions written to {}", written.rows - written.without_text, out.display());
     }

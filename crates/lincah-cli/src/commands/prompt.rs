@@ -13,13 +13,13 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
     let (prompt, max_tokens, model) = match folder {
         Some(folder) => {
             let record = ClassifierRecord::read(folder)?;
-            if !record.has_adapter() {
+            let Some(record) = record.asked(folder)? else {
                 bail!(
                     "{} asks no model about its labels; its members: {}",
                     folder.display(),
                     record.member_descriptions().join(". ")
                 );
-            }
+            };
             (record.prompt, record.recipe.max_tokens, record.base_model.name)
         }
         None => {

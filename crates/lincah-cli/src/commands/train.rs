@@ -17,20 +17,19 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
     let sides = training.holdout.divide(&data, training.train_size)?;
     sides.train.check_trainable().map_err(Error::from)?;
     let models = training.models()?;
-    let recipe = training.recipe.recipe().recipe(&sides.train, BaseModel::sizes_of(models[0])?);
-    recipe.check()?;
+    let recipe = training.recipe_for(sides.train.questions(), models[0])?;
     let prompt = training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?;
     let decisions = arguments.decisions.plan(recipe.validation)?;
     Trainer::check_folder(out, arguments.resume)?;
     data_report(&sides.train, sides.holdout.as_ref(), prompt.white_space());
     print_members(&recipe);
     let base = BaseModel::open(models[0], compute)?;
-    let beside = models[1..].iter().map(|model| BaseModel::open(model, compute)).collect::<Result<Vec<_>, _>>()?;
+    let companions = training.companions(sides.train.questions(), compute)?;
     print_device(compute, &base);
     let mut progress = ExperimentProgress::of(&recipe, decisions.as_ref(), out);
     let columns = training.data.options(&[], None, &training.holdout.split)?.text_columns;
     let trainer = Trainer::new(&base, prompt, recipe)?
-        .beside(&beside)
+        .together_with(&companions)?
         .in_folder(out, arguments.resume)
         .checkpoint_interval(Duration::try_from_secs_f64(arguments.checkpoint_seconds)?)
         .text_columns(&columns);
@@ -48,7 +47,8 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
         print_decisions(record);
     }
     if let (Some(scored), Some(tfidf), Some(holdout)) = (&outcome.scored, &outcome.tfidf, &sides.holdout) {
-        let rows = EvaluatedRows { trained_on: Some(0), ..EvaluatedRows::default() };
+        let members = record.map_or(Vec::new(), |record| record.member_descriptions());
+        let rows = EvaluatedRows { trained_on: Some(0), members, ..EvaluatedRows::default() };
         let full = FullEvaluation::of(scored.evaluation.clone(), &scored.predictions, holdout.truth(), &rows)?;
         if arguments.json {
             json_line(&full)?;

@@ -15,6 +15,22 @@ pub(crate) fn print_full_evaluation(full: &FullEvaluation) {
         print_points(&full.operating_points);
     }
     print_at_prevalence(&full.at_prevalence, &full.summary);
+    print_member_figures(full);
+}
+
+/// What each of several members reaches by itself.
+fn print_member_figures(full: &FullEvaluation) {
+    if full.members.is_empty() {
+        return;
+    }
+    result_line!();
+    result_line!("  each member by itself");
+    for member in &full.members {
+        let scores = full.evaluation.headline().map(|metric| {
+            format!("{} {}", metric.name(), number(member.scores.get(metric.key()).copied().flatten()))
+        });
+        result_line!("  {}  {}", scores.join("  "), member.member);
+    }
 }
 
 /// Metrics, each label's below, and the confusion matrix.

@@ -3,7 +3,7 @@
 use super::{is_quiet, note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, ComputeOptions, Device, Recipe, TrainEvent};
+use lincah::{BaseModel, ComputeOptions, Device, Method, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,17 @@ impl TrainingProgress {
                     bar.set_position(*step as u64);
                 }
             }
+            TrainEvent::Member { member, members, method, models } => {
+                let what = match method {
+                    Method::Lora => "adapter of",
+                    Method::Instant => "instant classifier on",
+                };
+                self.line(&format!("member {member} of {members}: {what} {}", models.join(" and ")));
+            }
+            TrainEvent::Saved { members, of } => match of - members {
+                0 => self.line("all members work together now"),
+                _ => self.line(&format!("a classifier of {members} of {of} members is saved and can be used already")),
+            },
             TrainEvent::Reading { texts, models } => {
                 self.line(&format!("{} read {texts} texts", models.join(" and ")));
             }

@@ -6,7 +6,8 @@ mod tiny_model;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 pub use tiny_model::write as write_tiny_model;
 
 /// A temporary folder with a tiny model and a tiny data set in it.
@@ -28,6 +29,31 @@ impl Bench {
         write_tiny_model(&bench.path("model"));
         bench.write("data.csv", rows());
         bench
+    }
+
+    /// Puts another tiny decoder into the folder `other`.
+    pub fn with_other_decoder(self) -> Self {
+        write_tiny_model(&self.path("other"));
+        let weights = self.path("other/model.safetensors");
+        let mut bytes = std::fs::read(&weights).unwrap();
+        let length = bytes.len();
+        // Other signs, the same sizes.
+        bytes[length - 8000..].chunks_exact_mut(4).step_by(3).for_each(|number| number[3] ^= 0x80);
+        std::fs::write(&weights, bytes).unwrap();
+        self
+    }
+
+    /// Sends Ctrl-C to a training that the options describe once the log at `log` has some steps; gives what it said.
+    pub fn interrupted(&self, train: &str, log: &str) -> String {
+        let child = self.command(train).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = self.path(log);
+        while std::fs::read_to_string(&log).map_or(0, |log| log.lines().count()) < 20 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let message = Ran::of(child.wait_with_output().unwrap()).refused();
+        assert!(message.starts_with("error: stopped at step ") && message.contains("--resume"), "{message}");
+        message
     }
 
     /// Puts a tiny random BERT over letters and digits into the folder `bert`.

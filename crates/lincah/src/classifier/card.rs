@@ -55,7 +55,11 @@ fn members(record: &ClassifierRecord) -> String {
         1 => "",
         _ => "The probabilities are mixed by the weighted sum of their logarithms (of logits, where labels may hold together).\n",
     };
-    format!("## Members\n\n{lines}\n{mixture}\n")
+    let unfinished = match record.members_to_come {
+        0 => String::new(),
+        count => format!("Its training was not finished: {count} more members were to come.\n"),
+    };
+    format!("## Members\n\n{lines}\n{mixture}{unfinished}\n")
 }
 
 /// What calibration and thresholds are, and what they reached on rows that did not choose them.

@@ -6,7 +6,9 @@ use crate::data::dataset::Dataset;
 use crate::data::split::dealt_folds;
 use crate::data::stratification::multi_label_folds;
 use crate::decisions::{Decided, DecisionRequest, decide};
+use crate::cascade::CascadeRows;
 use crate::error::Error;
+use crate::evaluation::Truth;
 use crate::task::Task;
 use lincah_model::ModelError;
 use std::path::Path;
@@ -31,28 +33,44 @@ impl AgileClassifier {
         source: DecisionSource,
     ) -> Result<&DecisionRecord, Error> {
         self.check_labels(data)?;
-        let probabilities: Vec<Vec<f64>> = self.score(&data.texts)?.into_iter().map(|text| text.probabilities).collect();
-        let decided = decide(data.truth(), &probabilities, &folds_to_decide(data)?, request)?;
+        let (probabilities, members): (Vec<Vec<f64>>, Vec<Vec<Vec<f64>>>) =
+            self.score(&data.texts)?.into_iter().map(|text| (text.probabilities, text.members)).unzip();
+        let fold_of = folds_to_decide(data)?;
+        let rows = RowsToDecide { truth: data.truth(), probabilities: &probabilities, members: &members, fold_of: &fold_of };
         let record = self.record.as_mut().ok_or(ModelError::NothingToTrain)?;
         if let Some(remembered) = &mut record.training_rows {
             remembered.set_chose(&data.texts);
         }
-        self.set_decided(decided, source, data.len())
+        self.decide_on(rows, request, source)
     }
 
-    pub(crate) fn set_decided(
+    /// Chooses calibration, decisions and, of several members, the cascade on scored rows.
+    pub(crate) fn decide_on(
         &mut self,
-        decided: Decided,
+        rows: RowsToDecide,
+        request: &DecisionRequest,
         source: DecisionSource,
-        rows: usize,
     ) -> Result<&DecisionRecord, Error> {
+        let RowsToDecide { truth, probabilities, members, fold_of } = rows;
+        let decided = decide(truth, probabilities, fold_of, request)?;
+        let first: Option<Vec<Vec<f64>>> = members.iter().map(|of_members| of_members.first().cloned()).collect();
+        let cascade = match first.filter(|_| self.members.all.len() > 1) {
+            None => None,
+            Some(first) => {
+                let all: Vec<Vec<f64>> = probabilities.iter().map(|row| decided.calibration.apply(truth.task, row)).collect();
+                let (rule, choice) = (&decided.rule, request.calibration);
+                Some(CascadeRows { truth, first: &first, all: &all, fold_of, rule, choice }.measured(source)?)
+            }
+        };
         let record = self.record.as_mut().ok_or(ModelError::NothingToTrain)?;
         let Decided { calibration, rule, points, before, after, out_of_reach } = decided;
         record.calibration = (!calibration.is_none()).then(|| calibration.clone());
         record.decision_rule = rule.clone();
         // What was measured with other decisions is not true of these.
         record.metrics = None;
+        record.cascade = cascade;
         (self.calibration, self.rule) = (calibration, rule);
+        let rows = truth.truth.len();
         Ok(record.decisions.insert(DecisionRecord { source, rows, points, before, after, out_of_reach }))
     }
 
@@ -64,6 +82,17 @@ impl AgileClassifier {
         let record: &ClassifierRecord = self.record.as_ref().ok_or(ModelError::NothingToTrain)?;
         super::folder::write_record(folder, record, super::card::card(record))
     }
+}
+
+/// Scored rows that decisions are chosen on.
+pub(crate) struct RowsToDecide<'a> {
+    pub(crate) truth: Truth<'a>,
+    /// # Shapes: `[rows][labels]`.
+    pub(crate) probabilities: &'a [Vec<f64>],
+    /// Those of each of several members. # Shapes: `[rows][members][labels]`.
+    pub(crate) members: &'a [Vec<Vec<f64>>],
+    /// The fold of each row, from 0.
+    pub(crate) fold_of: &'a [usize],
 }
 
 /// The fold of each row where rows are to choose decisions and to count them.

@@ -1,21 +1,21 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `probes.json`, `README.md`, `training.jsonl`.
 
 use super::base_model_record::BaseModelRecord;
-use super::member::{Member, MemberRecord, Members};
+use super::member::{Member, MemberRecord, Members, member_folder};
 use super::probes::StoredProbes;
 use super::remembered::RememberedRows;
 use crate::base_model::BaseModel;
 use crate::calibration::{Calibration, CalibrationFigures};
+use crate::cascade::Cascade;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::text_columns::TextColumns;
 use crate::decisions::OperatingPoints;
 use crate::error::Error;
 use crate::evaluation::Evaluation;
-use crate::instant::Reading;
 use crate::prediction::DecisionRule;
 use crate::prompt::{LabelTokens, Prompt};
-use crate::recipe::Recipe;
+use crate::recipe::{Method, Recipe};
 use crate::scoring::Scoring;
 use crate::task::Task;
 use lincah_model::new_file::write_atomically;
@@ -54,6 +54,9 @@ pub struct ClassifierRecord {
     /// Each member's weight in the mixture; absent where there is one member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub weights: Vec<f64>,
+    /// Members that its training has not come to yet; absent where it is finished.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub members_to_come: usize,
     /// How it was trained.
     pub recipe: Recipe,
     /// What it was trained with.
@@ -69,6 +72,9 @@ pub struct ClassifierRecord {
     /// What calibration and decision rule were chosen on, and what they reach; absent where they were not chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decisions: Option<DecisionRecord>,
+    /// When the first of several members is enough; absent where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<Cascade>,
     /// The rows that it has seen; absent from what lincah wrote before it remembered them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training_rows: Option<RememberedRows>,
@@ -81,6 +87,10 @@ pub struct ClassifierRecord {
     /// SHA-256 of prompt, label tokens and the longest prompt's tokens; absent from what lincah wrote before version 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt_sha256: Option<String>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_default(rule: &DecisionRule) -> bool {
@@ -163,12 +173,14 @@ impl From<NewRecord<'_>> for ClassifierRecord {
             base_model: BaseModelRecord::of(base),
             members: Vec::new(),
             weights: Vec::new(),
+            members_to_come: 0,
             recipe: recipe.clone(),
             data,
             metrics: None,
             decision_rule: DecisionRule::default(),
             calibration: None,
             decisions: None,
+            cascade: None,
             training_rows: None,
             precision: Some(base.precision().to_string()),
             adapter_sha256: None,
@@ -213,7 +225,7 @@ impl ClassifierRecord {
         Ok(record)
     }
 
-    /// Whether one of its members is a model with an adapter.
+    /// Whether its own folder holds an adapter.
     pub fn has_adapter(&self) -> bool {
         self.members.is_empty() || self.members.contains(&MemberRecord::Adapter)
     }
@@ -221,22 +233,68 @@ impl ClassifierRecord {
     /// Its members in words, with their weights; none where it is one adapter.
     pub fn member_descriptions(&self) -> Vec<String> {
         let member = |(place, member): (usize, &MemberRecord)| {
-            let what = match member {
-                MemberRecord::Adapter => format!("adapter of {}", self.base_model.name),
-                MemberRecord::Probe { base_model, states, reading, .. } => {
-                    let reading = match reading {
-                        Reading::Text => "the text alone",
-                        Reading::Prompt => "the text in the prompt",
-                    };
-                    format!("logistic regression on {} of {}, which reads {reading}", states, base_model.name)
-                }
-            };
+            let what = member.description(&self.base_model);
             match self.weights.get(place) {
                 Some(weight) => format!("{what}; weight {weight:.3}"),
                 None => what,
             }
         };
         self.members.iter().enumerate().map(member).collect()
+    }
+
+    /// The models that it is made of, each once.
+    pub fn base_models(&self) -> Vec<BaseModelRecord> {
+        let mut models = vec![self.base_model.clone()];
+        let of_members = self.members.iter().flat_map(|member| match member {
+            MemberRecord::Adapter => Vec::new(),
+            MemberRecord::Probe { base_model, .. } => vec![base_model.clone()],
+            MemberRecord::Classifier { base_models, .. } => base_models.clone(),
+        });
+        for model in of_members {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
+    /// The record of the first decoder that is asked about the labels: its own, or that of a member in the same folder; none where no model is
+    /// asked.
+    ///
+    /// # Errors
+    /// As [`Self::read`], of a member.
+    pub fn asked(&self, folder: &Path) -> Result<Option<Self>, Error> {
+        if self.has_adapter() {
+            return Ok(Some(self.clone()));
+        }
+        for (number, member) in self.members.iter().enumerate() {
+            if matches!(member, MemberRecord::Classifier { method: Method::Lora, .. }) {
+                return Self::read(&member_folder(folder, number)).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether another record is of the same training: hashes, which are known once a folder is written, and what is chosen later don't count.
+    pub(super) fn is_of_the_same_classifier(&self, other: &Self) -> bool {
+        let essence = |record: &Self| {
+            (record.prompt.clone(), record.recipe.clone(), record.data.clone(), record.base_models(), record.training_rows.clone())
+        };
+        essence(self) == essence(other)
+    }
+
+    /// Refuses a member in `folder` other than the one that was saved.
+    pub(super) fn verify_member(folder: &Path, sha256: Option<&str>) -> Result<(), Error> {
+        if sha256 == Some(Self::file_sha256(folder)?.as_str()) {
+            return Ok(());
+        }
+        let reason = String::from("it is not the member that the classifier was saved with");
+        Err(Error::Damaged { path: folder.join(RECORD_FILE), reason })
+    }
+
+    fn file_sha256(folder: &Path) -> Result<String, Error> {
+        let path = folder.join(RECORD_FILE);
+        Ok(sha256::of_bytes(regular_file::read(&path, regular_file::SMALL).map_err(Error::file("read", &path))?))
     }
 
     /// Refuses a prompt other than the one that was saved.
@@ -316,7 +374,7 @@ pub(super) fn write(
     if let Some(adapter) = members.all.iter().find_map(Member::adapter) {
         adapter.write(folder, &record.base_model.name)?;
     }
-    members.write_probes(folder)?;
+    members.write(folder)?;
     probes.write(folder)?;
     write_record(folder, record, card)
 }
@@ -328,8 +386,15 @@ pub(super) fn write_record(folder: &Path, record: &ClassifierRecord, card: Strin
         write_atomically(&path, text.as_bytes()).map_err(Error::file("write", &path))
     };
     write("README.md", card)?;
+    let mut all = record.members.clone();
+    for (number, member) in all.iter_mut().enumerate() {
+        if let MemberRecord::Classifier { sha256, .. } = member {
+            *sha256 = Some(ClassifierRecord::file_sha256(&member_folder(folder, number))?);
+        }
+    }
     let record = ClassifierRecord {
         format_version: FORMAT_VERSION,
+        members: all,
         adapter_sha256: record.has_adapter().then(|| Adapter::read(folder)).transpose()?.map(|adapter| adapter.sha256()),
         prompt_sha256: Some(record.asked_sha256()),
         ..record.clone()

@@ -244,6 +244,19 @@ impl Dataset {
         self.texts.len()
     }
 
+    /// Questions that a model is asked about each row: one, or one for each independent label.
+    pub fn questions_per_row(&self) -> usize {
+        match self.task {
+            Task::SingleLabel => 1,
+            Task::MultiLabel => self.labels.len(),
+        }
+    }
+
+    /// Questions about all rows.
+    pub fn questions(&self) -> usize {
+        self.len() * self.questions_per_row()
+    }
+
     /// Whether there are no rows, as in a subset of none.
     pub fn is_empty(&self) -> bool {
         self.texts.is_empty()

@@ -5,7 +5,9 @@ use crate::decisions::{AtPrevalence, OperatingPoints, Prevalences};
 use crate::error::Error;
 use crate::gate::GatedFigure;
 use crate::prediction::{DecisionRule, Prediction};
+use crate::metrics::Metric;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What `evaluate` says: the metrics, the decisions, and both in a sentence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +29,39 @@ pub struct FullEvaluation {
     pub operating_points: OperatingPoints,
     /// And at the prevalences of the traffic; empty where none are given.
     pub at_prevalence: Vec<AtPrevalence>,
+    /// What each of several members reaches by itself, uncalibrated and decided by the default rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberFigures>,
+}
+
+/// What a member reaches by itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MemberFigures {
+    /// In words.
+    pub member: String,
+    /// The task's two headline metrics, by key.
+    pub scores: BTreeMap<&'static str, Option<f64>>,
+}
+
+impl MemberFigures {
+    /// Of each member that `names` has, if the predictions have them.
+    fn of(predictions: &[Prediction], truth: Truth, names: &[String]) -> Result<Vec<Self>, Error> {
+        let has_members = |prediction: &Prediction| prediction.members.len() == names.len();
+        if !predictions.iter().all(has_members) {
+            return Ok(Vec::new());
+        }
+        let member = |(place, name): (usize, &String)| {
+            let of_member =
+                |prediction: &Prediction| Prediction::new(truth.task, prediction.members[place].clone(), prediction.truncated_characters);
+            let predictions: Vec<Prediction> = predictions.iter().map(of_member).collect();
+            let values = truth.scored_rows(&predictions)?.values(&vec![1; predictions.len()]);
+            let labels = truth.labels.len();
+            let headline = Metric::headline(truth.task, labels);
+            let scores = Metric::of(truth.task, labels).into_iter().zip(values.metrics).filter(|(metric, _)| headline.contains(metric));
+            Ok(Self { member: name.clone(), scores: scores.map(|(metric, value)| (metric.key(), value)).collect() })
+        };
+        names.iter().enumerate().map(member).collect()
+    }
 }
 
 /// What is known of the rows that an evaluation is of.
@@ -40,6 +75,8 @@ pub struct EvaluatedRows {
     pub chosen_with: usize,
     /// How frequent labels are in the traffic.
     pub prevalences: Prevalences,
+    /// The classifier's members in words, where it has several.
+    pub members: Vec<String>,
 }
 
 impl FullEvaluation {
@@ -53,6 +90,7 @@ impl FullEvaluation {
         if let Some(label) = rows.prevalences.unknown(&names) {
             return Err(Error::PrevalenceLabel { label: label.to_owned(), labels: crate::data::Names(names) });
         }
+        let members = MemberFigures::of(predictions, truth, &rows.members)?;
         let at_prevalence = AtPrevalence::of(&operating_points, &rows.prevalences);
         Ok(Self {
             summary: at_prevalence.first().map_or_else(|| operating_points.sentence(), |first| first.sentence.clone()),
@@ -62,6 +100,7 @@ impl FullEvaluation {
             decision_rule: evaluation.rule.clone(),
             operating_points,
             at_prevalence,
+            members,
             evaluation,
         })
     }

@@ -1,6 +1,7 @@
 //! What happens in a training, as it happens.
 
 use crate::instant::States;
+use crate::recipe::Method;
 use serde::{Deserialize, Serialize};
 
 /// One line of `training.jsonl`; `{"event": "step", …}`.
@@ -22,6 +23,24 @@ pub enum TrainEvent {
         truncated_texts: usize,
         /// Tokens that all prompts share.
         shared_prefix: usize,
+    },
+    /// A member of a committee begins; what follows is of it.
+    Member {
+        /// Which, from 1.
+        member: usize,
+        /// How many there will be.
+        members: usize,
+        /// What of it is trained.
+        method: Method,
+        /// Its models.
+        models: Vec<String>,
+    },
+    /// A committee of the members so far is saved.
+    Saved {
+        /// How many.
+        members: usize,
+        /// How many there will be.
+        of: usize,
     },
     /// Frozen models begin to read the texts.
     Reading {
@@ -99,7 +118,7 @@ impl TrainEvent {
     /// Steps done when it happened.
     pub fn step(&self) -> usize {
         match self {
-            Self::Reading { .. } | Self::Read { .. } | Self::Fitted { .. } => 0,
+            Self::Member { .. } | Self::Saved { .. } | Self::Reading { .. } | Self::Read { .. } | Self::Fitted { .. } => 0,
             Self::Start { step, .. } | Self::Step { step, .. } | Self::Validation { step, .. } | Self::End { step, .. } => *step,
         }
     }

@@ -5,7 +5,7 @@ use super::event::TrainEvent;
 use super::log::{LOG_FILE, Log};
 use super::plan::{Next, Plan};
 use super::{EpochScores, ScoredOnTheWay, Trainer};
-use crate::classifier::{AgileClassifier, ClassifierRecord, ScoredDataset, is_empty_or_absent};
+use crate::classifier::{AgileClassifier, ClassifierRecord, MEMBERS_FOLDER, ScoredDataset, is_empty_or_absent};
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::metrics::Metric;
@@ -44,9 +44,10 @@ struct Progress {
 
 type Tell<'a> = dyn FnMut(&TrainEvent) -> Result<ControlFlow<()>, Error> + 'a;
 
-/// Whether a folder holds a whole classifier.
+/// Whether a folder holds a whole classifier, of all its members.
 pub(super) fn is_finished(folder: &Path) -> bool {
-    folder.join("classifier.json").exists() && !folder.join(CHECKPOINT_FILE).exists()
+    let members_come = || ClassifierRecord::read(folder).is_ok_and(|record| record.members_to_come > 0);
+    folder.join("classifier.json").exists() && !folder.join(CHECKPOINT_FILE).exists() && !members_come()
 }
 
 /// The folder, in a classifier's own, of the out-of-fold scores that chose its decisions.
@@ -71,7 +72,9 @@ pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
         (_, false) if is_finished(folder) => Err(Error::AlreadyFinished { path: path() }),
         (false, false) => Err(Error::FolderNotEmpty { path: path() }),
         (true, true) => Err(Error::NothingToResume { path: path() }),
-        (true, false) if !folder.join(LOG_FILE).exists() => Err(Error::NothingToResume { path: path() }),
+        (true, false) if ![LOG_FILE, MEMBERS_FOLDER].iter().any(|name| folder.join(name).exists()) => {
+            Err(Error::NothingToResume { path: path() })
+        }
         _ => Ok(()),
     }
 }
