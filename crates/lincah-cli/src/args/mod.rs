@@ -25,7 +25,7 @@ pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments
 pub(crate) use recipe::RecipeArguments;
 pub(crate) use verbs::{
     Calibrate, Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource,
-    Quickstart, Train, Training, Verify,
+    Quickstart, TOGETHER, Train, Training, Verify,
 };
 pub(crate) use who::ClassifierArguments;
 

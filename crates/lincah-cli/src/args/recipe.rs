@@ -158,8 +158,4 @@ impl RecipeArguments {
     pub(crate) fn prompt(&self) -> PromptOverrides {
         self.prompt.overrides()
     }
-
-    pub(crate) fn preset(&self) -> Preset {
-        self.preset
-    }
 }

@@ -6,7 +6,9 @@ use super::{
 };
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use lincah::{BaseModel, Companion, ComputeOptions, Preset, Recipe, RecipeOverrides};
+use crate::print::note;
+use lincah::prompt::PromptError;
+use lincah::{BaseModel, Companion, ComputeOptions, Dataset, Error, Preset, Prompt, Recipe, RecipeOverrides};
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
 use std::path::PathBuf;
@@ -21,8 +23,10 @@ pub(crate) struct Quickstart {
     pub(crate) resume: bool,
 }
 
-/// What --preset instant reads with.
-const INSTANT_MODELS: [&str; 2] = [lincah::hub::DEFAULT_MODEL, "minilm"];
+/// The models that work together where none is named.
+pub(crate) const TOGETHER: [&str; 2] = [lincah::hub::DEFAULT_MODEL, "minilm"];
+/// So many labels always fit into a prompt, unless their names are long.
+const FEW_LABELS: usize = 10;
 
 /// Where models may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,7 +91,7 @@ pub(crate) struct Training {
     #[arg(long, value_name = "LABEL")]
     pub(crate) positive: Option<String>,
     /// Base model: a name from `lincah models`, a Hugging Face folder, or a GGUF file. Several work together: each is read by an instant
-    /// classifier, and each decoder gets an adapter [default: smollm2-135m, with --preset instant smollm2-135m,minilm]
+    /// classifier, and each decoder gets an adapter [default: smollm2-135m,minilm; with --preset fast or codelab smollm2-135m]
     #[arg(long, value_name = "MODEL", value_delimiter = ',')]
     model: Vec<String>,
     #[command(flatten)]
@@ -100,49 +104,72 @@ pub(crate) struct Training {
 }
 
 impl Training {
-    /// The models, the first of which is asked or read first.
-    pub(crate) fn models(&self) -> anyhow::Result<Vec<&str>> {
-        let is_instant = self.recipe.preset() == Preset::Instant;
-        if is_instant && self.recipe.recipe().is_of_lora() {
+    /// What comes of the options for these training rows.
+    pub(crate) fn plan(&self, data: &Dataset) -> anyhow::Result<TrainingPlan> {
+        let mut overrides = self.recipe.recipe();
+        if overrides.preset == Preset::Instant && overrides.is_of_lora() {
             bail!(
                 "--preset instant trains no LoRA: leave its options out (--augment, --validation, --max-tokens and --seed are its own)"
             );
         }
-        let mut models: Vec<&str> = match self.model.as_slice() {
-            [] if is_instant => INSTANT_MODELS.to_vec(),
-            [] => vec![lincah::hub::DEFAULT_MODEL],
-            models => models.iter().map(String::as_str).collect(),
-        };
-        if !is_instant && models.len() > 1 {
-            // The first one is asked.
-            let mut encoders = Vec::new();
-            for model in &models {
-                encoders.push(BaseModel::is_encoder(model)?);
-            }
-            let mut places: Vec<usize> = (0..models.len()).collect();
-            places.sort_by_key(|&place| encoders[place]);
-            models = places.into_iter().map(|place| models[place]).collect();
+        let prompt = self.recipe.prompt().prompt(data, overrides.preset).map_err(Error::from)?;
+        let mut models = self.model.clone();
+        if models.is_empty() {
+            let alone = matches!(overrides.preset, Preset::Fast | Preset::Codelab);
+            models = TOGETHER[..if alone { 1 } else { 2 }].iter().copied().map(String::from).collect();
         }
         if let Some(twice) = models.iter().enumerate().find_map(|(place, model)| models[..place].contains(model).then_some(model)) {
             bail!("--model names {twice} twice");
         }
-        Ok(models)
+        if overrides.preset == Preset::Default && !overrides.is_of_lora() && labels_are_too_many(&prompt, &models[0], &overrides)? {
+            note!(
+                "{} labels don't fit into a prompt: an instant classifier is trained, which lists none (--preset instant)",
+                prompt.labels().len()
+            );
+            overrides.preset = Preset::Instant;
+        }
+        if overrides.preset != Preset::Instant && models.len() > 1 {
+            // The first one is asked.
+            let is_encoder = models.iter().map(|model| BaseModel::is_encoder(model)).collect::<Result<Vec<_>, _>>()?;
+            let (encoders, decoders): (Vec<_>, Vec<_>) = models.into_iter().zip(is_encoder).partition(|(_, is_encoder)| *is_encoder);
+            models = decoders.into_iter().chain(encoders).map(|(model, _)| model).collect();
+        }
+        overrides.in_committee = models.len() > 1;
+        Ok(TrainingPlan { models, overrides, prompt })
     }
+}
 
+/// Whether a decoder's prompt has no room or no letters for all labels.
+fn labels_are_too_many(prompt: &Prompt, model: &str, overrides: &RecipeOverrides) -> anyhow::Result<bool> {
+    if prompt.labels().len() <= FEW_LABELS || BaseModel::is_encoder(model)? {
+        return Ok(false);
+    }
+    let max_tokens = overrides.max_tokens.unwrap_or(Recipe::default().max_tokens);
+    let fits = prompt.fits(&BaseModel::tokenizer_of(model)?, max_tokens);
+    Ok(matches!(fits, Err(PromptError::NoRoom { .. } | PromptError::TooManyLabels { .. })))
+}
+
+/// Models, settings and prompt of a training.
+pub(crate) struct TrainingPlan {
+    /// The first one is asked or read first.
+    pub(crate) models: Vec<String>,
+    overrides: RecipeOverrides,
+    pub(crate) prompt: Prompt,
+}
+
+impl TrainingPlan {
     /// The recipe of a model for so many training questions.
-    pub(crate) fn recipe_for(&self, questions: usize, model: &str) -> anyhow::Result<Recipe> {
-        let overrides = RecipeOverrides { in_committee: self.models()?.len() > 1, ..self.recipe.recipe() };
-        let recipe = overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
+    pub(crate) fn recipe(&self, questions: usize, model: &str) -> anyhow::Result<Recipe> {
+        let recipe = self.overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
         recipe.check()?;
         Ok(recipe)
     }
 
     /// The models that work together with the first one, opened, each with its recipe.
     pub(crate) fn companions(&self, questions: usize, compute: ComputeOptions) -> anyhow::Result<Vec<Companion>> {
-        let companion = |model: &&str| {
-            Ok(Companion { base: BaseModel::open(model, compute)?, recipe: self.recipe_for(questions, model)? })
-        };
-        self.models()?[1..].iter().map(companion).collect()
+        let companion =
+            |model: &String| Ok(Companion { base: BaseModel::open(model, compute)?, recipe: self.recipe(questions, model)? });
+        self.models[1..].iter().map(companion).collect()
     }
 }
 

@@ -13,18 +13,19 @@ pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow:
     data.check_trainable().map_err(Error::from)?;
     let rows = data.len() * arguments.folds.saturating_sub(1) / arguments.folds.max(1);
     let questions = rows * data.questions_per_row();
-    let models = training.models()?;
+    let plan = training.plan(&data)?;
+    let first = plan.models[0].as_str();
     let validation = CrossValidation {
-        prompt: training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?,
-        recipe: training.recipe_for(questions, models[0])?,
-        companions: training.companions(questions, compute)?,
+        prompt: plan.prompt.clone(),
+        recipe: plan.recipe(questions, first)?,
+        companions: plan.companions(questions, compute)?,
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
     };
     data_report(&data, None, validation.prompt.white_space());
     print_members(&validation.recipe);
-    let base = BaseModel::open(models[0], compute)?;
+    let base = BaseModel::open(first, compute)?;
     print_device(compute, &base);
     let mut progress = FoldProgress::new(arguments.folds, &arguments.out);
     let results = validation.run(&base, &data, &mut |event| {

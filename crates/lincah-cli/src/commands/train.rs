@@ -16,19 +16,19 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
     let data = training.data.read(&training.labels, training.positive.as_deref(), &training.holdout.split)?;
     let sides = training.holdout.divide(&data, training.train_size)?;
     sides.train.check_trainable().map_err(Error::from)?;
-    let models = training.models()?;
-    let recipe = training.recipe_for(sides.train.questions(), models[0])?;
-    let prompt = training.recipe.prompt().prompt(&data, training.recipe.preset()).map_err(Error::from)?;
+    let plan = training.plan(&sides.train)?;
+    let (questions, first) = (sides.train.questions(), plan.models[0].as_str());
+    let recipe = plan.recipe(questions, first)?;
     let decisions = arguments.decisions.plan(recipe.validation)?;
     Trainer::check_folder(out, arguments.resume)?;
-    data_report(&sides.train, sides.holdout.as_ref(), prompt.white_space());
+    data_report(&sides.train, sides.holdout.as_ref(), plan.prompt.white_space());
     print_members(&recipe);
-    let base = BaseModel::open(models[0], compute)?;
-    let companions = training.companions(sides.train.questions(), compute)?;
+    let base = BaseModel::open(first, compute)?;
+    let companions = plan.companions(questions, compute)?;
     print_device(compute, &base);
     let mut progress = ExperimentProgress::of(&recipe, decisions.as_ref(), out);
     let columns = training.data.options(&[], None, &training.holdout.split)?.text_columns;
-    let trainer = Trainer::new(&base, prompt, recipe)?
+    let trainer = Trainer::new(&base, plan.prompt, recipe)?
         .together_with(&companions)?
         .in_folder(out, arguments.resume)
         .checkpoint_interval(Duration::try_from_secs_f64(arguments.checkpoint_seconds)?)

@@ -67,19 +67,51 @@ fn mean_log_loss(data: &Dataset, probabilities: &[Vec<f64>]) -> f64 {
     losses.sum::<f64>() / data.len() as f64
 }
 
-/// Probabilities out of fold of one kind of states, for each penalty: each regression begins where the one before it ended.
-fn scored_out_of_fold(data: &Dataset, rows: &[DenseRow], fold_of: &[usize]) -> Vec<Vec<Vec<f64>>> {
+/// Rows to a label below which its name may say something that they do not.
+const ROWS_THAT_SAY_ALL: usize = 30;
+
+/// The labels' names as texts, each with its label: further rows to fit to.
+struct NamedLabels {
+    texts: Vec<String>,
+    truth: Vec<Vec<bool>>,
+}
+
+impl NamedLabels {
+    /// Those of labels with few rows; none of others, nor of two.
+    fn of(rows: &Dataset) -> Self {
+        let labels = rows.labels.names();
+        let count = if labels.len() > 2 && rows.len() < ROWS_THAT_SAY_ALL * labels.len() { labels.len() } else { 0 };
+        let readable = |name: &String| name.replace(['_', '-', '/'], " ").trim().to_owned();
+        let one = |label: usize| (0..labels.len()).map(|other| other == label).collect();
+        Self { texts: labels[..count].iter().map(readable).collect(), truth: (0..count).map(one).collect() }
+    }
+}
+
+/// States of one kind, and the truth about them.
+struct Rows<'a> {
+    task: Task,
+    states: Vec<DenseRow>,
+    truth: &'a [Vec<bool>],
+    /// Rows that every fold is fitted to besides.
+    names: Vec<DenseRow>,
+    truth_of_names: &'a [Vec<bool>],
+}
+
+/// Probabilities out of fold, for each penalty: each regression begins where the one before it ended.
+fn scored_out_of_fold(rows: &Rows, fold_of: &[usize]) -> Vec<Vec<Vec<f64>>> {
     let by_row: Vec<Vec<Vec<f64>>> = out_of_fold(fold_of, |train, test| {
-        let of_train: Vec<DenseRow> = train.iter().map(|&row| rows[row].clone()).collect();
-        let truth: Vec<Vec<bool>> = train.iter().map(|&row| data.truth[row].clone()).collect();
+        let of_train = || train.iter().map(|&row| &rows.states[row]);
+        let of_train: Vec<DenseRow> = of_train().chain(&rows.names).cloned().collect();
+        let truth = || train.iter().map(|&row| &rows.truth[row]);
+        let truth: Vec<Vec<bool>> = truth().chain(rows.truth_of_names).cloned().collect();
         let standardization = Standardization::of(&of_train);
         let of_train: Vec<DenseRow> = of_train.iter().map(|row| standardization.apply(row)).collect();
-        let of_test: Vec<DenseRow> = test.iter().map(|&row| standardization.apply(&rows[row])).collect();
+        let of_test: Vec<DenseRow> = test.iter().map(|&row| standardization.apply(&rows.states[row])).collect();
         let mut last: Option<LabelRegressions> = None;
         let mut scored: Vec<Vec<Vec<f64>>> = vec![Vec::new(); test.len()];
         for inverse in INVERSE_PENALTIES {
             let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
-            let fitted = LabelRegressions::fit((data.task, &truth), (&of_train, of_train[0].len()), options, last.as_ref());
+            let fitted = LabelRegressions::fit((rows.task, &truth), (&of_train, of_train[0].len()), options, last.as_ref());
             scored.iter_mut().zip(&of_test).for_each(|(scores, row)| scores.push(fitted.probabilities(row)));
             last = Some(fitted);
         }
@@ -99,22 +131,34 @@ pub(crate) fn fit(
     on_read: &mut dyn FnMut(&BaseModel) -> Result<(), Error>,
 ) -> Result<Fitted, Error> {
     let fold_of = folds(data, rows);
+    let named = NamedLabels::of(rows);
     let (mut probes, mut scores, mut truncated_texts) = (Vec::new(), Vec::new(), 0);
     for (place, base) in bases.iter().enumerate() {
         let reading = Reading::of(base, prompt, max_tokens);
-        let candidates = candidates(base);
+        let states = candidates(base);
         let encoder = text_encoder(base, prompt, max_tokens, reading)?;
-        let texts = encoder.encode_batch(&data.texts)?;
+        let texts = encoder.encode_batch(&[data.texts.as_slice(), &named.texts].concat())?;
         truncated_texts = truncated_texts.max(texts[..rows.len()].iter().filter(|text| text.truncated_characters > 0).count());
-        let read = StateReader::new(base, candidates.clone(), &encoder)?.read(&texts.iter().collect::<Vec<&EncodedText>>())?;
+        let read = StateReader::new(base, states.clone(), &encoder)?.read(&texts.iter().collect::<Vec<&EncodedText>>())?;
         on_read(base)?;
-        let of_candidate = |candidate: usize| read.iter().map(|text| text[candidate].clone()).collect::<Vec<DenseRow>>();
+        // Without the labels' names, and with them where they are worth a try.
+        let candidates: Vec<(usize, bool)> = (0..states.len())
+            .flat_map(|states| [false, true].map(|with_names| (states, with_names)))
+            .filter(|&(_, with_names)| !with_names || !named.texts.is_empty())
+            .collect();
+        let of_candidate = |candidate: usize| {
+            let (place, with_names) = candidates[candidate];
+            let mut states: Vec<DenseRow> = read.iter().map(|text| text[place].clone()).collect();
+            let names = states.split_off(data.len());
+            let (names, truth_of_names) = if with_names { (names, named.truth.as_slice()) } else { (Vec::new(), &[][..]) };
+            Rows { task: data.task, states, truth: &data.truth, names, truth_of_names }
+        };
         let (chosen, inverse) = match &fold_of {
             None => (candidates.len() - 1, UNCHOSEN),
             Some(fold_of) => {
                 let scored: Vec<Vec<Vec<Vec<f64>>>> = (0..candidates.len())
                     .into_par_iter()
-                    .map(|candidate| scored_out_of_fold(data, &of_candidate(candidate), fold_of))
+                    .map(|candidate| scored_out_of_fold(&of_candidate(candidate), fold_of))
                     .collect();
                 let all = scored.iter().enumerate().flat_map(|(candidate, scored)| {
                     scored.iter().enumerate().map(move |(penalty, scores)| (candidate, penalty, scores))
@@ -129,8 +173,9 @@ pub(crate) fn fit(
             }
         };
         let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
-        let probe = Probe::fit((data.task, &data.truth), &of_candidate(chosen), options);
-        probes.push(FittedProbe { base: place, states: candidates[chosen], reading, probe });
+        let Rows { states: rows, truth, names, truth_of_names, .. } = of_candidate(chosen);
+        let probe = Probe::fit((data.task, &[truth, truth_of_names].concat()), &[rows, names].concat(), options);
+        probes.push(FittedProbe { base: place, states: states[candidates[chosen].0], reading, probe });
     }
     if scores.is_empty() {
         return Ok(Fitted { mixture: Mixture::equal(probes.len()), probes, log_losses: Vec::new(), truncated_texts });

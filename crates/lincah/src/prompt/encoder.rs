@@ -1,6 +1,6 @@
 use rayon::prelude::*;
 
-use super::{Prompt, PromptError, Truncation, WhiteSpace};
+use super::{LabelTokens, Prompt, PromptError, Truncation, WhiteSpace};
 use crate::task::Task;
 use crate::tokenizer::Tokenizer;
 
@@ -41,6 +41,17 @@ pub struct PromptEncoder<'t> {
     truncation: Truncation,
     white_space: WhiteSpace,
     max_tokens: usize,
+}
+
+impl Prompt {
+    /// Whether a model with this tokenizer can be asked in so many tokens.
+    ///
+    /// # Errors
+    /// What is in the way: [`PromptError::NoRoom`], [`PromptError::TooManyLabels`], labels that the tokenizer cannot tell apart.
+    pub fn fits(&self, tokenizer: &Tokenizer, max_tokens: usize) -> Result<(), PromptError> {
+        let (prompt, _) = LabelTokens::resolve(self.clone(), tokenizer)?;
+        PromptEncoder::new(tokenizer, &prompt, max_tokens).map(drop)
+    }
 }
 
 impl<'t> PromptEncoder<'t> {
