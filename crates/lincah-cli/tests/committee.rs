@@ -123,7 +123,10 @@ fn labels_may_hold_together_and_folds_come_with_it() {
 
     // The first member answers what it is sure of; where no other decision is allowed, none changes.
     let cascade = file(&bench, "chosen/classifier.json")["cascade"].clone();
-    assert_eq!((&cascade["source"], &cascade["rows"], cascade["points"].as_array().unwrap().len()), (&"out_of_fold".into(), &40.into(), 7));
+    assert_eq!(
+        (&cascade["source"], &cascade["rows"], cascade["points"].as_array().unwrap().len()),
+        (&"out_of_fold".into(), &40.into(), 7)
+    );
     let decisions = |arguments: &str| -> (Vec<Value>, String) {
         let ran = bench.run(&format!("predict chosen data.csv --text comment {arguments}"));
         let told = ran.stderr.clone();

@@ -92,12 +92,9 @@ impl BaseModel {
         Ok(Self(Arc::new(Opened { name: name.to_string(), path, compute, tokenizer, model })))
     }
 
-    /// Opens another model where and how this one computes.
-    ///
-    /// # Errors
-    /// As [`BaseModel::open`].
-    pub(crate) fn sibling(&self, name: &str) -> Result<Self, Error> {
-        if name == self.name() { Ok(self.clone()) } else { Self::open(name, self.0.compute) }
+    /// Where and how it computes.
+    pub(crate) fn compute(&self) -> ComputeOptions {
+        self.0.compute
     }
 
     /// The sizes of a model named as in [`BaseModel::open`], whose weights are not read for it.

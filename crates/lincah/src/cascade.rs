@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_margin_falls_until_too_many_rows_differ() {
-        let rows = rows(&[(5.0, false), (4.0, false), (3.0, true), (3.0, false), (2.0, false), (1.0, true), (1.0, true), (0.5, false)]);
+        let rows =
+            rows(&[(5.0, false), (4.0, false), (3.0, true), (3.0, false), (2.0, false), (1.0, true), (1.0, true), (0.5, false)]);
         assert_eq!([0.0, 0.1, 0.13, 0.3, 0.4].map(|limit| least_margin(&rows, limit)), [4.0, 4.0, 2.0, 2.0, 0.5]);
         assert_eq!(least_margin(&[Row { margin: 9.0, differs: true }], 0.5), f64::MAX);
     }
@@ -157,9 +158,8 @@ mod tests {
         let truth: Vec<Vec<bool>> = (0..200).map(|row| vec![row % 2 == 0, row % 2 == 1]).collect();
         let two = |yes: f64| vec![1.0 - yes, yes];
         let all: Vec<Vec<f64>> = (0..200).map(|row| two(if row % 2 == 1 { 0.95 } else { 0.05 })).collect();
-        let first: Vec<Vec<f64>> = (0..200)
-            .map(|row| two(if row % 10 < 9 { if row % 2 == 1 { 0.9 } else { 0.1 } } else { 0.45 }))
-            .collect();
+        let first: Vec<Vec<f64>> =
+            (0..200).map(|row| two(if row % 10 < 9 { if row % 2 == 1 { 0.9 } else { 0.1 } } else { 0.45 })).collect();
         let fold_of: Vec<usize> = (0..200).map(|row| row / 40).collect();
         let rule = DecisionRule::default();
         let truth = Truth { task: Task::SingleLabel, labels: &labels, truth: &truth };

@@ -35,7 +35,7 @@ pub use folder::{ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, F
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
 pub use member::MemberRecord;
 pub(crate) use member::{MEMBERS_FOLDER, Member, Members, member_folder};
-pub(crate) use open_models::OpenModels;
+pub use open_models::OpenModels;
 pub(crate) use probes::{PROBES, StoredProbes};
 pub use remembered::{RememberedRows, UnseenRows};
 pub use rows::TrainingRows;
@@ -104,9 +104,7 @@ impl AgileClassifier {
     /// # Errors
     /// A folder that is none or is damaged; a base model that is not there, or whose weights or tokenizer are others than in training.
     pub fn load(folder: &Path, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
-        let record = ClassifierRecord::read(folder)?;
-        let base = BaseModel::open(&record.base_model.name, compute)?;
-        Self::read(folder, record, &mut OpenModels::new(&base))
+        OpenModels::new(compute).load(folder)
     }
 
     /// Reads a classifier folder onto a base model that is open already, which other classifiers may use too. Other models of a classifier that
@@ -116,7 +114,7 @@ impl AgileClassifier {
     /// A folder that is none or is damaged; a base model whose weights or tokenizer are others than in training.
     pub fn load_on(folder: &Path, base: &BaseModel) -> Result<Self, Error> {
         let record = ClassifierRecord::read(folder)?;
-        let mut models = OpenModels::new(base);
+        let mut models = OpenModels::beside(base);
         models.add(&record.base_model.name, base);
         Self::read(folder, record, &mut models)
     }
@@ -282,9 +280,8 @@ impl AgileClassifier {
         margin: f64,
     ) -> Result<Vec<Prediction>, Error> {
         let scored = self.members.first().score(&self.scoring, texts)?;
-        let is_sure = |text: &ScoredText| {
-            self.rule.margin(self.task(), &calibration.apply(self.task(), &text.probabilities)) >= margin
-        };
+        let is_sure =
+            |text: &ScoredText| self.rule.margin(self.task(), &calibration.apply(self.task(), &text.probabilities)) >= margin;
         let sure: Vec<bool> = scored.iter().map(is_sure).collect();
         let (mut firsts, mut asked, mut sure_ones) = (Vec::new(), Vec::new(), Vec::new());
         for ((text, scored), sure) in texts.iter().zip(scored).zip(&sure) {

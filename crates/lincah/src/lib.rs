@@ -66,7 +66,7 @@ pub use base_model::{BaseModel, ModelSizes};
 pub use cascade::{Cascade, CascadePoint};
 pub use classifier::{
     AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION, MemberRecord,
-    RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
+    OpenModels, RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
 };
 pub use data::dataset::{Dataset, DatasetOptions, LabelColumns};
 pub use error::Error;

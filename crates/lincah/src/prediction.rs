@@ -2,6 +2,7 @@
 
 use crate::task::Task;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// From this probability on a text has an independent label, unless a rule says otherwise.
 pub const DEFAULT_THRESHOLD: f64 = 0.5;
@@ -147,6 +148,32 @@ impl Prediction {
     pub fn new(task: Task, probabilities: Vec<f64>, truncated_characters: usize) -> Self {
         let decision = DecisionRule::default().decide(task, &probabilities);
         Self { decision, probabilities, truncated_characters, members: Vec::new() }
+    }
+
+    /// The prediction as every door tells it: `label` or `labels` (what is most probable, or more probable than not), `scores` by label, `decision`
+    /// (a label, a list of labels, or null), `review` (whether a person should look) and `truncated_characters`.
+    pub fn named(&self, task: Task, labels: &[String]) -> Map<String, Value> {
+        let set = |given: &[bool]| -> Value {
+            labels.iter().zip(given).filter(|(_, given)| **given).map(|(label, _)| Value::from(label.clone())).collect()
+        };
+        let (key, likely) = match task {
+            Task::SingleLabel => ("label", Value::from(labels[self.most_probable()].clone())),
+            Task::MultiLabel => ("labels", set(&Self::new(task, self.probabilities.clone(), 0).given())),
+        };
+        let decision = match &self.decision {
+            Decision::Label(label) => Value::from(labels[*label].clone()),
+            Decision::Labels(given) => set(given),
+            Decision::Abstain => Value::Null,
+        };
+        let scores: Map<String, Value> =
+            labels.iter().cloned().zip(self.probabilities.iter().map(|&probability| Value::from(probability))).collect();
+        Map::from_iter([
+            (String::from(key), likely),
+            (String::from("scores"), Value::Object(scores)),
+            (String::from("decision"), decision),
+            (String::from("review"), Value::from(self.decision == Decision::Abstain)),
+            (String::from("truncated_characters"), Value::from(self.truncated_characters)),
+        ])
     }
 
     /// Whether the first of several members has answered alone.

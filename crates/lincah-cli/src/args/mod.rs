@@ -9,6 +9,7 @@ mod holdout;
 mod prompt;
 mod recipe;
 mod recipe_lists;
+mod serve;
 mod verbs;
 mod who;
 
@@ -23,6 +24,7 @@ pub(crate) use decisions::{DecisionArguments, TrainingDecisions};
 pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
 pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments};
 pub(crate) use recipe::RecipeArguments;
+pub(crate) use serve::Serve;
 pub(crate) use verbs::{
     Calibrate, Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource,
     Quickstart, TOGETHER, Train, Training, Verify,
@@ -102,6 +104,8 @@ pub(crate) enum Command {
     Compare(Box<Compare>),
     /// Write a page about a classifier, a cross-validation or a sweep: metrics, curves, thresholds, errors
     Report(Box<Report>),
+    /// Answer over HTTP, in the shapes of Perspective, OpenAI, vLLM, text-embeddings-inference, Hugging Face and Label Studio
+    Serve(Box<Serve>),
     /// Print a script that completes the command's options in a shell
     Completions(Completions),
     /// Write the manual pages

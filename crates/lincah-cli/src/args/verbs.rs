@@ -4,13 +4,13 @@ use super::{
     ClassifierArguments, DataArguments, DecisionArguments, HoldoutArguments, RecipeArguments, TrainingDecisions,
     TrainingRowsArguments,
 };
+use crate::print::note;
 use anyhow::bail;
 use clap::{Args, ValueEnum};
-use crate::print::note;
-use lincah::prompt::PromptError;
-use lincah::{BaseModel, Companion, ComputeOptions, Dataset, Error, Preset, Prompt, Recipe, RecipeOverrides};
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
+use lincah::prompt::PromptError;
+use lincah::{BaseModel, Companion, ComputeOptions, Dataset, Error, Preset, Prompt, Recipe, RecipeOverrides};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -118,10 +118,12 @@ impl Training {
             let alone = matches!(overrides.preset, Preset::Fast | Preset::Codelab);
             models = TOGETHER[..if alone { 1 } else { 2 }].iter().copied().map(String::from).collect();
         }
-        if let Some(twice) = models.iter().enumerate().find_map(|(place, model)| models[..place].contains(model).then_some(model)) {
+        if let Some(twice) = models.iter().enumerate().find_map(|(place, model)| models[..place].contains(model).then_some(model))
+        {
             bail!("--model names {twice} twice");
         }
-        if overrides.preset == Preset::Default && !overrides.is_of_lora() && labels_are_too_many(&prompt, &models[0], &overrides)? {
+        if overrides.preset == Preset::Default && !overrides.is_of_lora() && labels_are_too_many(&prompt, &models[0], &overrides)?
+        {
             note!(
                 "{} labels don't fit into a prompt: an instant classifier is trained, which lists none (--preset instant)",
                 prompt.labels().len()
@@ -131,7 +133,8 @@ impl Training {
         if overrides.preset != Preset::Instant && models.len() > 1 {
             // The first one is asked.
             let is_encoder = models.iter().map(|model| BaseModel::is_encoder(model)).collect::<Result<Vec<_>, _>>()?;
-            let (encoders, decoders): (Vec<_>, Vec<_>) = models.into_iter().zip(is_encoder).partition(|(_, is_encoder)| *is_encoder);
+            let (encoders, decoders): (Vec<_>, Vec<_>) =
+                models.into_iter().zip(is_encoder).partition(|(_, is_encoder)| *is_encoder);
             models = decoders.into_iter().chain(encoders).map(|(model, _)| model).collect();
         }
         overrides.in_committee = models.len() > 1;

@@ -7,7 +7,8 @@ use crate::print::{TrainingProgress, data_report, next_steps, note, print_device
 use lincah::data::split::holdout;
 use lincah::hub;
 use lincah::{
-    BaseModel, Companion, ComputeOptions, Dataset, DatasetOptions, Error, Experiment, ExperimentEvent, LabelColumns, Prompt, Recipe, Trainer,
+    BaseModel, Companion, ComputeOptions, Dataset, DatasetOptions, Error, Experiment, ExperimentEvent, LabelColumns, Prompt,
+    Recipe, Trainer,
 };
 
 const SAMPLE: &[u8] = include_bytes!("../../../../samples/comments.csv");

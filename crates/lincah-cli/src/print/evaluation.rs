@@ -26,9 +26,10 @@ fn print_member_figures(full: &FullEvaluation) {
     result_line!();
     result_line!("  each member by itself");
     for member in &full.members {
-        let scores = full.evaluation.headline().map(|metric| {
-            format!("{} {}", metric.name(), number(member.scores.get(metric.key()).copied().flatten()))
-        });
+        let scores = full
+            .evaluation
+            .headline()
+            .map(|metric| format!("{} {}", metric.name(), number(member.scores.get(metric.key()).copied().flatten())));
         result_line!("  {}  {}", scores.join("  "), member.member);
     }
 }

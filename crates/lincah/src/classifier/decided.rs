@@ -2,11 +2,11 @@
 
 use super::AgileClassifier;
 use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
+use crate::cascade::CascadeRows;
 use crate::data::dataset::Dataset;
 use crate::data::split::dealt_folds;
 use crate::data::stratification::multi_label_folds;
 use crate::decisions::{Decided, DecisionRequest, decide};
-use crate::cascade::CascadeRows;
 use crate::error::Error;
 use crate::evaluation::Truth;
 use crate::task::Task;

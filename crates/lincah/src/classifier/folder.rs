@@ -278,7 +278,13 @@ impl ClassifierRecord {
     /// Whether another record is of the same training: hashes, which are known once a folder is written, and what is chosen later don't count.
     pub(super) fn is_of_the_same_classifier(&self, other: &Self) -> bool {
         let essence = |record: &Self| {
-            (record.prompt.clone(), record.recipe.clone(), record.data.clone(), record.base_models(), record.training_rows.clone())
+            (
+                record.prompt.clone(),
+                record.recipe.clone(),
+                record.data.clone(),
+                record.base_models(),
+                record.training_rows.clone(),
+            )
         };
         essence(self) == essence(other)
     }

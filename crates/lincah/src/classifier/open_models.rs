@@ -1,18 +1,29 @@
-//! Models that are opened once for all members of a classifier.
+//! Models that are opened once for all classifiers and members on them.
 
+use super::{AgileClassifier, ClassifierRecord};
 use crate::base_model::BaseModel;
 use crate::error::Error;
+use lincah_model::ComputeOptions;
+use std::path::Path;
 
-/// Models that are open, by the names that records give them.
-pub(crate) struct OpenModels {
-    first: BaseModel,
+/// Models that are open, by the names that classifiers' records give them: any number of classifiers on one base take its weights once.
+#[derive(Debug)]
+pub struct OpenModels {
+    compute: ComputeOptions,
     named: Vec<(String, BaseModel)>,
 }
 
 impl OpenModels {
-    /// A model; others are opened where and how it computes.
-    pub(crate) fn new(first: &BaseModel) -> Self {
-        Self { first: first.clone(), named: vec![(first.name().to_owned(), first.clone())] }
+    /// None yet; they are opened where and how this says.
+    pub fn new(compute: impl Into<ComputeOptions>) -> Self {
+        Self { compute: compute.into(), named: Vec::new() }
+    }
+
+    /// One that is open already; others are opened where and how it computes.
+    pub(crate) fn beside(model: &BaseModel) -> Self {
+        let mut models = Self::new(model.compute());
+        models.add(model.name(), model);
+        models
     }
 
     /// Knows a model by a name, which need not be its own.
@@ -25,8 +36,16 @@ impl OpenModels {
         if let Some((_, model)) = self.named.iter().find(|(known, _)| known == name) {
             return Ok(model.clone());
         }
-        let model = self.first.sibling(name)?;
+        let model = BaseModel::open(name, self.compute)?;
         self.add(name, &model);
         Ok(model)
+    }
+
+    /// Reads a classifier folder onto these models; those that it needs besides are opened and stay.
+    ///
+    /// # Errors
+    /// As [`AgileClassifier::load`].
+    pub fn load(&mut self, folder: &Path) -> Result<AgileClassifier, Error> {
+        AgileClassifier::read(folder, ClassifierRecord::read(folder)?, self)
     }
 }

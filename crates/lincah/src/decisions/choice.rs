@@ -122,7 +122,8 @@ pub fn decide(truth: Truth, probabilities: &[Vec<f64>], fold_of: &[usize], reque
         for row in test {
             let calibrated = others.calibration.apply(truth.task, &probabilities[row]);
             let decision = others.rule.decide(truth.task, &calibrated);
-            predictions[row] = Some(Prediction { probabilities: calibrated, decision, truncated_characters: 0, members: Vec::new() });
+            predictions[row] =
+                Some(Prediction { probabilities: calibrated, decision, truncated_characters: 0, members: Vec::new() });
         }
     }
     let predictions: Vec<Prediction> = predictions.into_iter().flatten().collect();

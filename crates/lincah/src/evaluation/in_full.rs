@@ -4,8 +4,8 @@ use super::{Evaluation, Truth};
 use crate::decisions::{AtPrevalence, OperatingPoints, Prevalences};
 use crate::error::Error;
 use crate::gate::GatedFigure;
-use crate::prediction::{DecisionRule, Prediction};
 use crate::metrics::Metric;
+use crate::prediction::{DecisionRule, Prediction};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -51,13 +51,15 @@ impl MemberFigures {
             return Ok(Vec::new());
         }
         let member = |(place, name): (usize, &String)| {
-            let of_member =
-                |prediction: &Prediction| Prediction::new(truth.task, prediction.members[place].clone(), prediction.truncated_characters);
+            let of_member = |prediction: &Prediction| {
+                Prediction::new(truth.task, prediction.members[place].clone(), prediction.truncated_characters)
+            };
             let predictions: Vec<Prediction> = predictions.iter().map(of_member).collect();
             let values = truth.scored_rows(&predictions)?.values(&vec![1; predictions.len()]);
             let labels = truth.labels.len();
             let headline = Metric::headline(truth.task, labels);
-            let scores = Metric::of(truth.task, labels).into_iter().zip(values.metrics).filter(|(metric, _)| headline.contains(metric));
+            let scores =
+                Metric::of(truth.task, labels).into_iter().zip(values.metrics).filter(|(metric, _)| headline.contains(metric));
             Ok(Self { member: name.clone(), scores: scores.map(|(metric, value)| (metric.key(), value)).collect() })
         };
         names.iter().enumerate().map(member).collect()

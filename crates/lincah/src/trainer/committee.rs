@@ -94,7 +94,7 @@ impl Trainer {
             if !trainer.is_of(&record, sides) {
                 return Err(Error::OtherRun { path: folder, what: "recipe, prompt, models or data" });
             }
-            let mut models = OpenModels::new(&trainer.base);
+            let mut models = OpenModels::beside(&trainer.base);
             trainer.bases().for_each(|base| models.add(base.name(), base));
             return AgileClassifier::read(&folder, record, &mut models);
         }

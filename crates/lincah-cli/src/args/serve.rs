@@ -1,0 +1,38 @@
+//! Options of `lincah serve`.
+
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  lincah serve civility\n  lincah serve civility spam=classifiers/spam-3 --bind 0.0.0.0:8080 --key-file keys\n\n\
+A classifier is called as its folder unless it is named. A changed folder is loaded anew. Ctrl-C or SIGTERM ends the server when what is under \
+way is answered. A key file has one NAME:KEY per line."
+)]
+pub(crate) struct Serve {
+    /// Folders of classifiers, each with a name in front if it is to have another one than its folder
+    #[arg(value_name = "[NAME=]DIR")]
+    pub(crate) classifiers: Vec<String>,
+    /// Where to listen; other addresses than this machine's need a key file [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT", env = "LINCAH_BIND")]
+    pub(crate) bind: Option<SocketAddr>,
+    /// TOML file with these settings and more; options come before it
+    #[arg(long, value_name = "FILE", env = "LINCAH_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// File with the keys of those who may ask
+    #[arg(long, value_name = "FILE", env = "LINCAH_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Append what people say of texts, by Perspective's suggestions and Label Studio, to this journal
+    #[arg(long, value_name = "FILE")]
+    pub(crate) feedback: Option<PathBuf>,
+    /// Append each decision to this file, chained by a keyed hash
+    #[arg(long, value_name = "FILE", requires = "decision_log_key_file")]
+    pub(crate) decision_log: Option<PathBuf>,
+    /// File with the secret that chains the decision log, of at least 32 characters
+    #[arg(long, value_name = "FILE", env = "LINCAH_DECISION_LOG_KEY_FILE")]
+    pub(crate) decision_log_key_file: Option<PathBuf>,
+    /// Load everything, say what is wrong, and end
+    #[arg(long)]
+    pub(crate) check: bool,
+}

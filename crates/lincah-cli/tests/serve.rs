@@ -1,0 +1,321 @@
+//! `lincah serve`, asked over a socket.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::Bench;
+
+const TRAIN: &str = "train data.csv --text comment --label label --epochs 3 --members 1";
+
+/// A server that is stopped when it goes out of scope.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+struct Answer {
+    status: u16,
+    headers: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.body))
+    }
+}
+
+impl Serving {
+    fn start(bench: &Bench, options: &str) -> Self {
+        let mut child = bench
+            .command(&format!("serve {options} --bind 127.0.0.1:0"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let told = lines.next().unwrap().unwrap();
+        let address = told.split("http://").nth(1).unwrap_or_else(|| panic!("{told}")).to_owned();
+        // Somebody reads what else it says, so that it is never stopped by that.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    fn raw(&self, request: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(request).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (headers, body) = text.split_once("\r\n\r\n").unwrap();
+        Answer { status: headers[9..12].parse().unwrap(), headers: headers.to_lowercase(), body: body.to_owned() }
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            body.len()
+        );
+        self.raw(&[head.as_bytes(), body].concat())
+    }
+
+    fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, "Content-Type: application/json\r\n", body.to_string().as_bytes())
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, "", b"")
+    }
+
+    fn ask_to_end(&self) {
+        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended; whether all went well.
+    fn has_ended(mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What `predict` says of a text.
+fn predicted(bench: &Bench, folder: &str, text: &str) -> Value {
+    serde_json::from_str(&bench.run(&format!("predict {folder} --input {text}")).ok()).unwrap()
+}
+
+fn trained() -> Bench {
+    let bench = Bench::new().with_encoder();
+    bench.run(&format!("{TRAIN} --model model --out kind")).ok();
+    bench
+}
+
+#[test]
+fn it_says_what_predict_says_in_everyones_shape() {
+    let bench = trained();
+    bench.run(&format!("{TRAIN} --model model,bert --out both")).ok();
+    let server = Serving::start(&bench, "kind committee=both");
+    let expected = predicted(&bench, "kind", "zzzz");
+    let score = &expected["scores"]["B"];
+
+    let own = server.post("/v1/score", &json!({"model": "kind", "input": ["zzzz", "aaaa"]})).json();
+    assert_eq!(
+        (&own["model"], &own["results"][0], &own["results"][1]),
+        (&"kind".into(), &expected, &predicted(&bench, "kind", "aaaa"))
+    );
+    let members = server.post("/v1/score", &json!({"model": "committee", "input": "zzzz", "members": true})).json();
+    assert_eq!(members["results"][0]["members"].as_array().unwrap().len(), 2);
+    assert_eq!(members["results"][0]["scores"], predicted(&bench, "both", "zzzz")["scores"]);
+
+    let vllm = server.post("/classify", &json!({"model": "kind", "input": "zzzz"})).json();
+    assert_eq!((&vllm["data"][0]["probs"][1], &vllm["data"][0]["num_classes"]), (score, &2.into()));
+    let moderated = server.post("/v1/moderations", &json!({"model": "kind", "input": [{"type": "text", "text": "zzzz"}]})).json();
+    let result = &moderated["results"][0];
+    assert_eq!((&result["category_scores"]["B"], result["flagged"].is_boolean()), (score, true));
+    assert!(result["categories"]["self-harm/intent"] == false && result["categories"].get("A").is_none(), "{result}");
+    let pipeline = server.post("/models/kind", &json!({"inputs": "zzzz", "parameters": {"top_k": 1}})).json();
+    assert_eq!(pipeline[0].as_array().unwrap().len(), 1);
+
+    let asked = json!({"comment": {"text": "zzzz 🙂! aaaa."}, "requestedAttributes": {"B": {}, "KIND": {"scoreThreshold": 1.0}}, "spanAnnotations": true, "clientToken": "me"});
+    let analyzed = server.post("/v1alpha1/comments:analyze?key=none", &asked).json();
+    let scores = &analyzed["attributeScores"];
+    assert_eq!((&analyzed["clientToken"], scores["B"]["spanScores"][0]["end"].as_u64()), (&"me".into(), Some(8)));
+    assert!(scores.get("KIND").is_none() && scores["B"]["summaryScore"]["type"] == "PROBABILITY", "{analyzed}");
+
+    for (path, body) in [("/v1/score", json!({"input": "zzzz"})), ("/predict", json!({"inputs": "zzzz"}))] {
+        let refused = server.post(path, &body);
+        assert!(refused.status == 400 && refused.body.contains("committee, kind"), "{}", refused.body);
+    }
+    let alone = Serving::start(&bench, "kind");
+    let inferred = alone.post("/predict", &json!({"inputs": [["zzzz"], ["aaaa"]]})).json();
+    assert!(inferred[0].as_array().unwrap().iter().any(|entry| entry["label"] == "B" && entry["score"] == *score), "{inferred}");
+    assert_eq!(alone.post("/predict", &json!({"inputs": ["one", "two"]})).json()["error_type"], "Validation");
+    // Clients that name models of others mean the only one.
+    assert_eq!(
+        alone.post("/v1/moderations", &json!({"model": "omni-moderation-latest", "input": "zzzz"})).json()["model"],
+        "kind"
+    );
+    assert_eq!(alone.get("/info").json()["model_id"], "kind");
+    let tasks = json!({"tasks": [{"id": 1, "data": {"comment": "zzzz"}}], "label_config": "<View><Text name=\"t\" value=\"$comment\"/><Choices name=\"c\" toName=\"t\"/></View>"});
+    let labelled = alone.post("/label-studio/predict", &tasks).json();
+    let result = &labelled["results"][0]["result"][0];
+    assert_eq!(
+        (&result["from_name"], &result["to_name"], &result["value"]["choices"][0]),
+        (&"c".into(), &"t".into(), &expected["label"])
+    );
+}
+
+#[test]
+fn what_it_cannot_answer_is_said_in_words_and_others_go_on() {
+    let bench = trained();
+    bench.write("serve.toml", "max_body_bytes = 3000\nmax_text_bytes = 1000\nmax_texts = 3\n[classifiers]\nkind = \"kind\"\n");
+    let server = Serving::start(&bench, "--config serve.toml");
+    let status = |body: &[u8]| server.request("POST", "/v1/score", "", body).status;
+    for body in ["", "{", "[]", "{\"input\": 1}", "{\"input\": \"a\", \"mode\": 1}"] {
+        assert_eq!(status(body.as_bytes()), 400, "{body}");
+    }
+    assert_eq!(status(b"{\"input\": \"\xff\xfe\"}"), 400);
+    assert_eq!(status(format!("{{\"input\": {}1", "[".repeat(2900)).as_bytes()), 400);
+    assert_eq!(status(json!({"input": "x".repeat(1001)}).to_string().as_bytes()), 413);
+    assert_eq!(status(json!({"input": ["a", "b", "c", "d"]}).to_string().as_bytes()), 413);
+    assert_eq!(status(&vec![b' '; 3001]), 413);
+    assert_eq!(status(json!({"input": []}).to_string().as_bytes()), 200);
+    assert_eq!(server.get("/v1/score").status, 405);
+    assert_eq!((server.get("/nothing").status, server.post("/v1alpha1/comments:delete", &json!({})).status), (404, 404));
+    let google = server.post("/v1alpha1/comments:analyze", &json!({"comment": {"text": " "}, "requestedAttributes": {"B": {}}}));
+    assert_eq!((google.status, &google.json()["error"]["status"]), (400, &"INVALID_ARGUMENT".into()));
+    // One who says half a request and one who says nothing keep nobody.
+    let mut half = TcpStream::connect(&server.address).unwrap();
+    half.write_all(b"POST /v1/score HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n\r\n{\"inp").unwrap();
+    let _silent: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
+    assert_eq!(status(b"{\"input\": \"zzzz\"}"), 200);
+    let chunked = server.raw(b"POST /v1/score HTTP/1.1\r\nHost: here\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"input\":\"zzzz\"}\r\n0\r\n\r\n");
+    assert_eq!(chunked.status, 200, "{}", chunked.body);
+}
+
+#[test]
+fn keys_are_asked_for_and_public_addresses_need_them() {
+    let bench = trained();
+    bench.write("keys", "ana:0123456789abcdef\n");
+    let server = Serving::start(&bench, "kind --key-file keys");
+    let body = json!({"input": "zzzz"}).to_string();
+    let asked = |headers: &str| server.request("POST", "/v1/score", headers, body.as_bytes());
+    let refused = asked("");
+    assert!(refused.status == 401 && refused.headers.contains("www-authenticate: bearer"), "{}", refused.headers);
+    assert_eq!(asked("Authorization: Bearer 0123456789abcdeg\r\n").status, 401);
+    assert_eq!(asked("Authorization: Bearer 0123456789abcdef\r\n").status, 200);
+    assert_eq!((server.get("/metrics").status, server.get("/health").status, server.get("/").status), (401, 200, 200));
+    for (options, word) in [
+        ("serve kind --bind 0.0.0.0:0", "key file"),
+        ("serve nothing --check", "nothing"),
+        ("serve", "no classifier"),
+        ("serve kind other/kind --check", "two classifiers are called `kind`"),
+        ("serve kind --config nothing.toml --check", "nothing.toml"),
+    ] {
+        let message = bench.run(options).refused();
+        assert!(message.contains(word), "{message}");
+    }
+    let told = bench.run("serve kind --bind 127.0.0.1:0 --check");
+    assert!(told.stderr.contains("kind: loaded; nothing is wrong"), "{told:?}");
+    told.ok();
+}
+
+#[test]
+fn many_at_once_get_the_same_bits_and_figures_are_kept() {
+    let bench = trained();
+    let server = Serving::start(&bench, "kind");
+    let texts = ["zzzz", "aaaa", "something", "a-text-that-is-longer-than-the-others"];
+    let expected: Vec<Value> = texts.iter().map(|text| predicted(&bench, "kind", text)["scores"].clone()).collect();
+    std::thread::scope(|scope| {
+        for client in 0..32 {
+            let (server, expected) = (&server, &expected);
+            scope.spawn(move || {
+                for turn in 0..8 {
+                    let place = (client + turn) % texts.len();
+                    let answer = server.post("/v1/score", &json!({"input": texts[place]}));
+                    assert_eq!((answer.status, &answer.json()["results"][0]["scores"]), (200, &expected[place]));
+                }
+            });
+        }
+    });
+    let metrics = server.get("/metrics").body;
+    assert!(metrics.contains("lincah_texts_total{classifier=\"kind\"} 256"), "{metrics}");
+    assert!(metrics.contains("lincah_scores_count{classifier=\"kind\",label=\"B\"} 256"), "{metrics}");
+    assert!(metrics.contains("lincah_waiting_texts{classifier=\"kind\"} 0"), "{metrics}");
+    assert!(metrics.contains("lincah_requests_total{route=\"/v1/score\",status=\"200\"} 256"), "{metrics}");
+    let document = server.get("/openapi.json").json();
+    assert!(document["paths"]["/v1/score"]["post"].is_object() && document["openapi"] == "3.1.0");
+    let discovered = server.get("/$discovery/rest?version=v1alpha1").json();
+    assert_eq!((&discovered["rootUrl"], &discovered["version"]), (&"http://here/".into(), &"v1alpha1".into()));
+    assert!(server.get("/").headers.contains("content-security-policy") && server.get("/page.js").status == 200);
+}
+
+#[test]
+fn a_changed_folder_is_loaded_anew_and_a_broken_one_is_not() {
+    let bench = trained();
+    bench.write("serve.toml", "reload_seconds = 0.1\n[classifiers]\nkind = \"kind\"\n");
+    bench.run(&format!("{TRAIN} --model model --seed 9 --out next")).ok();
+    let server = Serving::start(&bench, "--config serve.toml");
+    let score = || server.post("/v1/score", &json!({"input": "zzzz"})).json()["results"][0]["scores"].clone();
+    let (before, after) =
+        (predicted(&bench, "kind", "zzzz")["scores"].clone(), predicted(&bench, "next", "zzzz")["scores"].clone());
+    assert!(before != after && score() == before);
+    let record = std::fs::read(bench.path("kind/classifier.json")).unwrap();
+    bench.write("kind/classifier.json", "no record");
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(score(), before);
+    assert!(server.get("/metrics").body.contains("lincah_reloads_total{classifier=\"kind\",outcome=\"failed\"} 1"));
+    bench.write("kind/classifier.json", record);
+    // The record last, as a training writes it.
+    for name in ["adapter_model.safetensors", "adapter_config.json", "probes.json", "classifier.json"] {
+        std::fs::copy(bench.path("next").join(name), bench.path("kind").join(name)).unwrap();
+    }
+    let begun = Instant::now();
+    while score() != after {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it was not loaded anew");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_is_under_way_is_answered_and_decisions_and_suggestions_are_written_down() {
+    let bench = trained();
+    bench.write("secret", "a-secret-of-more-than-thirty-two-characters");
+    let options = "kind --feedback journal.jsonl --decision-log log.jsonl --decision-log-key-file secret";
+    let server = Serving::start(&bench, options);
+    let suggestion =
+        json!({"comment": {"text": "zzzz"}, "attributeScores": {"B": {"summaryScore": {"value": 0.1}}}, "clientToken": "17"});
+    assert_eq!(server.post("/v1alpha1/comments:suggestscore", &suggestion).json()["clientToken"], "17");
+    let event = json!({
+        "action": "ANNOTATION_CREATED", "task": {"id": 5, "data": {"text": "aaaa"}},
+        "annotation": {"completed_by": {"email": "ana@example.org"}, "result": [{"value": {"choices": ["A"]}}]},
+    });
+    assert_eq!(server.post("/label-studio/webhook", &event).json()["status"], "ok");
+    let journal = std::fs::read_to_string(bench.path("journal.jsonl")).unwrap();
+    let lines: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["id"], &lines[0]["labels"][0]), (&"17".into(), &"A".into()));
+    assert_eq!(
+        (&lines[1]["who"], &lines[1]["labels"][0], &lines[1]["text"]),
+        (&"ana@example.org".into(), &"A".into(), &"aaaa".into())
+    );
+    let refused = server.post(
+        "/v1alpha1/comments:suggestscore",
+        &json!({"comment": {"text": "z"}, "attributeScores": {"B": {"summaryScore": {"value": 7}}}}),
+    );
+    assert_eq!(refused.status, 400);
+
+    let many =
+        json!({"input": (0..400).map(|row| format!("zzzz {row} a somewhat longer text to take its time")).collect::<Vec<_>>()});
+    let answered = std::thread::scope(|scope| {
+        let answer = scope.spawn(|| server.post("/v1/score", &many));
+        std::thread::sleep(Duration::from_millis(30));
+        server.ask_to_end();
+        answer.join().unwrap()
+    });
+    assert_eq!((answered.status, answered.json()["results"].as_array().unwrap().len()), (200, 400));
+    assert!(server.has_ended());
+
+    let log = std::fs::read_to_string(bench.path("log.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert!(log.lines().count() == 400 && last["hmac"].as_str().unwrap().len() == 64 && !log.contains("zzzz"));
+    // The chain goes on where it ended, and a changed line keeps the next server from going on.
+    let server = Serving::start(&bench, options);
+    server.post("/v1/score", &json!({"input": "zzzz"}));
+    server.ask_to_end();
+    assert!(server.has_ended());
+    let log = std::fs::read_to_string(bench.path("log.jsonl")).unwrap();
+    assert_eq!(log.lines().count(), 401);
+    bench.write("log.jsonl", log.replacen("\"review\":false", "\"review\":true", 1));
+    let message = bench.run(&format!("serve {options} --bind 127.0.0.1:0")).refused();
+    assert!(message.contains("line 1 of log.jsonl"), "{message}");
+}

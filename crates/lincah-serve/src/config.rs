@@ -1,0 +1,181 @@
+//! What can be configured: by a TOML file, and over it by flags.
+
+use crate::error::ServeError;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Everything that a server is told.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Where to listen.
+    pub bind: SocketAddr,
+    /// Folders of classifiers by name.
+    pub classifiers: BTreeMap<String, PathBuf>,
+    /// A file with one `NAME:KEY` per line; without keys only this machine is listened to.
+    pub key_file: Option<PathBuf>,
+    /// The journal that people's answers are appended to.
+    pub feedback: Option<PathBuf>,
+    /// The file that decisions are logged to.
+    pub decision_log: Option<PathBuf>,
+    /// A file with the secret that chains the decision log.
+    pub decision_log_key_file: Option<PathBuf>,
+    /// Which classifier and label an attribute of Perspective is: `classifier` or `classifier:label`.
+    pub attributes: BTreeMap<String, String>,
+    /// Most bytes of a request.
+    pub max_body_bytes: usize,
+    /// Most bytes of a text.
+    pub max_text_bytes: usize,
+    /// Most texts of a request.
+    pub max_texts: usize,
+    /// Most texts that wait for one classifier.
+    pub max_waiting_texts: usize,
+    /// Most bytes of texts that are scored together.
+    pub batch_bytes: usize,
+    /// Seconds after which a request is answered, if only with an error.
+    pub timeout_seconds: f64,
+    /// Seconds between two looks at the folders; 0 never looks again.
+    pub reload_seconds: f64,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            classifiers: BTreeMap::new(),
+            key_file: None,
+            feedback: None,
+            decision_log: None,
+            decision_log_key_file: None,
+            attributes: BTreeMap::new(),
+            max_body_bytes: 2 << 20,
+            max_text_bytes: 100_000,
+            max_texts: 512,
+            max_waiting_texts: 2048,
+            batch_bytes: 32_000,
+            timeout_seconds: 60.0,
+            reload_seconds: 2.0,
+        }
+    }
+}
+
+impl ServeConfig {
+    /// Reads a TOML file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, unknown fields, values of another type, with their line.
+    pub fn read(path: &Path) -> Result<Self, ServeError> {
+        let text = std::fs::read_to_string(path).map_err(ServeError::file("read", path))?;
+        toml::from_str(&text)
+            .map_err(|error| ServeError::Config { path: path.to_path_buf(), reason: error.to_string().trim().replace('\n', " ") })
+    }
+
+    /// Refuses what cannot work: no classifier, limits of nothing, a public address without keys.
+    ///
+    /// # Errors
+    /// [`ServeError::NoClassifier`], [`ServeError::Value`], [`ServeError::PublicWithoutKey`].
+    pub fn check(&self) -> Result<(), ServeError> {
+        if self.classifiers.is_empty() {
+            return Err(ServeError::NoClassifier);
+        }
+        let numbers = [
+            ("max_body_bytes", self.max_body_bytes),
+            ("max_text_bytes", self.max_text_bytes),
+            ("max_texts", self.max_texts),
+            ("max_waiting_texts", self.max_waiting_texts),
+            ("batch_bytes", self.batch_bytes),
+        ];
+        if let Some((field, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
+            return Err(ServeError::Value { field, expected: "at least 1" });
+        }
+        // An hour is longer than anybody waits, and far from what overflows.
+        if !(0.001..=3600.0).contains(&self.timeout_seconds) {
+            return Err(ServeError::Value { field: "timeout_seconds", expected: "from 0.001 to 3600" });
+        }
+        if !(0.0..=86_400.0).contains(&self.reload_seconds) {
+            return Err(ServeError::Value { field: "reload_seconds", expected: "from 0 to 86400" });
+        }
+        if self.decision_log.is_some() != self.decision_log_key_file.is_some() {
+            return Err(ServeError::Value { field: "decision_log_key_file", expected: "given together with decision_log" });
+        }
+        for (attribute, target) in &self.attributes {
+            let target: AttributeTarget = target.parse().expect("every text is a target");
+            if !self.classifiers.contains_key(&target.classifier) {
+                return Err(ServeError::AttributeTarget { attribute: attribute.clone(), classifier: target.classifier });
+            }
+        }
+        if !self.bind.ip().is_loopback() && self.key_file.is_none() {
+            return Err(ServeError::PublicWithoutKey { bind: self.bind });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.timeout_seconds)
+    }
+}
+
+/// A classifier, and one of its labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributeTarget {
+    /// Its name.
+    pub classifier: String,
+    /// The label; the positive one of two where none is named.
+    pub label: Option<String>,
+}
+
+impl FromStr for AttributeTarget {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (classifier, label) =
+            text.split_once(':').map_or((text, None), |(classifier, label)| (classifier, Some(label.to_owned())));
+        Ok(Self { classifier: classifier.to_owned(), label })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_a_classifier() -> ServeConfig {
+        ServeConfig { classifiers: BTreeMap::from([("civility".into(), "civility".into())]), ..ServeConfig::default() }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_in_words() {
+        let refused = |config: ServeConfig| config.check().unwrap_err().to_string();
+        assert!(refused(ServeConfig::default()).contains("no classifier"));
+        assert!(with_a_classifier().check().is_ok());
+        let public = ServeConfig { bind: "0.0.0.0:80".parse().unwrap(), ..with_a_classifier() };
+        assert!(refused(public.clone()).contains("key"));
+        assert!(ServeConfig { key_file: Some("keys".into()), ..public }.check().is_ok());
+        assert!(refused(ServeConfig { max_texts: 0, ..with_a_classifier() }).contains("max_texts"));
+        assert!(refused(ServeConfig { timeout_seconds: f64::NAN, ..with_a_classifier() }).contains("timeout_seconds"));
+        let attributes = BTreeMap::from([("TOXICITY".into(), "other:rude".into())]);
+        assert!(refused(ServeConfig { attributes, ..with_a_classifier() }).contains("`other`"));
+        assert!(
+            refused(ServeConfig { decision_log: Some("log".into()), ..with_a_classifier() }).contains("decision_log_key_file")
+        );
+    }
+
+    #[test]
+    fn a_file_says_the_same_and_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("serve.toml");
+        std::fs::write(
+            &path,
+            "bind = \"127.0.0.1:9000\"\n[classifiers]\ncivility = \"folder\"\n[attributes]\nTOXICITY = \"civility:uncivil\"\n",
+        )
+        .unwrap();
+        let config = ServeConfig::read(&path).unwrap();
+        assert_eq!((config.bind.port(), config.classifiers["civility"].to_str()), (9000, Some("folder")));
+        std::fs::write(&path, "bimd = 1").unwrap();
+        let refused = ServeConfig::read(&path).unwrap_err().to_string();
+        assert!(refused.contains("bimd") && refused.contains("line 1"), "{refused}");
+    }
+}
