@@ -6,6 +6,7 @@ use crate::metrics::Metrics;
 use lincah::{AgileClassifier, ComputeOptions, Error, OpenModels, Prediction};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -99,27 +100,25 @@ impl Served {
         let batch: Vec<Job> = batch.into_iter().filter(|job| !job.reply.is_closed()).collect();
         let texts: Vec<&str> = batch.iter().flat_map(|job| job.texts.iter().map(String::as_str)).collect();
         metrics.batch_texts.with_label_values(&[&self.name]).observe(texts.len() as f64);
-        let refused = |error: &Error| Refusal::Bad(error.to_string());
-        let answered = match self.classifier.predict(&texts) {
+        // Whatever goes wrong with one batch, the next is scored.
+        let predict = |texts: &[&str]| match catch_unwind(AssertUnwindSafe(|| self.classifier.predict(texts))) {
+            Ok(predicted) => predicted.map_err(|error| Refusal::Bad(error.to_string())),
+            Err(_) => Err(Refusal::Failed(String::from("the texts could not be scored"))),
+        };
+        let answered: Vec<_> = match predict(&texts) {
             Ok(predictions) => {
                 let mut predictions = predictions.into_iter();
-                batch
-                    .into_iter()
-                    .map(|job| {
-                        let own = predictions.by_ref().take(job.texts.len()).collect();
-                        (job.reply, Ok(own))
-                    })
-                    .collect::<Vec<_>>()
+                let mut own = |job: &Job| predictions.by_ref().take(job.texts.len()).collect();
+                let owns: Vec<Vec<Prediction>> = batch.iter().map(&mut own).collect();
+                batch.into_iter().zip(owns).map(|(job, own)| (job.reply, Ok(own))).collect()
             }
             // One request must not fail for another's text.
-            Err(_) if batch.len() > 1 => batch
-                .into_iter()
-                .map(|job| {
-                    let own = self.classifier.predict(&job.texts).map_err(|error| refused(&error));
-                    (job.reply, own)
-                })
-                .collect(),
-            Err(error) => batch.into_iter().map(|job| (job.reply, Err(refused(&error)))).collect(),
+            Err(_) if batch.len() > 1 => {
+                let own = |job: &Job| predict(&job.texts.iter().map(String::as_str).collect::<Vec<_>>());
+                let owns: Vec<_> = batch.iter().map(own).collect();
+                batch.into_iter().zip(owns).map(|(job, own)| (job.reply, own)).collect()
+            }
+            Err(refusal) => batch.into_iter().map(|job| (job.reply, Err(refusal.clone()))).collect(),
         };
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         for (reply, answer) in answered {

@@ -16,7 +16,7 @@ pub struct ServeState {
     pub(crate) classifiers: Classifiers,
     pub(crate) keys: Keys,
     pub(crate) metrics: Arc<Metrics>,
-    log: Option<Mutex<DecisionLog>>,
+    log: Option<Arc<Mutex<DecisionLog>>>,
     ends: AtomicBool,
 }
 
@@ -35,7 +35,7 @@ impl ServeState {
         config.check()?;
         let keys = config.key_file.as_deref().map(Keys::read).transpose()?.unwrap_or_default();
         let log = match (&config.decision_log, &config.decision_log_key_file) {
-            (Some(path), Some(key)) => Some(Mutex::new(DecisionLog::open(path, key)?)),
+            (Some(path), Some(key)) => Some(Arc::new(Mutex::new(DecisionLog::open(path, key)?))),
             _ => None,
         };
         let metrics = Arc::new(Metrics::new());
@@ -79,11 +79,14 @@ impl ServeState {
         let waits = tokio::time::timeout(config.timeout(), served.predict(texts));
         let predictions = waits.await.map_err(|_| Refusal::Unavailable("it took too long"))??;
         self.metrics.count(&served, &predictions);
-        if let (Some(log), Some(texts)) = (&self.log, to_log) {
+        let Some((log, texts)) = self.log.clone().zip(to_log) else { return Ok(Scored { served, predictions }) };
+        // A disk is waited for in a thread that may wait.
+        let write = move || {
             let written = log.lock().unwrap_or_else(PoisonError::into_inner).append(&served, &texts, &predictions);
-            written.map_err(|error| Refusal::Failed(format!("the decision could not be logged: {error}")))?;
-        }
-        Ok(Scored { served, predictions })
+            written.map(|()| Scored { served, predictions })
+        };
+        let written = tokio::task::spawn_blocking(write).await.map_err(|error| Refusal::Failed(error.to_string()))?;
+        written.map_err(|error| Refusal::Failed(format!("the decision could not be logged: {error}")))
     }
 
     /// The classifier and label that an attribute stands for: as configured, else the classifier or label of that name, else the only classifier's
