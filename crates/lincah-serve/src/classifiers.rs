@@ -144,7 +144,9 @@ impl Classifiers {
             metrics,
         };
         for name in classifiers.folders.keys() {
-            classifiers.load_one(name).map_err(|source| ServeError::Classifier { name: name.clone(), source: Box::new(source) })?;
+            classifiers
+                .load_one(name)
+                .map_err(|source| ServeError::Classifier { name: name.clone(), source: Box::new(source) })?;
         }
         Ok(classifiers)
     }
