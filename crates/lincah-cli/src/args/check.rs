@@ -10,8 +10,7 @@ use std::path::PathBuf;
 lincah check samples/comments.csv --text comment --label label --from folds --label-errors suspects.csv\n\n\
 Labels that may be wrong are found by the scores of classifiers that have not seen the row: TF-IDF with logistic regression over five folds, \
 or those of a cross-validation with --from. Rows are named by their numbers in the file; no text is printed.",
-    mut_arg("file", |file| file.required(true)),
-    mut_arg("text", |text| text.required(true))
+    mut_arg("file", |file| file.required(true))
 )]
 pub(crate) struct Check {
     #[command(flatten)]

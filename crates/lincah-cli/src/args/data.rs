@@ -5,15 +5,16 @@ use crate::machine::quoted;
 use anyhow::bail;
 use clap::Args;
 use lincah::data::dataset::PositiveAt;
+use lincah::data::journal::Journal;
 use lincah::data::label_map::{LabelMap, LabelRename};
 use lincah::data::records::ReadOptions;
 use lincah::data::text_columns::TextColumns;
-use lincah::{ClassifierRecord, Dataset, DatasetOptions, LabelColumns, LabelSet};
+use lincah::{ClassifierRecord, Dataset, DatasetOptions, LabelColumns, LabelSet, Task};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 pub(crate) struct DataArguments {
-    /// Labelled texts as CSV, TSV, JSONL (each also as .gz) or Parquet, or - for standard input
+    /// Labelled texts as CSV, TSV, JSONL (each also as .gz) or Parquet, or - for standard input; or a journal, which needs no columns
     #[arg(value_name = "DATA")]
     pub(crate) file: Option<PathBuf>,
     /// Column with the texts; several, as title,body, are joined by a line break
@@ -63,6 +64,9 @@ impl DataArguments {
         positive: Option<&str>,
         split: &SplitArguments,
     ) -> anyhow::Result<DatasetOptions> {
+        if self.text.is_empty() {
+            bail!("no texts are named: give --text COLUMN, which only a journal does without");
+        }
         let labels = labels.to_vec();
         let columns = match (&self.label, self.label_separator, self.multi_label.as_slice()) {
             (Some(column), Some(separator), _) => LabelColumns::List { column: column.clone(), separator, labels },
@@ -99,6 +103,17 @@ impl DataArguments {
         split: &SplitArguments,
         mut further: Vec<String>,
     ) -> anyhow::Result<Dataset> {
+        if let Some(journal) = self.journal(split)? {
+            let (task, labels) = match self.multi_label.as_slice() {
+                [] => (journal.task()?, labels),
+                labels => (Task::MultiLabel, labels),
+            };
+            let data = journal.dataset(task, labels)?;
+            return Ok(match positive {
+                Some(positive) => data.with_positive(positive)?,
+                None => data,
+            });
+        }
         if self.label.is_none() && self.multi_label.is_empty() {
             bail!("no labels are named: give --label COLUMN, or --multi-label A,B for labels that may hold together");
         }
@@ -115,6 +130,9 @@ impl DataArguments {
 
     /// Reads rows for a model that is asked about `labels`.
     pub(crate) fn read_as(&self, labels: &LabelSet, split: &SplitArguments) -> anyhow::Result<Dataset> {
+        if let Some(journal) = self.journal(split)? {
+            return Ok(journal.dataset(journal.task()?, labels.names())?);
+        }
         let options = self.options(&[], None, split)?;
         let options = DatasetOptions { labels: options.labels.for_labels(labels)?, ..options };
         let data = Dataset::read(self.path(), &self.read_options(), &options)?;
@@ -122,9 +140,26 @@ impl DataArguments {
         Ok(Dataset { labels: labels.clone(), ..data })
     }
 
+    /// The file as a journal, if it is one and no columns are named.
+    fn journal(&self, split: &SplitArguments) -> anyhow::Result<Option<Journal>> {
+        if !self.text.is_empty() || self.label.is_some() || !Journal::is_at(self.path()) {
+            return Ok(None);
+        }
+        if let Some(column) = split.columns().first().or(split.group.as_ref()) {
+            bail!("a journal has no column `{column}`");
+        }
+        if !self.label_map.is_empty() || self.positive_at.is_some() {
+            bail!("a journal's labels are used as they are: leave --label-map and --positive-at out");
+        }
+        Ok(Some(Journal::read(self.path())?))
+    }
+
     /// The options that name the same rows of the same file again.
     pub(crate) fn again(&self) -> String {
-        let mut again = vec![quoted(&self.path().display().to_string()), String::from("--text"), quoted(&self.text.join(","))];
+        let mut again = vec![quoted(&self.path().display().to_string())];
+        if !self.text.is_empty() {
+            again.extend([String::from("--text"), quoted(&self.text.join(","))]);
+        }
         let mut option = |name: &str, value: Option<String>| {
             if let Some(value) = value {
                 again.extend([name.to_owned(), quoted(&value)]);
@@ -149,7 +184,9 @@ impl DataArguments {
         split: &SplitArguments,
         mut further: Vec<String>,
     ) -> anyhow::Result<Dataset> {
-        use lincah::Task;
+        if let Some(journal) = self.journal(split)? {
+            return Ok(journal.dataset(record.task, record.prompt.labels().names())?);
+        }
         match (record.task, &self.label, self.label_separator) {
             (Task::SingleLabel, None, _) => bail!("give --label COLUMN: the classifier gives each text one of its labels"),
             (Task::SingleLabel, _, Some(_)) => {

@@ -12,8 +12,7 @@ use std::path::PathBuf;
 --out folds\n\n\
 With --holdout only the training rows are used, so that recipes can be chosen without a look at the others. The same command goes on with \
 what is in --out: a fold that is finished there is not run again.",
-    mut_arg("file", |file| file.required(true)),
-    mut_arg("text", |text| text.required(true))
+    mut_arg("file", |file| file.required(true))
 )]
 pub(crate) struct CrossValidate {
     /// Folder of predictions.jsonl and results.jsonl
@@ -43,8 +42,7 @@ warm-up, one training serves all its --epochs. --validation F scores on that sha
 for all runs) and leaves the holdout alone; without it the holdout is scored. No setting is chosen for you: a setting picked on the \
 holdout looks better than it is.\n\
 The same command, or one with longer lists, goes on with what is in --out: a finished run is not run again.",
-    mut_arg("file", |file| file.required(true)),
-    mut_arg("text", |text| text.required(true))
+    mut_arg("file", |file| file.required(true))
 )]
 pub(crate) struct Sweep {
     #[command(flatten)]
@@ -83,8 +81,7 @@ pub(crate) struct Sweep {
 #[command(
     after_help = "Example:\n  lincah compare civility civility-2 samples/comments.csv --text comment --label label --holdout 96\n\n\
 Without --label, the labels of multi-label classifiers are columns named as in training.",
-    mut_arg("file", |file| file.required(true)),
-    mut_arg("text", |text| text.required(true))
+    mut_arg("file", |file| file.required(true))
 )]
 pub(crate) struct Compare {
     /// Folder of the first classifier

@@ -6,6 +6,7 @@ use crate::print::{
     ExperimentProgress, data_report, json_line, next_steps, note, print_decisions, print_device, print_full_evaluation,
     print_members, print_operation_times, print_tfidf,
 };
+use lincah::data::text_columns::TextColumns;
 use lincah::evaluation::{EvaluatedRows, FullEvaluation};
 use lincah::{BaseModel, ComputeOptions, Error, Experiment, Trainer};
 use std::time::{Duration, Instant};
@@ -27,12 +28,11 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
     let companions = plan.companions(questions, compute)?;
     print_device(compute, &base);
     let mut progress = ExperimentProgress::of(&recipe, decisions.as_ref(), out);
-    let columns = training.data.options(&[], None, &training.holdout.split)?.text_columns;
     let trainer = Trainer::new(&base, plan.prompt, recipe)?
         .together_with(&companions)?
         .in_folder(out, arguments.resume)
         .checkpoint_interval(Duration::try_from_secs_f64(arguments.checkpoint_seconds)?)
-        .text_columns(&columns);
+        .text_columns(&TextColumns::new(training.data.text.clone()));
     let begun = Instant::now();
     let experiment = Experiment::new(trainer).decide_by(decisions)?;
     let outcome = experiment.run(&sides.train, sides.holdout.as_ref(), &mut |event| {

@@ -213,13 +213,20 @@ impl Dataset {
         let rows = cells.iter().map(|cells| cells.place.row).collect();
         let dataset = Self { texts, rows, labels, task, truth, fractions, threshold, skipped, columns };
         match &options.positive {
-            Some(positive) => dataset.with_positive(positive, by_name),
+            Some(positive) => dataset.positive_last(positive, by_name),
             None => Ok(dataset),
         }
     }
 
     /// The same with `positive` as the last of two labels.
-    fn with_positive(mut self, positive: &str, by_name: bool) -> Result<Self, DataError> {
+    ///
+    /// # Errors
+    /// Another number of labels, or none of that name.
+    pub fn with_positive(self, positive: &str) -> Result<Self, DataError> {
+        self.positive_last(positive, true)
+    }
+
+    fn positive_last(mut self, positive: &str, by_name: bool) -> Result<Self, DataError> {
         let names = self.labels.names();
         let refused = || DataError::Positive { positive: positive.to_owned(), labels: Names(names.to_vec()) };
         match self.labels.position(positive) {

@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -27,6 +27,7 @@ use super::label_columns::distinct_names;
 use super::place::{Names, Place, excerpt, one_line, shown};
 use super::records::MAX_RECORD_BYTES;
 use crate::label::LabelSet;
+use crate::regular_file;
 use crate::task::Task;
 
 /// A point in time, in UTC: RFC 3339, such as `2026-01-31T12:00:00Z`.
@@ -218,6 +219,23 @@ impl Journal {
             return Err(DataError::JournalNotAFile { journal: name });
         }
         append(path, &lines).map_err(|error| DataError::writing(&name, error))
+    }
+
+    /// Whether a file begins with an entry of a journal, as no other JSON lines do.
+    pub fn is_at(path: &Path) -> bool {
+        let Ok(file) = regular_file::open(path) else { return false };
+        let mut line = Vec::new();
+        let read = BufReader::new(file.take(MAX_RECORD_BYTES as u64)).read_until(b'\n', &mut line);
+        read.is_ok() && parse(&line).is_ok()
+    }
+
+    /// Whether labels look exclusive: every labelled text has exactly one.
+    ///
+    /// # Errors
+    /// As [`Journal::labelled`].
+    pub fn task(&self) -> Result<Task, DataError> {
+        let is_exclusive = self.labelled()?.iter().all(|row| row.entry.labels.len() == 1);
+        Ok(if is_exclusive { Task::SingleLabel } else { Task::MultiLabel })
     }
 
     /// All entries, in the file's order.
