@@ -158,7 +158,10 @@ fn it_says_what_predict_says_in_everyones_shape() {
 #[test]
 fn what_it_cannot_answer_is_said_in_words_and_others_go_on() {
     let bench = trained();
-    bench.write("serve.toml", "max_body_bytes = 3000\nmax_text_bytes = 1000\nmax_texts = 3\n[classifiers]\nkind = \"kind\"\n");
+    bench.write(
+        "serve.toml",
+        "max_body_bytes = 3000\nmax_text_bytes = 1000\nmax_texts = 3\nhead_seconds = 0.5\n[classifiers]\nkind = \"kind\"\n",
+    );
     let server = Serving::start(&bench, "--config serve.toml");
     let status = |body: &[u8]| server.request("POST", "/v1/score", "", body).status;
     for body in ["", "{", "[]", "{\"input\": 1}", "{\"input\": \"a\", \"mode\": 1}"] {
@@ -179,6 +182,11 @@ fn what_it_cannot_answer_is_said_in_words_and_others_go_on() {
     half.write_all(b"POST /v1/score HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n\r\n{\"inp").unwrap();
     let _silent: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(&server.address).unwrap()).collect();
     assert_eq!(status(b"{\"input\": \"zzzz\"}"), 200);
+    // Who takes too long to say what is wanted is hung up on.
+    let mut slow = TcpStream::connect(&server.address).unwrap();
+    slow.write_all(b"POST /v1/score HTTP/1.1\r\nHost: he").unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert!(slow.read_to_end(&mut Vec::new()).is_ok(), "the connection is still open");
     let chunked = server.raw(b"POST /v1/score HTTP/1.1\r\nHost: here\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"input\":\"zzzz\"}\r\n0\r\n\r\n");
     assert_eq!(chunked.status, 200, "{}", chunked.body);
 }
@@ -194,7 +202,14 @@ fn keys_are_asked_for_and_public_addresses_need_them() {
     assert!(refused.status == 401 && refused.headers.contains("www-authenticate: bearer"), "{}", refused.headers);
     assert_eq!(asked("Authorization: Bearer 0123456789abcdeg\r\n").status, 401);
     assert_eq!(asked("Authorization: Bearer 0123456789abcdef\r\n").status, 200);
+    // bot:0123456789abcdef, as Label Studio sends it.
+    assert_eq!(asked("Authorization: Basic Ym90OjAxMjM0NTY3ODlhYmNkZWY=\r\n").status, 200);
+    assert_eq!(server.post("/v1/score?key=0123456789abcde%66", &json!({"input": "zzzz"})).status, 200);
     assert_eq!((server.get("/metrics").status, server.get("/health").status, server.get("/").status), (401, 200, 200));
+    // Without keys no page of another origin asks in a browser's name; the server's own does.
+    let open = Serving::start(&bench, "kind");
+    let from = |origin: &str| open.request("POST", "/v1/score", &format!("Origin: {origin}\r\n"), body.as_bytes()).status;
+    assert_eq!((from("http://elsewhere.example"), from("null"), from("http://here")), (403, 403, 200));
     for (options, word) in [
         ("serve kind --bind 0.0.0.0:0", "key file"),
         ("serve nothing --check", "nothing"),
@@ -268,31 +283,57 @@ fn a_changed_folder_is_loaded_anew_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn what_is_under_way_is_answered_and_decisions_and_suggestions_are_written_down() {
+fn what_people_say_is_a_journal_that_trains() {
+    let bench = trained();
+    let server = Serving::start(&bench, "kind --feedback journal.jsonl");
+    let suggest = |text: &str, score: f64| json!({"comment": {"text": text}, "attributeScores": {"B": {"summaryScore": {"value": score}}}, "clientToken": "17"});
+    let said = |body: &Value| server.post("/v1alpha1/comments:suggestscore", body);
+    assert_eq!(said(&suggest("zzzz", 0.9)).json()["clientToken"], "17");
+    // The same person's second thought of a text replaces the first; another score is refused.
+    said(&suggest("zzzz", 0.1));
+    assert_eq!(said(&suggest("zzzz", 7.0)).status, 400);
+    let event = |action: &str, annotation: u32, choice: &str| {
+        json!({
+            "action": action, "task": {"id": 5, "data": {"text": "aaaa"}},
+            "annotation": {"id": annotation, "completed_by": {"email": "ana@example.org"}, "result": [{"value": {"choices": [choice]}}]},
+        })
+    };
+    let deleted = json!({"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}]});
+    let empty = json!({"action": "PROJECT_UPDATED"});
+    for (body, status) in [
+        (event("ANNOTATION_CREATED", 1, "B"), "ok"),
+        (event("ANNOTATION_CREATED", 2, "B"), "ok"),
+        (event("ANNOTATION_UPDATED", 2, "A"), "ok"),
+        (deleted, "ok"),
+        (empty, "ignored"),
+    ] {
+        assert_eq!(server.post("/label-studio/webhook", &body).json()["status"], status, "{body}");
+    }
+    let read = || lincah::data::journal::Journal::read(&bench.path("journal.jsonl")).unwrap();
+    let journal = read();
+    let answers: Vec<_> =
+        journal.labelled().unwrap().iter().map(|row| (row.text.to_owned(), row.entry.labels.to_vec())).collect();
+    assert_eq!(answers, [("zzzz".to_owned(), vec!["A".to_owned()]), ("aaaa".to_owned(), vec!["A".to_owned()])]);
+    assert_eq!(journal.entries()[2].who, "ana@example.org");
+
+    for row in 0..20 {
+        said(&suggest(&format!("aaaa {row}"), 0.0));
+        said(&suggest(&format!("zzzz {row}"), 1.0));
+    }
+    bench.run("train journal.jsonl --model model --epochs 1 --members 1 --out from-journal").ok();
+    assert_eq!(bench.run("train journal.jsonl --model model --text text --out other").code, Some(1));
+}
+
+#[test]
+fn what_is_under_way_is_answered_and_decisions_are_written_down() {
     let bench = trained();
     bench.write("secret", "a-secret-of-more-than-thirty-two-characters");
-    let options = "kind --feedback journal.jsonl --decision-log log.jsonl --decision-log-key-file secret";
+    let options = "kind --decision-log log.jsonl --decision-log-key-file secret";
+    let checked = bench.run(&format!("serve {options} --check"));
+    assert!(checked.code == Some(0) && !bench.path("log.jsonl").exists(), "{checked:?}");
     let server = Serving::start(&bench, options);
-    let suggestion =
-        json!({"comment": {"text": "zzzz"}, "attributeScores": {"B": {"summaryScore": {"value": 0.1}}}, "clientToken": "17"});
-    assert_eq!(server.post("/v1alpha1/comments:suggestscore", &suggestion).json()["clientToken"], "17");
-    let event = json!({
-        "action": "ANNOTATION_CREATED", "task": {"id": 5, "data": {"text": "aaaa"}},
-        "annotation": {"completed_by": {"email": "ana@example.org"}, "result": [{"value": {"choices": ["A"]}}]},
-    });
-    assert_eq!(server.post("/label-studio/webhook", &event).json()["status"], "ok");
-    let journal = std::fs::read_to_string(bench.path("journal.jsonl")).unwrap();
-    let lines: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((&lines[0]["id"], &lines[0]["labels"][0]), (&"17".into(), &"A".into()));
-    assert_eq!(
-        (&lines[1]["who"], &lines[1]["labels"][0], &lines[1]["text"]),
-        (&"ana@example.org".into(), &"A".into(), &"aaaa".into())
-    );
-    let refused = server.post(
-        "/v1alpha1/comments:suggestscore",
-        &json!({"comment": {"text": "z"}, "attributeScores": {"B": {"summaryScore": {"value": 7}}}}),
-    );
-    assert_eq!(refused.status, 400);
+    let message = bench.run(&format!("serve {options} --bind 127.0.0.1:0")).refused();
+    assert!(message.contains("log.jsonl is written by another server"), "{message}");
 
     let many =
         json!({"input": (0..400).map(|row| format!("zzzz {row} a somewhat longer text to take its time")).collect::<Vec<_>>()});

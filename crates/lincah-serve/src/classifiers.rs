@@ -3,13 +3,12 @@
 use crate::config::ServeConfig;
 use crate::error::{Refusal, ServeError};
 use crate::metrics::Metrics;
-use lincah::{AgileClassifier, ComputeOptions, Error, OpenModels, Prediction};
-use sha2::{Digest, Sha256};
+use lincah::{AgileClassifier, ClassifierRecord, ComputeOptions, Error, OpenModels, Prediction};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,12 +41,19 @@ impl Seen {
     }
 }
 
+/// A lock, whoever held it when a thread panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// All classifiers, on models that are opened once.
 pub(crate) struct Classifiers {
     models: Mutex<OpenModels>,
     served: RwLock<BTreeMap<String, Arc<Served>>>,
     folders: BTreeMap<String, PathBuf>,
-    seen: Mutex<BTreeMap<String, Seen>>,
+    cascade: BTreeMap<String, f64>,
+    /// What was seen of each folder, and whether it could be loaded.
+    seen: Mutex<BTreeMap<String, (Seen, bool)>>,
     most_waiting: usize,
     batch_bytes: usize,
     metrics: Arc<Metrics>,
@@ -102,8 +108,9 @@ impl Served {
         metrics.batch_texts.with_label_values(&[&self.name]).observe(texts.len() as f64);
         // Whatever goes wrong with one batch, the next is scored.
         let predict = |texts: &[&str]| match catch_unwind(AssertUnwindSafe(|| self.classifier.predict(texts))) {
-            Ok(predicted) => predicted.map_err(|error| Refusal::Bad(error.to_string())),
-            Err(_) => Err(Refusal::Failed(String::from("the texts could not be scored"))),
+            Ok(Err(Error::Prompt(error))) => Err(Refusal::Bad(error.to_string())),
+            Ok(Ok(predictions)) => Ok(predictions),
+            Ok(Err(_)) | Err(_) => Err(Refusal::Failed(String::from("the texts could not be scored"))),
         };
         let answered: Vec<_> = match predict(&texts) {
             Ok(predictions) => {
@@ -138,6 +145,7 @@ impl Classifiers {
             models: Mutex::new(OpenModels::new(compute)),
             served: RwLock::default(),
             folders: config.classifiers.clone(),
+            cascade: config.cascade.clone(),
             seen: Mutex::default(),
             most_waiting: config.max_waiting_texts,
             batch_bytes: config.batch_bytes,
@@ -155,9 +163,10 @@ impl Classifiers {
     fn load_one(&self, name: &str) -> Result<(), Error> {
         let folder = &self.folders[name];
         let seen = Seen::of(folder);
-        let bytes = std::fs::read(folder.join("classifier.json")).unwrap_or_default();
-        let classifier = self.models.lock().unwrap_or_else(PoisonError::into_inner).load(folder)?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let loaded = catch_unwind(AssertUnwindSafe(|| self.read(name, folder)))
+            .unwrap_or_else(|_| Err(Error::Damaged { path: folder.clone(), reason: String::from("it cannot be loaded") }));
+        lock(&self.seen).insert(name.to_owned(), (seen, loaded.is_ok()));
+        let (classifier, sha256) = loaded?;
         let (queue, jobs) = mpsc::unbounded_channel();
         let served = Arc::new(Served {
             name: name.to_owned(),
@@ -170,26 +179,37 @@ impl Classifiers {
         let (weak, batch_bytes, metrics) = (Arc::downgrade(&served), self.batch_bytes, self.metrics.clone());
         std::thread::spawn(move || Served::work(&weak, jobs, batch_bytes, &metrics));
         self.served.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), served);
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), seen);
         Ok(())
     }
 
-    /// Loads the folders anew that have changed; says of each how that went. A folder that cannot be loaded keeps its last classifier, and is
-    /// tried again when it changes.
+    /// A folder's classifier, and the SHA-256 of its record, which is the same before and after.
+    fn read(&self, name: &str, folder: &Path) -> Result<(AgileClassifier, String), Error> {
+        let sha256 = |folder: &Path| ClassifierRecord::file_sha256(folder);
+        let before = sha256(folder)?;
+        let mut classifier = AgileClassifier::load_with(folder, &mut lock(&self.models))?;
+        if let Some(share) = self.cascade.get(name) {
+            classifier.answer_in_turn(*share)?;
+        }
+        if sha256(folder)? != before {
+            return Err(Error::Damaged { path: folder.to_path_buf(), reason: String::from("it changed while it was read") });
+        }
+        Ok((classifier, before))
+    }
+
+    /// Loads the folders anew that have changed; says of each how that went. A folder that cannot be loaded keeps its last classifier and is
+    /// tried again each time, in silence until it changes or can be loaded.
     pub(crate) fn reload(&self) -> Vec<(String, Result<(), Error>)> {
-        let changed: Vec<String> = {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            let has_changed = |(name, folder): (&String, &PathBuf)| {
-                let now = Seen::of(folder);
-                let changed = now.0.is_some() && seen.get(name) != Some(&now);
-                if changed {
-                    seen.insert(name.clone(), now);
-                }
-                changed.then(|| name.clone())
-            };
-            self.folders.iter().filter_map(has_changed).collect()
+        let due = |(name, folder): (&String, &PathBuf)| {
+            let now = Seen::of(folder);
+            let last = lock(&self.seen).get(name).cloned();
+            let has_changed = last.as_ref().is_none_or(|(seen, _)| *seen != now);
+            let is_due = now.0.is_some() && (has_changed || last.is_some_and(|(_, loaded)| !loaded));
+            is_due.then(|| (name.clone(), has_changed))
         };
-        changed.into_iter().map(|name| (name.clone(), self.load_one(&name))).collect()
+        let due: Vec<(String, bool)> = self.folders.iter().filter_map(due).collect();
+        let reloaded = due.into_iter().map(|(name, has_changed)| (has_changed, self.load_one(&name), name));
+        let told = reloaded.filter(|(has_changed, result, _)| *has_changed || result.is_ok());
+        told.map(|(_, result, name)| (name, result)).collect()
     }
 
     /// The classifier of this name, or the only one.

@@ -1,11 +1,11 @@
 //! What can be configured: by a TOML file, and over it by flags.
 
 use crate::error::ServeError;
+use lincah::regular_file;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that a server is told.
@@ -25,7 +25,9 @@ pub struct ServeConfig {
     /// A file with the secret that chains the decision log.
     pub decision_log_key_file: Option<PathBuf>,
     /// Which classifier and label an attribute of Perspective is: `classifier` or `classifier:label`.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: BTreeMap<String, AttributeTarget>,
+    /// Of which classifiers the first member alone answers what it is sure of, and which share of the decisions that may change.
+    pub cascade: BTreeMap<String, f64>,
     /// Most bytes of a request.
     pub max_body_bytes: usize,
     /// Most bytes of a text.
@@ -36,6 +38,10 @@ pub struct ServeConfig {
     pub max_waiting_texts: usize,
     /// Most bytes of texts that are scored together.
     pub batch_bytes: usize,
+    /// Most connections at once; more wait to be taken up.
+    pub max_connections: usize,
+    /// Seconds in which the head of a request must come, and after which an idle connection is closed.
+    pub head_seconds: f64,
     /// Seconds after which a request is answered, if only with an error.
     pub timeout_seconds: f64,
     /// Seconds between two looks at the folders; 0 never looks again.
@@ -52,11 +58,14 @@ impl Default for ServeConfig {
             decision_log: None,
             decision_log_key_file: None,
             attributes: BTreeMap::new(),
+            cascade: BTreeMap::new(),
             max_body_bytes: 2 << 20,
             max_text_bytes: 100_000,
             max_texts: 512,
             max_waiting_texts: 2048,
             batch_bytes: 32_000,
+            max_connections: 512,
+            head_seconds: 30.0,
             timeout_seconds: 60.0,
             reload_seconds: 2.0,
         }
@@ -69,7 +78,7 @@ impl ServeConfig {
     /// # Errors
     /// A file that cannot be read, unknown fields, values of another type, with their line.
     pub fn read(path: &Path) -> Result<Self, ServeError> {
-        let text = std::fs::read_to_string(path).map_err(ServeError::file("read", path))?;
+        let text = regular_file::read_text(path, regular_file::SMALL).map_err(ServeError::file("read", path))?;
         toml::from_str(&text)
             .map_err(|error| ServeError::Config { path: path.to_path_buf(), reason: error.to_string().trim().replace('\n', " ") })
     }
@@ -88,25 +97,31 @@ impl ServeConfig {
             ("max_texts", self.max_texts),
             ("max_waiting_texts", self.max_waiting_texts),
             ("batch_bytes", self.batch_bytes),
+            ("max_connections", self.max_connections),
         ];
         if let Some((field, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
             return Err(ServeError::Value { field, expected: "at least 1" });
         }
         // An hour is longer than anybody waits, and far from what overflows.
-        if !(0.001..=3600.0).contains(&self.timeout_seconds) {
-            return Err(ServeError::Value { field: "timeout_seconds", expected: "from 0.001 to 3600" });
+        for (field, seconds) in [("timeout_seconds", self.timeout_seconds), ("head_seconds", self.head_seconds)] {
+            if !(0.001..=3600.0).contains(&seconds) {
+                return Err(ServeError::Value { field, expected: "from 0.001 to 3600" });
+            }
         }
         if !(0.0..=86_400.0).contains(&self.reload_seconds) {
             return Err(ServeError::Value { field: "reload_seconds", expected: "from 0 to 86400" });
         }
+        if self.cascade.values().any(|share| !(0.0..1.0).contains(share)) {
+            return Err(ServeError::Value { field: "cascade", expected: "from 0 to below 1" });
+        }
         if self.decision_log.is_some() != self.decision_log_key_file.is_some() {
             return Err(ServeError::Value { field: "decision_log_key_file", expected: "given together with decision_log" });
         }
-        for (attribute, target) in &self.attributes {
-            let target: AttributeTarget = target.parse().expect("every text is a target");
-            if !self.classifiers.contains_key(&target.classifier) {
-                return Err(ServeError::AttributeTarget { attribute: attribute.clone(), classifier: target.classifier });
-            }
+        let targets = self.attributes.iter().map(|(attribute, target)| ("attribute", attribute, &target.classifier));
+        let cascades = self.cascade.keys().map(|name| ("cascade", name, name));
+        let unknown = targets.chain(cascades).find(|(_, _, classifier)| !self.classifiers.contains_key(*classifier));
+        if let Some((what, name, classifier)) = unknown {
+            return Err(ServeError::UnknownClassifier { what, name: name.clone(), classifier: classifier.clone() });
         }
         if !self.bind.ip().is_loopback() && self.key_file.is_none() {
             return Err(ServeError::PublicWithoutKey { bind: self.bind });
@@ -119,8 +134,9 @@ impl ServeConfig {
     }
 }
 
-/// A classifier, and one of its labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A classifier, and one of its labels: `classifier` or `classifier:label`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct AttributeTarget {
     /// Its name.
     pub classifier: String,
@@ -128,13 +144,12 @@ pub struct AttributeTarget {
     pub label: Option<String>,
 }
 
-impl FromStr for AttributeTarget {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (classifier, label) =
-            text.split_once(':').map_or((text, None), |(classifier, label)| (classifier, Some(label.to_owned())));
-        Ok(Self { classifier: classifier.to_owned(), label })
+impl From<String> for AttributeTarget {
+    fn from(text: String) -> Self {
+        match text.split_once(':') {
+            Some((classifier, label)) => Self { classifier: classifier.to_owned(), label: Some(label.to_owned()) },
+            None => Self { classifier: text, label: None },
+        }
     }
 }
 
@@ -156,7 +171,7 @@ mod tests {
         assert!(ServeConfig { key_file: Some("keys".into()), ..public }.check().is_ok());
         assert!(refused(ServeConfig { max_texts: 0, ..with_a_classifier() }).contains("max_texts"));
         assert!(refused(ServeConfig { timeout_seconds: f64::NAN, ..with_a_classifier() }).contains("timeout_seconds"));
-        let attributes = BTreeMap::from([("TOXICITY".into(), "other:rude".into())]);
+        let attributes = BTreeMap::from([("TOXICITY".into(), AttributeTarget::from(String::from("other:rude")))]);
         assert!(refused(ServeConfig { attributes, ..with_a_classifier() }).contains("`other`"));
         assert!(
             refused(ServeConfig { decision_log: Some("log".into()), ..with_a_classifier() }).contains("decision_log_key_file")

@@ -4,14 +4,13 @@
 //! reorders lines without the key cannot compute the chain anew. What is cut off behind the last line is not seen by the chain alone; keep its
 //! last `hmac` elsewhere, too. Texts are not in it, but a keyed hash of each, by which a text at hand can be found again.
 
-use crate::classifiers::Served;
 use hmac::{Hmac, KeyInit, Mac};
 use lincah::data::journal::Timestamp;
-use lincah::{Decision, Prediction};
-use serde_json::{Map, Value, json};
+use lincah::{LabelSet, Prediction, Task, regular_file, sha256};
+use serde_json::{Map, Value};
 use sha2::Sha256;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Fewest bytes of a key.
@@ -34,6 +33,12 @@ pub enum LogError {
     #[error("the key in {} has fewer than {SHORTEST_KEY} characters", path.display())]
     ShortKey {
         /// Its file.
+        path: PathBuf,
+    },
+    /// Another server writes to it.
+    #[error("{} is written by another server", path.display())]
+    InUse {
+        /// The log.
         path: PathBuf,
     },
     /// The chain is broken.
@@ -61,21 +66,17 @@ pub struct DecisionLog {
     length: u64,
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn keyed(key: &[u8], parts: &[&[u8]]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length works");
     for part in parts {
         mac.update(&(part.len() as u64).to_le_bytes());
         mac.update(part);
     }
-    hex(&mac.finalize().into_bytes())
+    sha256::hexadecimal(mac.finalize().into_bytes())
 }
 
 fn read_key(path: &Path) -> Result<Vec<u8>, LogError> {
-    let key = std::fs::read_to_string(path).map_err(file(path))?;
+    let key = regular_file::read_text(path, regular_file::SMALL).map_err(file(path))?;
     let key = key.trim();
     if key.len() < SHORTEST_KEY {
         return Err(LogError::ShortKey { path: path.to_path_buf() });
@@ -83,82 +84,105 @@ fn read_key(path: &Path) -> Result<Vec<u8>, LogError> {
     Ok(key.as_bytes().to_vec())
 }
 
-/// Checks whole lines in order; gives the last line's `hmac` and the bytes up to its end. What a crash has cut off at the end is no line.
-fn checked(path: &Path, key: &[u8]) -> Result<(String, u64, usize), LogError> {
-    let (mut last, mut length, mut lines) = (String::new(), 0, 0);
-    let open = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((last, length, lines)),
-        open => open.map_err(file(path))?,
-    };
-    let mut reader = BufReader::new(open);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).map_err(file(path))? > 0 {
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        let broken = || LogError::Broken { path: path.to_path_buf(), line: lines + 1 };
+/// Whose decisions are logged.
+pub(crate) struct Decider<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) sha256: &'a str,
+    pub(crate) task: Task,
+    pub(crate) labels: &'a LabelSet,
+    pub(crate) thresholds: &'a [f64],
+}
+
+/// The whole lines of a log whose chain holds.
+#[derive(Default)]
+struct Checked {
+    /// The last line's `hmac`.
+    last: String,
+    /// Bytes up to the end of the last whole line.
+    length: u64,
+    lines: usize,
+}
+
+/// Checks whole lines in order, byte by byte. What a crash has cut off at the end is no line.
+fn checked(path: &Path, log: impl Read, key: &[u8]) -> Result<Checked, LogError> {
+    let mut found = Checked::default();
+    let (mut reader, mut line) = (BufReader::new(log), Vec::new());
+    while reader.read_until(b'\n', &mut line).map_err(file(path))? > 0 && line.last() == Some(&b'\n') {
+        let broken = || LogError::Broken { path: path.to_path_buf(), line: found.lines + 1 };
         let mut entry: Map<String, Value> = serde_json::from_slice(&line).map_err(|_| broken())?;
-        let found = entry.shift_remove("hmac").and_then(|value| value.as_str().map(str::to_owned)).ok_or_else(broken)?;
-        let written = serde_json::to_vec(&entry).expect("an object serializes");
-        if keyed(key, &[&written, last.as_bytes()]) != found {
+        let hmac = entry.shift_remove("hmac").and_then(|value| value.as_str().map(str::to_owned)).ok_or_else(broken)?;
+        let (written, whole) = written(entry, key, &found.last);
+        // Another way to write the same fields is another line.
+        if whole != line || written != hmac {
             return Err(broken());
         }
-        (last, length, lines) = (found, length + line.len() as u64, lines + 1);
+        found = Checked { last: hmac, length: found.length + line.len() as u64, lines: found.lines + 1 };
         line.clear();
     }
-    Ok((last, length, lines))
+    Ok(found)
+}
+
+/// The `hmac` of an entry behind the one before, and its line.
+fn written(mut entry: Map<String, Value>, key: &[u8], last: &str) -> (String, Vec<u8>) {
+    let bytes = serde_json::to_vec(&entry).expect("an object serializes");
+    let hmac = keyed(key, &[&bytes, last.as_bytes()]);
+    entry.insert(String::from("hmac"), Value::from(hmac.clone()));
+    let mut line = serde_json::to_vec(&entry).expect("an object serializes");
+    line.push(b'\n');
+    (hmac, line)
 }
 
 impl DecisionLog {
-    /// Opens a log to go on with, after a look at its whole chain, or begins one.
+    /// Opens a log to go on with, after a look at its whole chain, or begins one. It is locked as long as this lives.
     ///
     /// # Errors
-    /// A file that cannot be used, a key that is too short, a chain that is broken.
+    /// A file that cannot be used or that another server writes to, a key that is too short, a chain that is broken.
     pub fn open(path: &Path, key_file: &Path) -> Result<Self, LogError> {
         let key = read_key(key_file)?;
-        let (last, length, _) = checked(path, &key)?;
-        let mut log = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(file(path))?;
-        // What a crash left of a line goes.
-        log.set_len(length).map_err(file(path))?;
-        log.seek(SeekFrom::End(0)).map_err(file(path))?;
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let log = open.map_err(file(path))?;
+        if matches!(log.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(LogError::InUse { path: path.to_path_buf() });
+        }
+        let Checked { last, length, .. } = checked(path, &log, &key)?;
         Ok(Self { file: log, path: path.to_path_buf(), key, last, length })
     }
 
-    /// The number of lines of a log whose chain holds.
+    /// The number of lines of a log whose chain holds; 0 where there is none yet. Nothing is written.
     ///
     /// # Errors
     /// As [`DecisionLog::open`].
     pub fn verify(path: &Path, key_file: &Path) -> Result<usize, LogError> {
-        checked(path, &read_key(key_file)?).map(|(_, _, lines)| lines)
+        let key = read_key(key_file)?;
+        match regular_file::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            open => checked(path, open.map_err(file(path))?, &key).map(|checked| checked.lines),
+        }
     }
 
-    pub(crate) fn append(&mut self, served: &Served, texts: &[String], predictions: &[Prediction]) -> Result<(), LogError> {
-        let names = served.classifier.labels().names();
+    pub(crate) fn append(&mut self, decider: &Decider, texts: &[String], predictions: &[Prediction]) -> Result<(), LogError> {
         let (mut lines, mut last) = (Vec::new(), self.last.clone());
         for (text, prediction) in texts.iter().zip(predictions) {
-            let named = prediction.named(served.classifier.task(), names);
-            let decided = match &prediction.decision {
-                Decision::Abstain => Value::Null,
-                _ => named["decision"].clone(),
-            };
-            let entry = json!({
-                "time": Timestamp::now().to_string(), "classifier": served.name, "classifier_sha256": served.sha256,
-                "text_hmac": keyed(&self.key, &[b"text", text.as_bytes()]), "scores": named["scores"], "thresholds": served.classifier.rule().thresholds,
-                "decision": decided, "review": named["review"],
-            });
-            let Value::Object(mut entry) = entry else { unreachable!("it is an object") };
-            let written = serde_json::to_vec(&entry).expect("an object serializes");
-            last = keyed(&self.key, &[&written, last.as_bytes()]);
-            entry.insert(String::from("hmac"), Value::from(last.clone()));
-            lines.extend(serde_json::to_vec(&entry).expect("an object serializes"));
-            lines.push(b'\n');
+            let named = prediction.named(decider.task, decider.labels);
+            let fields = [
+                ("time", Value::from(Timestamp::now().to_string())),
+                ("classifier", decider.name.into()),
+                ("classifier_sha256", decider.sha256.into()),
+                ("text_hmac", keyed(&self.key, &[b"text", text.as_bytes()]).into()),
+                ("scores", named["scores"].clone()),
+                ("thresholds", decider.thresholds.into()),
+                ("decision", named["decision"].clone()),
+                ("review", named["review"].clone()),
+            ];
+            let entry = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let (hmac, line) = written(entry, &self.key, &last);
+            lines.extend(line);
+            last = hmac;
         }
-        let written = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
-            // Half a line would break the chain for those that follow.
-            let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::End(0)).map(drop));
-            return Err(file(&self.path)(error));
-        }
+        // Behind the last whole line, whatever a write that failed has left there.
+        let log = &mut self.file;
+        let at_end = log.set_len(self.length).and_then(|()| log.seek(SeekFrom::Start(self.length)));
+        at_end.and_then(|_| log.write_all(&lines)).and_then(|()| log.sync_data()).map_err(file(&self.path))?;
         (self.last, self.length) = (last, self.length + lines.len() as u64);
         Ok(())
     }
@@ -175,11 +199,10 @@ mod tests {
         let mut last = String::new();
         let mut text = String::new();
         for number in 0..3 {
-            let mut entry =
+            let entry =
                 Map::from_iter([(String::from("number"), Value::from(number)), (String::from("score"), Value::from(0.1 + 0.2))]);
-            last = keyed(&read_key(&key).unwrap(), &[&serde_json::to_vec(&entry).unwrap(), last.as_bytes()]);
-            entry.insert(String::from("hmac"), Value::from(last.clone()));
-            text += &(serde_json::to_string(&entry).unwrap() + "\n");
+            let (hmac, line) = written(entry, &read_key(&key).unwrap(), &last);
+            (last, text) = (hmac, text + &String::from_utf8(line).unwrap());
         }
         std::fs::write(&path, text).unwrap();
         (path, key)
@@ -197,6 +220,10 @@ mod tests {
             (format!("{}\n{}\n", lines[0], lines[2]), 2),
             (format!("{}\n{}\n{}\n", lines[1], lines[0], lines[2]), 1),
             (format!("{}\nno line\n", lines[0]), 2),
+            // The same fields, written otherwise.
+            (whole.replacen("{\"number\":1", "{\"number\":7,\"number\":1", 1), 2),
+            (whole.replacen("\"number\":2", "\"number\": 2", 1), 3),
+            (whole.replacen("number", "\\u006eumber", 1), 1),
         ] {
             std::fs::write(&path, wrong).unwrap();
             let error = DecisionLog::verify(&path, &key).unwrap_err().to_string();
@@ -216,8 +243,18 @@ mod tests {
         let (path, key) = log(folder.path());
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, [&whole[..], b"{\"number\":3,\"sco"].concat()).unwrap();
-        drop(DecisionLog::open(&path, &key).unwrap());
-        assert_eq!(std::fs::read(&path).unwrap(), whole);
-        assert!(DecisionLog::open(&folder.path().join("new"), &key).is_ok());
+        let mut log = DecisionLog::open(&path, &key).unwrap();
+        assert!(matches!(DecisionLog::open(&path, &key), Err(LogError::InUse { .. })));
+        let labels = LabelSet::new(["no", "yes"]).unwrap();
+        let decider = Decider { name: "kind", sha256: "0", task: Task::SingleLabel, labels: &labels, thresholds: &[] };
+        let prediction = Prediction::new(Task::SingleLabel, vec![0.1 + 0.2, 0.7], 0);
+        log.append(&decider, &[String::from("a text")], &[prediction]).unwrap();
+        drop(log);
+        let written = std::fs::read(&path).unwrap();
+        assert!(written.starts_with(&whole) && !written.windows(6).any(|bytes| bytes == b"a text"));
+        assert_eq!(DecisionLog::verify(&path, &key).unwrap(), 4);
+        let new = folder.path().join("new");
+        assert_eq!(DecisionLog::verify(&new, &key).unwrap(), 0);
+        assert!(!new.exists() && DecisionLog::open(&new, &key).is_ok());
     }
 }

@@ -47,11 +47,13 @@ pub enum ServeError {
         /// What it may be.
         expected: &'static str,
     },
-    /// An attribute of a classifier that there is not.
-    #[error("the attribute `{attribute}` is of the classifier `{classifier}`, which is not served")]
-    AttributeTarget {
-        /// The attribute.
-        attribute: String,
+    /// A setting of a classifier that there is not.
+    #[error("the {what} `{name}` is of the classifier `{classifier}`, which is not served")]
+    UnknownClassifier {
+        /// What kind of setting.
+        what: &'static str,
+        /// Which.
+        name: String,
         /// The classifier.
         classifier: String,
     },
@@ -97,6 +99,8 @@ pub(crate) enum Refusal {
     Bad(String),
     /// No key, or a wrong one.
     NoKey,
+    /// A page of somebody else's asks.
+    Foreign,
     /// No classifier or path of that name.
     NotFound(String),
     /// More than is allowed.
@@ -127,6 +131,7 @@ impl Refusal {
         match self {
             Self::Bad(_) => StatusCode::BAD_REQUEST,
             Self::NoKey => StatusCode::UNAUTHORIZED,
+            Self::Foreign => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy => StatusCode::TOO_MANY_REQUESTS,
@@ -139,6 +144,7 @@ impl Refusal {
         match self {
             Self::Bad(message) | Self::NotFound(message) | Self::TooLarge(message) | Self::Failed(message) => message.clone(),
             Self::NoKey => String::from("a key is needed: Authorization: Bearer KEY"),
+            Self::Foreign => String::from("a page of another origin asks; give the server keys to let it"),
             Self::Busy => String::from("too many texts are waiting"),
             Self::Unavailable(why) => (*why).to_owned(),
         }
@@ -150,7 +156,7 @@ impl Refusal {
             ErrorForm::Own => json!({"error": message}),
             ErrorForm::Inference => {
                 let kind = match self {
-                    Self::Bad(_) | Self::NotFound(_) | Self::NoKey | Self::TooLarge(_) => "Validation",
+                    Self::Bad(_) | Self::NotFound(_) | Self::NoKey | Self::Foreign | Self::TooLarge(_) => "Validation",
                     Self::Busy => "Overloaded",
                     Self::Unavailable(_) => "Unhealthy",
                     Self::Failed(_) => "Backend",
@@ -171,6 +177,7 @@ impl Refusal {
                     Self::Bad(_) | Self::TooLarge(_) => "INVALID_ARGUMENT",
                     Self::NotFound(_) => "NOT_FOUND",
                     Self::NoKey => "UNAUTHENTICATED",
+                    Self::Foreign => "PERMISSION_DENIED",
                     Self::Busy => "RESOURCE_EXHAUSTED",
                     Self::Unavailable(_) => "UNAVAILABLE",
                     Self::Failed(_) => "INTERNAL",

@@ -2,6 +2,10 @@
 
 use crate::error::ServeError;
 use axum::http::{HeaderMap, Uri, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lincah::regular_file;
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use subtle::{Choice, ConstantTimeEq};
@@ -20,7 +24,7 @@ fn hashed(key: &[u8]) -> [u8; 32] {
 impl Keys {
     /// Reads a file of `NAME:KEY` lines; empty lines and those that begin with # say nothing.
     pub(crate) fn read(path: &Path) -> Result<Self, ServeError> {
-        let text = std::fs::read_to_string(path).map_err(ServeError::file("read", path))?;
+        let text = regular_file::read_text(path, regular_file::SMALL).map_err(ServeError::file("read", path))?;
         let mut keys: Vec<(String, [u8; 32])> = Vec::new();
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
@@ -40,6 +44,11 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// Whether nobody needs one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Who asks: nobody in particular where no keys are needed, `None` where the key is missing or wrong. Every key is looked at, whichever fits.
     pub(crate) fn who(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
         if self.0.is_empty() {
@@ -57,14 +66,27 @@ impl Keys {
     }
 }
 
-/// The key of a request: as bearer, as `X-API-Key` or `X-Goog-Api-Key`, or as `key` in the address, as Google's clients give it.
+/// The key of a request: as bearer, as the password of basic authentication (all that Label Studio has), as `X-API-Key` or `X-Goog-Api-Key`, or as
+/// `key` in the address, as Google's clients give it.
 fn given(headers: &HeaderMap, uri: &Uri) -> Option<String> {
     let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-    let bearer = text(header::AUTHORIZATION.as_str()).and_then(|value| {
-        value.split_once(' ').filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer")).map(|(_, key)| key.trim().to_owned())
-    });
-    let in_address = || uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key=")).map(str::to_owned);
-    bearer.or_else(|| text("x-api-key")).or_else(|| text("x-goog-api-key")).or_else(in_address)
+    let authorized = || {
+        let value = text(header::AUTHORIZATION.as_str())?;
+        let (kind, value) = value.split_once(' ')?;
+        match kind.to_ascii_lowercase().as_str() {
+            "bearer" => Some(value.trim().to_owned()),
+            "basic" => {
+                let user_and_password = String::from_utf8(STANDARD.decode(value.trim()).ok()?).ok()?;
+                user_and_password.split_once(':').map(|(_, password)| password.to_owned())
+            }
+            _ => None,
+        }
+    };
+    let in_address = || {
+        let encoded = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+        percent_decode_str(encoded).decode_utf8().ok().map(|key| key.into_owned())
+    };
+    authorized().or_else(|| text("x-api-key")).or_else(|| text("x-goog-api-key")).or_else(in_address)
 }
 
 #[cfg(test)]
@@ -75,7 +97,7 @@ mod tests {
     fn a_key_is_known_however_it_is_given_and_no_other_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys");
-        std::fs::write(&path, "# people\nana:0123456789abcdef\n\nbudi:fedcba9876543210\n").unwrap();
+        std::fs::write(&path, "# people\nana:0123456789abcdef\n\nbudi:fedcba98+/76543210==\n").unwrap();
         let keys = Keys::read(&path).unwrap();
         let who = |name: &'static str, value: &str, uri: &str| {
             let mut headers = HeaderMap::new();
@@ -85,8 +107,10 @@ mod tests {
             keys.who(&headers, &uri.parse().unwrap())
         };
         assert_eq!(who("authorization", "Bearer 0123456789abcdef", "/").as_deref(), Some("ana"));
-        assert_eq!(who("x-api-key", "fedcba9876543210", "/").as_deref(), Some("budi"));
-        assert_eq!(who("", "", "/v1alpha1/comments:analyze?alt=json&key=fedcba9876543210").as_deref(), Some("budi"));
+        assert_eq!(who("x-api-key", "fedcba98+/76543210==", "/").as_deref(), Some("budi"));
+        assert_eq!(who("", "", "/v1alpha1/comments:analyze?alt=json&key=fedcba98%2B%2F76543210%3D%3D").as_deref(), Some("budi"));
+        // label-studio:0123456789abcdef
+        assert_eq!(who("authorization", "Basic bGFiZWwtc3R1ZGlvOjAxMjM0NTY3ODlhYmNkZWY=", "/").as_deref(), Some("ana"));
         for (name, value) in
             [("authorization", "Bearer 0123456789abcdeF"), ("authorization", "Basic 0123456789abcdef"), ("x-api-key", "")]
         {

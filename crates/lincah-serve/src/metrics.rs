@@ -1,6 +1,5 @@
 //! What Prometheus is told.
 
-use crate::classifiers::Served;
 use lincah::{Decision, Prediction};
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
@@ -73,26 +72,25 @@ impl Metrics {
     }
 
     /// Counts predictions, their scores and decisions.
-    pub(crate) fn count(&self, served: &Served, predictions: &[Prediction]) {
-        let names = served.classifier.labels().names();
-        self.texts.with_label_values(&[&served.name]).inc_by(predictions.len() as u64);
+    pub(crate) fn count(&self, classifier: &str, names: &[String], predictions: &[Prediction]) {
+        self.texts.with_label_values(&[classifier]).inc_by(predictions.len() as u64);
         for prediction in predictions {
             for (label, probability) in names.iter().zip(&prediction.probabilities) {
-                self.scores.with_label_values(&[&served.name, label]).observe(*probability);
+                self.scores.with_label_values(&[classifier, label]).observe(*probability);
             }
             if prediction.decision == Decision::Abstain {
-                self.decisions.with_label_values(&[served.name.as_str(), "review"]).inc();
+                self.decisions.with_label_values(&[classifier, "review"]).inc();
             }
-            for (label, _) in names.iter().zip(prediction.decision.given(names.len())).filter(|(_, given)| *given) {
-                self.decisions.with_label_values(&[&served.name, label]).inc();
+            for label in prediction.decision.names(names) {
+                self.decisions.with_label_values(&[classifier, &label]).inc();
             }
         }
     }
 
-    /// Everything in Prometheus' text form.
-    pub(crate) fn text(&self, served: &[std::sync::Arc<Served>]) -> Vec<u8> {
-        for served in served {
-            self.waiting.with_label_values(&[&served.name]).set(served.waiting() as i64);
+    /// Everything in Prometheus' text form, with the texts that wait for each classifier.
+    pub(crate) fn text(&self, waiting: impl IntoIterator<Item = (String, usize)>) -> Vec<u8> {
+        for (classifier, texts) in waiting {
+            self.waiting.with_label_values(&[&classifier]).set(texts as i64);
         }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("text can be written to memory");

@@ -12,12 +12,17 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use lincah::{ComputeOptions, Error};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 type Shared = State<Arc<ServeState>>;
 
@@ -104,7 +109,8 @@ async fn health(State(state): Shared) -> Response {
 }
 
 async fn metrics(State(state): Shared) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.text(&state.classifiers.all())).into_response()
+    let waiting = state.classifiers.all().into_iter().map(|served| (served.name.clone(), served.waiting()));
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], state.metrics.text(waiting)).into_response()
 }
 
 async fn page() -> Response {
@@ -121,6 +127,14 @@ fn is_open(path: &str) -> bool {
     path.starts_with("/health")
         || matches!(path, "/" | "/page.js" | "/openapi.json" | "/label-studio/health")
         || path.starts_with("/$discovery/")
+}
+
+/// Whether a page of another origin asks.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let Some(origin) = text("origin") else { return false };
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_none() || ![text("host"), text("x-forwarded-host")].contains(&authority)
 }
 
 /// Looks at the key, reads the body within its limit, counts and times.
@@ -143,6 +157,14 @@ async fn admitted(state: &ServeState, request: Request, path: &str, next: Next) 
         (None, false) => return Err(Refusal::NoKey),
     };
     parts.extensions.insert(Who(who));
+    // A browser lets any page ask this machine; only keys keep it out.
+    if state.keys.is_empty() && is_foreign(&parts.headers) {
+        return Err(Refusal::Foreign);
+    }
+    // What needs no key takes no body.
+    if is_open(path) {
+        return Ok(next.run(Request::from_parts(parts, Body::empty())).await);
+    }
     // Whoever sends slowly is not waited for longer than anybody else.
     let limit = state.config.max_body_bytes;
     let read = tokio::time::timeout(state.config.timeout(), to_bytes(body, limit)).await;
@@ -196,11 +218,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Loads everything and listens.
+    /// Listens, and loads everything.
     ///
     /// # Errors
-    /// As [`ServeState::load`]; an address that cannot be listened at.
+    /// As [`ServeConfig::check`] and [`ServeState::load`]; an address that cannot be listened at.
     pub fn bind(config: ServeConfig, compute: ComputeOptions) -> Result<Self, ServeError> {
+        config.check()?;
         let bind = config.bind;
         let listener =
             std::net::TcpListener::bind(bind).map_err(ServeError::file("listen at", std::path::Path::new(&bind.to_string())))?;
@@ -218,7 +241,7 @@ impl Server {
 
     /// The names of what is served.
     pub fn names(&self) -> Vec<String> {
-        self.state.classifiers.all().iter().map(|served| served.name.clone()).collect()
+        self.state.names()
     }
 
     /// The same in a runtime of its own, until `asked_to_end` says so, which is asked some ten times a second.
@@ -235,7 +258,11 @@ impl Server {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
-        tokio::runtime::Runtime::new()?.block_on(self.run(ends, on_reload))
+        let (runtime, timeout) = (tokio::runtime::Runtime::new()?, self.state.config.timeout());
+        let result = runtime.block_on(self.run(ends, on_reload));
+        // A disk that does not answer keeps nobody for ever.
+        runtime.shutdown_timeout(timeout);
+        result
     }
 
     /// Answers until `ends`; then what is under way is answered, for as long as a request may take. `on_reload` hears of folders that have changed.
@@ -262,25 +289,64 @@ impl Server {
                 }
             })
         });
-        let (ended, is_ended) = tokio::sync::oneshot::channel::<()>();
-        let drained = async move {
-            ends.await;
-            state.end();
-            let _ = ended.send(());
-        };
-        let serving = axum::serve(listener, router(self.state)).with_graceful_shutdown(drained).into_future();
-        // Connections that say nothing do not keep it.
-        let late = async move {
-            let _ = is_ended.await;
-            tokio::time::sleep(timeout).await;
-        };
-        let result = tokio::select! {
-            result = serving => result,
-            () = late => Ok(()),
-        };
+        let (connections, routes) = (Connections::new(&state), router(state.clone()));
+        tokio::pin!(ends);
+        loop {
+            let taken = tokio::select! {
+                taken = connections.next(&listener) => taken,
+                () = &mut ends => break,
+            };
+            match taken {
+                Ok((stream, permit)) => connections.serve(stream, routes.clone(), permit),
+                // Too many files are open, or the client has gone: others come.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        state.end();
+        drop(listener);
+        connections.drain(timeout).await;
         if let Some(watching) = watching {
             watching.abort();
         }
-        result
+        Ok(())
+    }
+}
+
+/// Connections: so many at once, each with a time for the head of a request, all answered before the end.
+struct Connections {
+    builder: Builder<TokioExecutor>,
+    graceful: GracefulShutdown,
+    permits: Arc<Semaphore>,
+}
+
+impl Connections {
+    fn new(state: &ServeState) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+        let head = Duration::from_secs_f64(state.config.head_seconds);
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(head);
+        Self { builder, graceful: GracefulShutdown::new(), permits: Arc::new(Semaphore::new(state.config.max_connections)) }
+    }
+
+    /// The next one, once there is room for it.
+    async fn next(&self, listener: &TcpListener) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let permit = self.permits.clone().acquire_owned().await.expect("the semaphore is never closed");
+        listener.accept().await.map(|(stream, _)| (stream, permit))
+    }
+
+    fn serve(&self, stream: TcpStream, routes: Router, permit: OwnedSemaphorePermit) {
+        // An answer is one small packet more often than not.
+        let _ = stream.set_nodelay(true);
+        let connection = self.builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes)).into_owned();
+        let connection = self.graceful.watch(connection);
+        tokio::spawn(async move {
+            let _permit = permit;
+            // A client that has gone, or was too slow, has nothing more to hear.
+            let _ = connection.await;
+        });
+    }
+
+    /// Answers what is under way, for so long at most.
+    async fn drain(self, most: Duration) {
+        let _ = tokio::time::timeout(most, self.graceful.shutdown()).await;
     }
 }

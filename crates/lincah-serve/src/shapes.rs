@@ -11,8 +11,11 @@ pub(crate) mod vllm;
 use crate::classifiers::Served;
 use crate::error::Refusal;
 use lincah::Prediction;
+use lincah::data::DataError;
+use lincah::data::journal::{Journal, JournalEntry};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::path::Path;
 
 /// One text or several.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +37,16 @@ impl OneOrMany {
 /// A request out of its body.
 pub(crate) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|error| Refusal::Bad(format!("the request is not what is asked for here: {error}")))
+}
+
+/// Appends what people say to the journal.
+pub(super) fn append(journal: &Path, entries: &[JournalEntry]) -> Result<(), Refusal> {
+    Journal::append(journal, entries).map_err(|error| match error {
+        DataError::Read { .. } | DataError::Write { .. } | DataError::JournalNotAFile { .. } => {
+            Refusal::Failed(error.to_string())
+        }
+        error => Refusal::Bad(error.to_string()),
+    })
 }
 
 /// Labels with their probabilities, the most probable first; ties stay in the labels' order.

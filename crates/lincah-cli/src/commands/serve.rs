@@ -4,19 +4,18 @@ use crate::args::Serve;
 use crate::interrupt::asked_to_stop;
 use crate::print::note;
 use lincah::ComputeOptions;
-use lincah_serve::{ServeConfig, ServeError, Server};
+use lincah_serve::{ServeConfig, ServeError, ServeState, Server};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub(crate) fn run(arguments: &Serve, compute: ComputeOptions) -> anyhow::Result<()> {
     let config = config(arguments)?;
-    config.check()?;
-    let server = Server::bind(config, compute)?;
-    let names = server.names().join(", ");
     if arguments.check {
-        note!("{names}: loaded; nothing is wrong");
+        note!("{}: loaded; nothing is wrong", ServeState::check(config, compute)?.join(", "));
         return Ok(());
     }
+    let server = Server::bind(config, compute)?;
+    let names = server.names().join(", ");
     note!("serving {names} at http://{}", server.address()?);
     // From here on a request to end is heard, and what is under way is answered first.
     let _ = asked_to_stop();

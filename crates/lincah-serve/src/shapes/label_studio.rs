@@ -1,7 +1,6 @@
 //! Label Studio's ML backend, under `/label-studio/`.
 
-use super::parsed;
-use super::perspective::append;
+use super::{append, parsed};
 use crate::error::Refusal;
 use crate::state::{Scored, ServeState};
 use lincah::data::journal::{Action, JournalEntry, Timestamp};
@@ -53,18 +52,14 @@ fn names_of(config: &str) -> (String, String, String) {
 pub(crate) async fn predict(state: &ServeState, body: &[u8]) -> Result<Value, Refusal> {
     let Predict { tasks, label_config, params } = parsed(body)?;
     let (from, to, field) = names_of(label_config.as_deref().unwrap_or_default());
-    let text = |task: &LabelTask| {
-        let found = task.data.get(&field).or_else(|| task.data.values().find(|value| value.is_string()));
-        found.and_then(Value::as_str).map(str::to_owned).ok_or_else(|| Refusal::Bad(format!("a task has no text `{field}`")))
-    };
+    let text =
+        |task: &LabelTask| text_of(&task.data, &field).ok_or_else(|| Refusal::Bad(format!("a task has no text `{field}`")));
     let texts = tasks.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let model = params.get("model").and_then(Value::as_str);
     let Scored { served, predictions } = state.score(model, texts).await?;
     let names = served.classifier.labels().names();
     let result = |prediction: &Prediction| {
-        let likely = Prediction::new(served.classifier.task(), prediction.probabilities.clone(), 0);
-        let given = likely.given();
-        let choices: Vec<&String> = names.iter().zip(&given).filter(|(_, given)| **given).map(|(name, _)| name).collect();
+        let choices = prediction.likely(served.classifier.task()).names(names);
         let sure = match served.classifier.task() {
             Task::SingleLabel => prediction.probabilities[prediction.most_probable()],
             Task::MultiLabel => prediction.probabilities.iter().map(|p| p.max(1.0 - p)).fold(1.0, f64::min),
@@ -77,15 +72,38 @@ pub(crate) async fn predict(state: &ServeState, body: &[u8]) -> Result<Value, Re
     Ok(json!({"results": predictions.iter().map(result).collect::<Vec<_>>(), "model_version": version(state)}))
 }
 
+/// A task's text: in the field of the labelling configuration, or the only one there is.
+fn text_of(data: &Map<String, Value>, field: &str) -> Option<String> {
+    let texts = || data.values().filter_map(Value::as_str);
+    let only = || texts().next().filter(|_| texts().count() == 1);
+    data.get(field).and_then(Value::as_str).or_else(only).map(str::to_owned)
+}
+
 #[derive(Deserialize)]
 struct Webhook {
     action: String,
     annotation: Option<Annotation>,
-    task: Option<WebhookTask>,
+    /// Of deleted ones nothing but the id is told.
+    #[serde(default)]
+    annotations: Vec<Deleted>,
+    task: Option<LabelTask>,
+    project: Option<Project>,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    #[serde(default)]
+    label_config: String,
+}
+
+#[derive(Deserialize)]
+struct Deleted {
+    id: Value,
 }
 
 #[derive(Deserialize)]
 struct Annotation {
+    id: Value,
     #[serde(default)]
     result: Vec<AnnotationResult>,
     #[serde(default)]
@@ -99,46 +117,57 @@ struct AnnotationResult {
     value: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
-struct WebhookTask {
-    id: Value,
-    data: Map<String, Value>,
-}
-
-/// Appends what a person has chosen to the journal; other events, and all where there is no journal, are taken note of and no more.
+/// Appends what a person has chosen, or taken back, to the journal; other events, and all where there is no journal, are taken note of and no more.
+/// Every annotation is an entry of its own, so that a second opinion replaces none.
 pub(crate) fn webhook(state: &ServeState, body: &[u8]) -> Result<Value, Refusal> {
-    let Webhook { action, annotation, task } = parsed(body)?;
-    let (Some(journal), Some(task)) = (&state.config.feedback, task) else { return Ok(json!({"status": "ignored"})) };
-    let action = match (action.as_str(), &annotation) {
-        ("ANNOTATION_CREATED" | "ANNOTATION_UPDATED", Some(annotation)) if annotation.was_cancelled => Action::Skip,
-        ("ANNOTATION_CREATED" | "ANNOTATION_UPDATED", Some(_)) => Action::Label,
-        ("ANNOTATIONS_DELETED", _) => Action::Remove,
+    let Webhook { action, annotation, annotations, task, project } = parsed(body)?;
+    let Some(journal) = &state.config.feedback else { return Ok(json!({"status": "ignored"})) };
+    let entries = match (action.as_str(), annotation, task) {
+        ("ANNOTATIONS_DELETED", ..) => annotations.iter().map(|deleted| entry_of(&deleted.id, Action::Remove)).collect(),
+        ("ANNOTATION_CREATED" | "ANNOTATION_UPDATED", Some(annotation), Some(task)) => {
+            let (_, _, field) = names_of(project.as_ref().map_or("", |project| &project.label_config));
+            let text = text_of(&task.data, &field).ok_or_else(|| Refusal::Bad(format!("the task has no text `{field}`")))?;
+            vec![answer_of(state, &annotation, text)?]
+        }
         _ => return Ok(json!({"status": "ignored"})),
     };
-    let annotation = annotation.filter(|_| action == Action::Label);
-    let choices =
-        annotation.iter().flat_map(|annotation| &annotation.result).filter_map(|result| result.value.get("choices")?.as_array());
-    let labels = choices.flatten().filter_map(|choice| choice.as_str().map(str::to_owned)).collect();
-    let text = task.data.get("text").or_else(|| task.data.values().find(|value| value.is_string())).and_then(Value::as_str);
-    let who = match annotation.as_ref().and_then(|annotation| annotation.completed_by.as_ref()) {
+    append(journal, &entries)?;
+    Ok(json!({"status": "ok"}))
+}
+
+/// An entry about an annotation.
+fn entry_of(id: &Value, action: Action) -> JournalEntry {
+    JournalEntry {
+        time: Timestamp::now(),
+        who: String::from("label-studio"),
+        action,
+        id: format!("label-studio-annotation-{}", name_of(id)),
+        text: None,
+        labels: Vec::new(),
+        guideline: None,
+        source: Some(String::from("label-studio")),
+    }
+}
+
+/// What somebody has chosen for a text. Exclusive labels are one per text: no choice is no answer, and several could not be trained on.
+fn answer_of(state: &ServeState, annotation: &Annotation, text: String) -> Result<JournalEntry, Refusal> {
+    let choices = annotation.result.iter().filter_map(|result| result.value.get("choices")?.as_array()).flatten();
+    let mut labels: Vec<String> = choices.filter_map(|choice| choice.as_str().map(str::to_owned)).collect();
+    let exclusive = state.classifiers.all().iter().all(|served| served.classifier.task() == Task::SingleLabel);
+    if exclusive && labels.len() > 1 {
+        return Err(Refusal::Bad(String::from("several labels were chosen, where a text has one")));
+    }
+    let is_skipped = annotation.was_cancelled || exclusive && labels.is_empty();
+    if is_skipped {
+        labels.clear();
+    }
+    let who = match &annotation.completed_by {
         Some(Value::Object(person)) => person.get("email").or(person.get("id")).map(name_of),
         Some(value) => Some(name_of(value)),
         None => None,
     };
-    append(
-        journal,
-        JournalEntry {
-            time: Timestamp::now(),
-            who: who.unwrap_or_else(|| String::from("label-studio")),
-            action,
-            id: format!("label-studio-{}", name_of(&task.id)),
-            text: text.map(str::to_owned),
-            labels,
-            guideline: None,
-            source: Some(String::from("label-studio")),
-        },
-    )?;
-    Ok(json!({"status": "ok"}))
+    let entry = entry_of(&annotation.id, if is_skipped { Action::Skip } else { Action::Label });
+    Ok(JournalEntry { who: who.unwrap_or(entry.who), text: Some(text), labels, ..entry })
 }
 
 fn name_of(value: &Value) -> String {
@@ -154,5 +183,13 @@ mod tests {
         let config = "<View><Text name=\"body\" value=\"$comment\"/><Choices name=\"kind\" toName=\"body\"><Choice value=\"a\"/></Choices></View>";
         assert_eq!(names_of(config), ("kind".into(), "body".into(), "comment".into()));
         assert_eq!(names_of("<Choices name=\"ki"), ("label".into(), "text".into(), "text".into()));
+    }
+
+    #[test]
+    fn a_text_is_in_its_field_or_the_only_one() {
+        let data = |value: Value| value.as_object().unwrap().clone();
+        assert_eq!(text_of(&data(json!({"author": "ana", "comment": "hello"})), "comment").as_deref(), Some("hello"));
+        assert_eq!(text_of(&data(json!({"number": 1, "body": "hello"})), "text").as_deref(), Some("hello"));
+        assert_eq!(text_of(&data(json!({"author": "ana", "comment": "hello"})), "text"), None);
     }
 }

@@ -22,16 +22,12 @@ struct Request {
 pub(crate) async fn score(state: &ServeState, body: &[u8]) -> Result<Value, Refusal> {
     let Request { model, input, members } = parsed(body)?;
     let Scored { served, predictions } = state.score(model.as_deref(), input.into_texts()).await?;
-    let (task, names) = (served.classifier.task(), served.classifier.labels().names());
+    let (task, labels) = (served.classifier.task(), served.classifier.labels());
     let descriptions = served.classifier.record().map_or(Vec::new(), |record| record.member_descriptions());
     let result = |prediction: &lincah::Prediction| {
-        let mut named = prediction.named(task, names);
+        let mut named = prediction.named(task, labels);
         if members {
-            let member = |(place, scores): (usize, &Vec<f64>)| {
-                let scores: Map<String, Value> =
-                    names.iter().cloned().zip(scores.iter().map(|&score| Value::from(score))).collect();
-                json!({"member": descriptions.get(place), "scores": scores})
-            };
+            let member = |(place, scores): (usize, &Vec<f64>)| json!({"member": descriptions.get(place), "scores": labels.by_name(scores)});
             named.insert(String::from("members"), prediction.members.iter().enumerate().map(member).collect());
         }
         named
@@ -40,8 +36,7 @@ pub(crate) async fn score(state: &ServeState, body: &[u8]) -> Result<Value, Refu
     let mut answer = json!({"model": served.name, "results": results});
     let thresholds = &served.classifier.rule().thresholds;
     if !thresholds.is_empty() {
-        answer["thresholds"] =
-            names.iter().cloned().zip(thresholds.iter().map(|&at| Value::from(at))).collect::<Map<_, _>>().into();
+        answer["thresholds"] = labels.by_name(thresholds).into();
     }
     Ok(answer)
 }
