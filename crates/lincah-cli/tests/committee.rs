@@ -87,7 +87,14 @@ fn stopped_between_and_within_members_it_resumes_to_the_same_scores() {
     // What there is can be used already.
     assert_eq!(file(&bench, "stopped/classifier.json")["members_to_come"], 2);
     assert!(std::fs::read_to_string(bench.path("stopped/README.md")).unwrap().contains("2 more members were to come"));
-    bench.run("predict stopped --input zzzz").ok();
+    let used = bench.run("predict stopped --input zzzz");
+    assert!(used.stderr.contains("was not finished"), "{used:?}");
+    used.ok();
+    assert!(bench.run("verify stopped").refused().contains("training"));
+    assert!(bench.run(&format!("calibrate stopped {DATA} --target f1")).refused().contains("finish it first"));
+    // Another list of models is another training, whichever was begun.
+    let alone = stopped.replace("--model model,bert,other", "--model model");
+    assert!(bench.run(&format!("{alone} --resume")).refused().contains("list of models"));
     assert!(bench.run(&stopped).refused().contains("--resume"));
     let other = bench.run(&format!("{} --resume", stopped.replace("--epochs 60", "--epochs 50"))).refused();
     assert!(other.contains("recipe"), "{other}");
@@ -118,6 +125,9 @@ fn labels_may_hold_together_and_folds_come_with_it() {
     let pooled = json(folds.lines().last().unwrap());
     assert!(pooled["fold"].is_null() && pooled["evaluation"]["n"] == 40, "{pooled}");
     bench.run(&format!("train {DATA} --model model,bert --epochs 2 --target f1 --out chosen")).ok();
+    bench.run("calibrate chosen --from folds --target f1").ok();
+    bench.run(&format!("train {DATA} --model model,other --epochs 2 --out others")).ok();
+    assert!(bench.run("calibrate others --from folds --target f1").refused().contains("other models"));
     assert_eq!(file(&bench, "chosen/classifier.json")["decisions"]["source"], "out_of_fold");
     bench.run("verify chosen").ok();
 
@@ -136,6 +146,8 @@ fn labels_may_hold_together_and_folds_come_with_it() {
     assert_eq!(whole, quick);
     let answered = told.lines().find_map(|line| line.strip_prefix("note: the first member answered ")).unwrap();
     assert!(answered.ends_with(" of 40 texts") && !answered.starts_with("0 "), "{told}");
+    let explained = json(&bench.run("predict chosen --input word.zzzz.word --explain --cascade=10%").ok());
+    assert!(explained["reasons"].is_array(), "{explained}");
     assert!(decisions("--cascade=0%").1.contains("cascade: the first member answers"));
     bench.run(&format!("evaluate chosen {DATA} --include-training-rows --cascade=10% --json")).ok();
 }
@@ -144,7 +156,7 @@ fn labels_may_hold_together_and_folds_come_with_it() {
 fn what_is_wrong_is_one_clear_line() {
     let bench = bench();
     let refused = |arguments: &str| bench.run(arguments).refused();
-    assert!(refused(&format!("train {DATA} --model model,model --out no")).contains("names model twice"));
+    assert!(refused(&format!("train {DATA} --model model,model --out no")).contains("`model` is named twice"));
     assert!(refused(&format!("train {DATA} --model bert --out no")).contains("`bert` is an encoder"));
     assert!(!bench.path("no").exists());
     bench.run(&format!("train {DATA} --model model,bert --epochs 2 --out out")).ok();

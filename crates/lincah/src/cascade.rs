@@ -1,7 +1,7 @@
 //! A cascade: a classifier's first member answers the texts that it is sure of, all members together the others.
 
 use crate::calibration::{Calibration, CalibrationChoice, fit_calibration};
-use crate::classifier::DecisionSource;
+use crate::decisions::DecisionSource;
 use crate::error::Error;
 use crate::evaluation::Truth;
 use crate::prediction::DecisionRule;
@@ -128,6 +128,12 @@ fn least_margin(rows: &[Row], limit: f64) -> f64 {
 }
 
 impl Cascade {
+    /// Whether its numbers are numbers, and its calibration is of so many labels.
+    pub(crate) fn fits(&self, task: Task, labels: usize) -> bool {
+        let numbers = |point: &CascadePoint| [point.limit, point.margin, point.answered, point.other_decisions];
+        self.calibration.fits(task, labels) && self.points.iter().flat_map(numbers).all(f64::is_finite)
+    }
+
     /// The point with the most other decisions within a limit.
     pub fn within(&self, limit: f64) -> Option<&CascadePoint> {
         self.points.iter().rev().find(|point| point.limit <= limit)

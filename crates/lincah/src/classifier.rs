@@ -5,10 +5,12 @@ mod card;
 mod decided;
 mod folder;
 mod member;
+mod member_record;
 mod open_models;
 mod probes;
 mod remembered;
 mod rows;
+mod saving;
 
 use crate::base_model::BaseModel;
 use crate::calibration::Calibration;
@@ -25,16 +27,18 @@ use crate::prediction::{DecisionRule, Prediction};
 use crate::prompt::Prompt;
 use crate::scoring::{ScoredText, Scoring};
 use crate::task::Task;
-use lincah_model::{Adapter, ComputeOptions, Device, ModelError};
+use lincah_model::{Adapter, ComputeOptions, ModelError};
 use std::path::Path;
 use std::time::Instant;
 
 pub use base_model_record::BaseModelRecord;
 pub(crate) use decided::RowsToDecide;
-pub use folder::{ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION};
+pub use folder::{ClassifierRecord, DataRecord, DecisionRecord, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
-pub use member::MemberRecord;
-pub(crate) use member::{MEMBERS_FOLDER, Member, Members, member_folder};
+use member::MemberClassifier;
+pub(crate) use member::{Member, Members};
+pub use member_record::MemberRecord;
+pub(crate) use member_record::{MEMBERS_FOLDER, member_folder};
 pub use open_models::OpenModels;
 pub(crate) use probes::{PROBES, StoredProbes};
 pub use remembered::{RememberedRows, UnseenRows};
@@ -104,7 +108,15 @@ impl AgileClassifier {
     /// # Errors
     /// A folder that is none or is damaged; a base model that is not there, or whose weights or tokenizer are others than in training.
     pub fn load(folder: &Path, compute: impl Into<ComputeOptions>) -> Result<Self, Error> {
-        OpenModels::new(compute).load(folder)
+        Self::load_with(folder, &mut OpenModels::new(compute))
+    }
+
+    /// Reads a classifier folder onto models that are open; those that it needs besides are opened and stay.
+    ///
+    /// # Errors
+    /// As [`AgileClassifier::load`].
+    pub fn load_with(folder: &Path, models: &mut OpenModels) -> Result<Self, Error> {
+        Self::read(folder, ClassifierRecord::read(folder)?, models)
     }
 
     /// Reads a classifier folder onto a base model that is open already, which other classifiers may use too. Other models of a classifier that
@@ -136,7 +148,7 @@ impl AgileClassifier {
                     let base = models.get(&base_model.name)?;
                     base_model.verify(&base)?;
                     let (labels, width) = ((record.task, record.prompt.labels().len()), base.sizes().hidden_size);
-                    let probe = Probe::read(&member::probe_file(folder, number), labels, width, sha256)?;
+                    let probe = Probe::read(&member_record::probe_file(folder, number), labels, width, sha256)?;
                     Member::Probe { base, states: *states, reading: *reading, probe }
                 }
                 MemberRecord::Classifier { sha256, .. } => {
@@ -149,7 +161,7 @@ impl AgileClassifier {
                         let reason = String::from("a member has other labels, or members that are classifiers too");
                         return Err(Error::Damaged { path: folder, reason });
                     }
-                    Member::Classifier(Box::new(Self::read(&folder, of_member, models)?))
+                    Self::read(&folder, of_member, models)?.into_member()?
                 }
             });
         }
@@ -169,13 +181,7 @@ impl AgileClassifier {
     /// A folder that cannot be written, a classifier that was not trained. `classifier.json` comes last, so a folder that has it is whole.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let record = self.record.as_ref().ok_or(ModelError::NothingToTrain)?;
-        let scored = self.score(&PROBES)?;
-        let probe =
-            |(text, scored): (&&str, ScoredText)| probes::Probe { text: text.to_string(), probabilities: scored.probabilities };
-        let probes = PROBES.iter().zip(scored).map(probe).collect();
-        let (precision, on_gpu) = (self.base().precision().to_string(), self.base().device() != Device::Cpu);
-        let probes = StoredProbes { precision, on_gpu, probes };
-        folder::write(folder, record, (&self.members, &probes), card::card(record))
+        saving::save(folder, record, (&self.members, &self.scoring))
     }
 
     /// Whether its labels are exclusive or independent.
@@ -230,12 +236,15 @@ impl AgileClassifier {
     /// # Errors
     /// [`Error::NothingGenerates`] of a classifier without an adapter.
     pub fn into_generator(self) -> Result<Generator, Error> {
-        let asked = self.members.all.into_iter().find_map(|member| match member {
-            Member::Asked { base, scorer, .. } => Some(Generator { base, scorer }),
-            Member::Probe { .. } => None,
-            Member::Classifier(classifier) => classifier.into_generator().ok(),
-        });
-        asked.ok_or(Error::NothingGenerates)
+        let (base, scorer) = self.members.into_asked().ok_or(Error::NothingGenerates)?;
+        Ok(Generator { base, scorer })
+    }
+
+    /// What counts of a trained classifier as a member of another.
+    fn into_member(self) -> Result<Member, Error> {
+        let Self { members, scoring, record, .. } = self;
+        let record = record.ok_or(ModelError::NothingToTrain)?;
+        Ok(Member::Classifier(Box::new(MemberClassifier { members, scoring, record })))
     }
 
     /// Takes a classifier in as a further member, all of equal weight, with so many more to come.
@@ -249,7 +258,7 @@ impl AgileClassifier {
         });
         record.members_to_come = to_come;
         record.data.truncated_texts = record.data.truncated_texts.max(of_member.data.truncated_texts);
-        self.members.all.push(Member::Classifier(Box::new(member)));
+        self.members.all.push(member.into_member()?);
         self.members.mixture = Mixture::equal(record.members.len());
         record.weights = if record.members.len() > 1 { self.members.mixture.weights.clone() } else { Vec::new() };
         Ok(())
@@ -300,6 +309,20 @@ impl AgileClassifier {
             self.prediction(calibration, of.next().expect("every text is in one of the two"))
         };
         Ok(sure.iter().map(next).collect())
+    }
+
+    /// Predicts texts by whoever has answered another one, so that their probabilities can be compared with its.
+    pub(crate) fn predict_by_the_same<T: AsRef<str> + Sync>(
+        &self,
+        other: &Prediction,
+        texts: &[T],
+    ) -> Result<Vec<Prediction>, Error> {
+        let cascade = self.record.as_ref().and_then(|record| record.cascade.as_ref());
+        let (calibration, scored) = match cascade.filter(|_| other.is_by_first_member()) {
+            Some(cascade) => (&cascade.calibration, self.members.first().score(&self.scoring, texts)?),
+            None => (&self.calibration, self.score(texts)?),
+        };
+        Ok(scored.into_iter().map(|text| self.prediction(calibration, text)).collect())
     }
 
     /// Lets the first member alone answer from now on where it is sure, as far as at most this share of the decisions changes.

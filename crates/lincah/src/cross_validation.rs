@@ -63,6 +63,9 @@ pub struct FoldResult {
 pub struct FoldTraining {
     /// On top of what.
     pub base_model: BaseModelRecord,
+    /// All models, the first one too; absent from what was written before several could work together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base_models: Vec<BaseModelRecord>,
     /// What is asked.
     pub prompt: Prompt,
     /// The settings.
@@ -143,6 +146,10 @@ impl CrossValidation {
 }
 
 impl Run<'_> {
+    fn bases(&self) -> impl Iterator<Item = &BaseModel> {
+        std::iter::once(self.base).chain(self.settings.companions.iter().map(|companion| &companion.base))
+    }
+
     fn all(&self, on_event: &mut OnEvent) -> Result<Vec<FoldResult>, Error> {
         let folder = &self.settings.folder;
         open_folder(folder, RESULTS_FILE)?;
@@ -186,9 +193,9 @@ impl Run<'_> {
             row: test.rows[index],
             fold,
             labels: RowLabels::of(&test, index),
-            scores: by_name(&test.labels, &scored.predictions[index].probabilities),
-            member_scores: scored.predictions[index].members.iter().map(|member| by_name(&test.labels, member)).collect(),
-            tfidf_scores: by_name(&test.labels, &tfidf.predictions[index].probabilities),
+            scores: test.labels.by_name(&scored.predictions[index].probabilities),
+            member_scores: scored.predictions[index].members.iter().map(|member| test.labels.by_name(member)).collect(),
+            tfidf_scores: test.labels.by_name(&tfidf.predictions[index].probabilities),
         });
         let (run, rows) = (self.fingerprint.clone(), rows.collect());
         let (evaluation, tfidf) = (scored.evaluation, tfidf.evaluation);
@@ -214,17 +221,13 @@ impl Run<'_> {
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
             training: Some(FoldTraining {
                 base_model: BaseModelRecord::of(self.base),
+                base_models: self.bases().map(BaseModelRecord::of).collect(),
                 prompt: prompt.clone(),
                 recipe: recipe.clone(),
                 fold_seed: *fold_seed,
             }),
         })
     }
-}
-
-/// Probabilities by name.
-fn by_name(labels: &LabelSet, probabilities: &[f64]) -> Map<String, Value> {
-    labels.names().iter().cloned().zip(probabilities.iter().map(|&probability| Value::from(probability))).collect()
 }
 
 /// Out-of-fold rows as truth and predictions.

@@ -6,6 +6,7 @@
 mod choice;
 mod points;
 mod review;
+mod source;
 mod target;
 mod threshold;
 mod traffic;
@@ -13,5 +14,6 @@ mod traffic;
 pub use choice::{Decided, DecisionRequest, LabelTarget, decide};
 pub use points::{OperatingPoint, OperatingPoints, Outcomes};
 pub use review::ReviewTarget;
-pub use target::{DecisionTarget, TargetError};
+pub use source::DecisionSource;
+pub use target::{DecisionTarget, TargetError, parse_share};
 pub use traffic::{AtPrevalence, Prevalences};

@@ -188,7 +188,9 @@ pub enum Error {
         rows: usize,
     },
     /// A cross-validation of something else than the classifier.
-    #[error("the cross-validation is of another prompt or base model than the classifier's; its scores say nothing of this one")]
+    #[error(
+        "the cross-validation is of another prompt, other models or another way to train than the classifier's; its scores say nothing of this one"
+    )]
     OtherCrossValidation,
     /// A threshold for a label that has none.
     #[error("there is no threshold of `{label}`; those of {labels} can be chosen")]
@@ -268,6 +270,18 @@ pub enum Error {
     EarlierCheckpoint {
         /// The output folder.
         path: PathBuf,
+    },
+    /// A model that is named twice.
+    #[error("the model `{name}` is named twice")]
+    SameModel {
+        /// As the user named it.
+        name: String,
+    },
+    /// A classifier whose training was not finished.
+    #[error("the training of this classifier was not finished: {to_come} more members are to come; finish it first")]
+    UnfinishedCommittee {
+        /// Members that are missing.
+        to_come: usize,
     },
     /// A run of other settings or data.
     #[error("{path} was begun with another {what}; resume with the same command, or start anew in another folder")]

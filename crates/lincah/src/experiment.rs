@@ -1,17 +1,18 @@
 //! A training with all that belongs to it: decisions chosen on out-of-fold scores, the holdout scored, and the baseline beside it.
 
 use crate::baseline::TfidfBaseline;
-use crate::classifier::{AgileClassifier, DecisionRecord, DecisionSource, RowsToDecide, ScoredDataset};
+use crate::classifier::{AgileClassifier, BaseModelRecord, DecisionRecord, RowsToDecide, ScoredDataset};
 use crate::cross_validation::{CrossValidation, CrossValidationEvent, FinishedCrossValidation};
 use crate::data::Names;
 use crate::data::dataset::Dataset;
-use crate::decisions::DecisionRequest;
+use crate::decisions::{DecisionRequest, DecisionSource};
 use crate::error::Error;
 use crate::evaluation::Truth;
 use crate::label::LabelSet;
 use crate::prompt::LabelTokens;
 use crate::trainer::{FOLDS_FOLDER, TrainEvent, Trainer};
 use lincah_model::ModelError;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 const FOLD_SEED: u32 = 1;
@@ -100,11 +101,14 @@ impl Experiment {
         let out_of_fold = self.score_out_of_fold(train, on_event)?;
         let mut classifier = self.trainer.fit(train, &mut |event| on_event(&ExperimentEvent::Training(event)))?;
         self.choose_decisions(&mut classifier, train, out_of_fold.as_ref())?;
+        if let (Some(folder), true) = (self.trainer.folder(), self.decisions.is_some()) {
+            classifier.save_record(folder)?;
+        }
         let scored = holdout.map(|holdout| classifier.evaluate(holdout)).transpose()?;
         if let Some(scored) = &scored {
             classifier.set_metrics(scored.evaluation.clone());
         }
-        if let (Some(folder), true) = (self.trainer.folder(), scored.is_some() || self.decisions.is_some()) {
+        if let (Some(folder), true) = (self.trainer.folder(), scored.is_some()) {
             classifier.save_record(folder)?;
         }
         let tfidf = holdout.map(|holdout| TfidfBaseline::evaluate(train, holdout)).transpose()?;
@@ -173,7 +177,16 @@ impl AgileClassifier {
                 true => LabelTokens::resolve(training.prompt.clone(), self.base().tokenizer())?.0,
                 false => training.prompt.clone(),
             };
-            if prompt != record.prompt || training.base_model.weights_sha256 != record.base_model.weights_sha256 {
+            let weights =
+                |models: &[BaseModelRecord]| models.iter().map(|model| model.weights_sha256.clone()).collect::<BTreeSet<_>>();
+            // Before several models could work together there was one.
+            let models = match training.base_models.as_slice() {
+                [] => std::slice::from_ref(&training.base_model),
+                models => models,
+            };
+            let same = (&prompt, training.recipe.method, weights(models))
+                == (&record.prompt, record.recipe.method, weights(&record.base_models()));
+            if !same {
                 return Err(Error::OtherCrossValidation);
             }
         }

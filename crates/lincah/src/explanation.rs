@@ -68,7 +68,7 @@ impl AgileClassifier {
         let spans = spans(&words(&characters));
         let variants: Vec<String> =
             spans.iter().map(|span| without(&characters, std::slice::from_ref(&span.characters))).collect();
-        let scored = self.predict(&variants)?;
+        let scored = self.predict_by_the_same(&prediction, &variants)?;
         let (mut reasons, mut left_out) = (Vec::new(), Vec::new());
         for label in decided(&prediction) {
             let change = |variant: &Prediction| prediction.probabilities[label] - variant.probabilities[label];
@@ -83,7 +83,7 @@ impl AgileClassifier {
             }));
         }
         let texts: Vec<&String> = left_out.iter().map(|(_, text)| text).collect();
-        let without_all = self.predict(&texts)?.into_iter().zip(&left_out);
+        let without_all = self.predict_by_the_same(&prediction, &texts)?.into_iter().zip(&left_out);
         let without_all = without_all.map(|(found, (label, _))| (*label, found.probabilities[*label])).collect();
         Ok(Explanation { prediction, reasons, without_all })
     }

@@ -1,6 +1,7 @@
 //! The labels of a classifier: what users see, in the order that prompts, scores and metrics keep.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The most labels of a classifier: its prompt names every one.
 pub const MAX_LABELS: usize = 256;
@@ -73,6 +74,11 @@ impl LabelSet {
             }
         }
         Ok(Self { names })
+    }
+
+    /// Probabilities by label, in the labels' order. # Shapes: probabilities `[labels]`.
+    pub fn by_name(&self, probabilities: &[f64]) -> Map<String, Value> {
+        self.names.iter().cloned().zip(probabilities.iter().map(|&probability| Value::from(probability))).collect()
     }
 
     /// The labels in their order.

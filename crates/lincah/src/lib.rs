@@ -60,15 +60,17 @@ pub mod sweep;
 mod task;
 pub mod tokenizer;
 mod trainer;
+mod training_plan;
 pub mod verification;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use cascade::{Cascade, CascadePoint};
 pub use classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, DecisionSource, FORMAT_VERSION, MemberRecord,
-    OpenModels, RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, DataRecord, DecisionRecord, FORMAT_VERSION, MemberRecord, OpenModels,
+    RememberedRows, ScoredDataset, TrainingRows, UnseenRows,
 };
 pub use data::dataset::{Dataset, DatasetOptions, LabelColumns};
+pub use decisions::DecisionSource;
 pub use error::Error;
 pub use evaluation::Evaluation;
 pub use experiment::{DecisionPlan, DecisionScores, Experiment, ExperimentEvent, TrainingOutcome};
@@ -80,6 +82,7 @@ pub use lincah_model::new_file::{remove_temporary_files, write_atomically};
 pub use lincah_model::{
     ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,
 };
+pub use lincah_model::{regular_file, sha256};
 pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
 pub use predict_file::{Keep, PredictFileOptions, PredictedFile, PredictionOutput};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
@@ -88,3 +91,4 @@ pub use recipe::{Augmentation, ClassWeights, Method, Recipe, TrainingText};
 pub use results::{FolderKind, RowLabels};
 pub use task::Task;
 pub use trainer::{Companion, EpochScores, TrainEvent, Trainer};
+pub use training_plan::TrainingPlan;

@@ -235,22 +235,14 @@ impl<'a> PredictionWriter<'a> {
 
 /// The most probable label or those that are likelier than not, the probabilities, and the decision.
 fn cells(prediction: &Prediction, task: Task, labels: &[String]) -> Vec<Value> {
-    let set = |given: &[bool]| {
-        let given = labels.iter().zip(given).filter(|(_, given)| **given);
-        Value::List(given.map(|(label, _)| label.clone()).collect())
-    };
-    let likely = match task {
-        Task::SingleLabel => Value::Text(labels[prediction.most_probable()].clone()),
-        Task::MultiLabel => set(&Prediction::new(task, prediction.probabilities.clone(), 0).given()),
-    };
-    let decision = match &prediction.decision {
+    let named = |decision: &Decision| match decision {
         Decision::Label(label) => Value::Text(labels[*label].clone()),
-        Decision::Labels(given) => set(given),
+        Decision::Labels(_) => Value::List(decision.names(labels)),
         Decision::Abstain => Value::Missing,
     };
-    let mut cells = vec![likely];
+    let mut cells = vec![named(&prediction.likely(task))];
     cells.extend(prediction.probabilities.iter().map(|&probability| Value::Number(probability)));
-    cells.push(decision);
+    cells.push(named(&prediction.decision));
     cells.push(Value::Boolean(prediction.decision == Decision::Abstain));
     cells.push(Value::Integer(prediction.truncated_characters as i64));
     cells

@@ -1,5 +1,6 @@
 //! What a classifier says about a text: probabilities, and the decision that a rule makes of them.
 
+use crate::label::LabelSet;
 use crate::task::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -22,6 +23,11 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// The labels that are given, by name.
+    pub fn names(&self, labels: &[String]) -> Vec<String> {
+        labels.iter().zip(self.given(labels.len())).filter(|(_, given)| *given).map(|(label, _)| label.clone()).collect()
+    }
+
     /// Whether each of `labels` labels is given; none is where the decision was to abstain.
     pub fn given(&self, labels: usize) -> Vec<bool> {
         match self {
@@ -152,28 +158,25 @@ impl Prediction {
 
     /// The prediction as every door tells it: `label` or `labels` (what is most probable, or more probable than not), `scores` by label, `decision`
     /// (a label, a list of labels, or null), `review` (whether a person should look) and `truncated_characters`.
-    pub fn named(&self, task: Task, labels: &[String]) -> Map<String, Value> {
-        let set = |given: &[bool]| -> Value {
-            labels.iter().zip(given).filter(|(_, given)| **given).map(|(label, _)| Value::from(label.clone())).collect()
-        };
-        let (key, likely) = match task {
-            Task::SingleLabel => ("label", Value::from(labels[self.most_probable()].clone())),
-            Task::MultiLabel => ("labels", set(&Self::new(task, self.probabilities.clone(), 0).given())),
-        };
-        let decision = match &self.decision {
-            Decision::Label(label) => Value::from(labels[*label].clone()),
-            Decision::Labels(given) => set(given),
+    pub fn named(&self, task: Task, labels: &LabelSet) -> Map<String, Value> {
+        let named = |decision: &Decision| match decision {
+            Decision::Label(label) => Value::from(labels.names()[*label].clone()),
+            Decision::Labels(_) => decision.names(labels.names()).into(),
             Decision::Abstain => Value::Null,
         };
-        let scores: Map<String, Value> =
-            labels.iter().cloned().zip(self.probabilities.iter().map(|&probability| Value::from(probability))).collect();
+        let key = if task == Task::SingleLabel { "label" } else { "labels" };
         Map::from_iter([
-            (String::from(key), likely),
-            (String::from("scores"), Value::Object(scores)),
-            (String::from("decision"), decision),
+            (String::from(key), named(&self.likely(task))),
+            (String::from("scores"), labels.by_name(&self.probabilities).into()),
+            (String::from("decision"), named(&self.decision)),
             (String::from("review"), Value::from(self.decision == Decision::Abstain)),
             (String::from("truncated_characters"), Value::from(self.truncated_characters)),
         ])
+    }
+
+    /// What the default rule makes of the probabilities: the most probable of exclusive labels, or those that are more probable than not.
+    pub fn likely(&self, task: Task) -> Decision {
+        DecisionRule::default().decide(task, &self.probabilities)
     }
 
     /// Whether the first of several members has answered alone.

@@ -75,6 +75,15 @@ pub struct EpochScores {
     pub scoring_seconds: f64,
 }
 
+/// What a training is given.
+struct Given<'a> {
+    data: &'a Dataset,
+    sides: &'a Sides,
+    scored: Option<ScoredOnTheWay<'a>>,
+}
+
+type OnEvent<'a> = dyn FnMut(&TrainEvent) -> ControlFlow<()> + 'a;
+
 /// What a training ends with.
 pub(crate) struct Trained {
     pub(crate) classifier: AgileClassifier,
@@ -135,9 +144,10 @@ impl Trainer {
     /// instant one that reads with all, and beside it every decoder with an adapter of its own, trained one after the other.
     ///
     /// # Errors
-    /// As [`Trainer::new`], of each.
+    /// As [`Trainer::new`], of each; a model that is there twice; recipes that divide or change the rows otherwise than the first one's.
     pub fn together_with(self, companions: &[Companion]) -> Result<Self, Error> {
         let trainer = Self { companions: companions.to_vec(), ..self };
+        trainer.check_companions()?;
         if !trainer.is_of_a_committee() {
             return Ok(trainer);
         }
@@ -214,13 +224,15 @@ impl Trainer {
         let _lock = self.folder.as_deref().map(FolderLock::acquire).transpose()?;
         if let Some(folder) = &self.folder {
             Self::check_folder(folder, self.resume || job::holds_only_folds(folder))?;
+            job::check_kind(folder, self.is_of_a_committee())?;
         }
         let sides = self.recipe.split(data)?;
+        let given = Given { data, sides: &sides, scored };
         if self.recipe.method == Method::Instant {
-            return self.run_instant(data, &sides, scored, on_event);
+            return self.run_instant(&given, on_event);
         }
         if self.is_of_a_committee() {
-            return self.run_committee(data, &sides, scored, on_event);
+            return self.run_committee(&given, on_event);
         }
         let encoder = PromptEncoder::new(self.base.tokenizer(), &self.scoring.prompt, self.recipe.max_tokens)?;
         let trained_on = self.recipe.augmentation.applied(&sides.train, self.recipe.seed);

@@ -75,6 +75,10 @@ impl Verification {
         let scores = scores(&classifier, &PROBES)?;
         let mut checks =
             vec![Check { name: "files", status: CheckStatus::Passed, detail: String::from(files), measured: None, limit: None }];
+        if record.members_to_come > 0 {
+            let detail = format!("the training was not finished: {} more members are to come", record.members_to_come);
+            checks.push(Check { name: "training", status: CheckStatus::Failed, detail, measured: None, limit: None });
+        }
         checks.extend(repetitions(&classifier, &scores)?);
         checks.push(merged());
         checks.push(probes(folder, &classifier, &scores)?);

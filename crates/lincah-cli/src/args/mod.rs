@@ -27,7 +27,7 @@ pub(crate) use recipe::RecipeArguments;
 pub(crate) use serve::Serve;
 pub(crate) use verbs::{
     Calibrate, Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource,
-    Quickstart, TOGETHER, Train, Training, Verify,
+    Quickstart, Train, Training, Verify,
 };
 pub(crate) use who::ClassifierArguments;
 

@@ -9,8 +9,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
-use lincah::prompt::PromptError;
-use lincah::{BaseModel, Companion, ComputeOptions, Dataset, Error, Preset, Prompt, Recipe, RecipeOverrides};
+use lincah::{Dataset, Preset, TrainingPlan};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -22,11 +21,6 @@ pub(crate) struct Quickstart {
     #[arg(long)]
     pub(crate) resume: bool,
 }
-
-/// The models that work together where none is named.
-pub(crate) const TOGETHER: [&str; 2] = [lincah::hub::DEFAULT_MODEL, "minilm"];
-/// So many labels always fit into a prompt, unless their names are long.
-const FEW_LABELS: usize = 10;
 
 /// Where models may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -106,73 +100,20 @@ pub(crate) struct Training {
 impl Training {
     /// What comes of the options for these training rows.
     pub(crate) fn plan(&self, data: &Dataset) -> anyhow::Result<TrainingPlan> {
-        let mut overrides = self.recipe.recipe();
+        let overrides = self.recipe.recipe();
         if overrides.preset == Preset::Instant && overrides.is_of_lora() {
             bail!(
                 "--preset instant trains no LoRA: leave its options out (--augment, --validation, --max-tokens and --seed are its own)"
             );
         }
-        let prompt = self.recipe.prompt().prompt(data, overrides.preset).map_err(Error::from)?;
-        let mut models = self.model.clone();
-        if models.is_empty() {
-            let alone = matches!(overrides.preset, Preset::Fast | Preset::Codelab);
-            models = TOGETHER[..if alone { 1 } else { 2 }].iter().copied().map(String::from).collect();
-        }
-        if let Some(twice) = models.iter().enumerate().find_map(|(place, model)| models[..place].contains(model).then_some(model))
-        {
-            bail!("--model names {twice} twice");
-        }
-        if overrides.preset == Preset::Default && !overrides.is_of_lora() && labels_are_too_many(&prompt, &models[0], &overrides)?
-        {
+        let plan = TrainingPlan::of(&self.model, overrides, &self.recipe.prompt(), data)?;
+        if plan.labels_do_not_fit {
             note!(
                 "{} labels don't fit into a prompt: an instant classifier is trained, which lists none (--preset instant)",
-                prompt.labels().len()
+                plan.prompt.labels().len()
             );
-            overrides.preset = Preset::Instant;
         }
-        if overrides.preset != Preset::Instant && models.len() > 1 {
-            // The first one is asked.
-            let is_encoder = models.iter().map(|model| BaseModel::is_encoder(model)).collect::<Result<Vec<_>, _>>()?;
-            let (encoders, decoders): (Vec<_>, Vec<_>) =
-                models.into_iter().zip(is_encoder).partition(|(_, is_encoder)| *is_encoder);
-            models = decoders.into_iter().chain(encoders).map(|(model, _)| model).collect();
-        }
-        overrides.in_committee = models.len() > 1;
-        Ok(TrainingPlan { models, overrides, prompt })
-    }
-}
-
-/// Whether a decoder's prompt has no room or no letters for all labels.
-fn labels_are_too_many(prompt: &Prompt, model: &str, overrides: &RecipeOverrides) -> anyhow::Result<bool> {
-    if prompt.labels().len() <= FEW_LABELS || BaseModel::is_encoder(model)? {
-        return Ok(false);
-    }
-    let max_tokens = overrides.max_tokens.unwrap_or(Recipe::default().max_tokens);
-    let fits = prompt.fits(&BaseModel::tokenizer_of(model)?, max_tokens);
-    Ok(matches!(fits, Err(PromptError::NoRoom { .. } | PromptError::TooManyLabels { .. })))
-}
-
-/// Models, settings and prompt of a training.
-pub(crate) struct TrainingPlan {
-    /// The first one is asked or read first.
-    pub(crate) models: Vec<String>,
-    overrides: RecipeOverrides,
-    pub(crate) prompt: Prompt,
-}
-
-impl TrainingPlan {
-    /// The recipe of a model for so many training questions.
-    pub(crate) fn recipe(&self, questions: usize, model: &str) -> anyhow::Result<Recipe> {
-        let recipe = self.overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
-        recipe.check()?;
-        Ok(recipe)
-    }
-
-    /// The models that work together with the first one, opened, each with its recipe.
-    pub(crate) fn companions(&self, questions: usize, compute: ComputeOptions) -> anyhow::Result<Vec<Companion>> {
-        let companion =
-            |model: &String| Ok(Companion { base: BaseModel::open(model, compute)?, recipe: self.recipe(questions, model)? });
-        self.models[1..].iter().map(companion).collect()
+        Ok(plan)
     }
 }
 
@@ -182,8 +123,7 @@ impl TrainingPlan {
 A column of 0 and 1, or of numbers with --positive-at, maps to --labels in order; the last label is the positive class of the metrics.\n\
 Labels that may hold together are columns of their own (--multi-label rude,off-topic) or lists (--label tags --label-separator ';').\n\
 Stopped by Ctrl-C or killed, a training resumes with the same command and --resume, and ends with the same classifier, bit for bit.",
-    mut_arg("file", |file| file.required(true)),
-    mut_arg("text", |text| text.required(true))
+    mut_arg("file", |file| file.required(true))
 )]
 pub(crate) struct Train {
     /// Folder of the classifier; must be empty or absent unless --resume is given
@@ -217,8 +157,7 @@ lincah evaluate --labels civil,uncivil samples/comments.csv --text comment --lab
 Without --label, the labels of a multi-label classifier are columns named as in training. Rows that the classifier was trained on are left \
 out and counted.\n\
 Exit code: 0, or 1 where something is wrong or a figure does not keep its --fail-under.",
-    mut_arg("file", |file| file.required(true)),
-    mut_arg("text", |text| text.required(true))
+    mut_arg("file", |file| file.required(true))
 )]
 pub(crate) struct Evaluate {
     /// Classifier folder; left out with --labels
@@ -250,8 +189,7 @@ pub(crate) struct Evaluate {
 lincah calibrate civility --from folds --target recall=0.95\n\n\
 What is chosen replaces what the classifier had. Rows that it was trained on are left out. The figures are of rows that did not choose: \
 those of each fold are decided by what was chosen on the other folds.",
-    mut_arg("file", |file| file.requires("text").required_unless_present("from").conflicts_with("from")),
-    mut_arg("text", |text| text.requires("file"))
+    mut_arg("file", |file| file.required_unless_present("from").conflicts_with("from"))
 )]
 pub(crate) struct Calibrate {
     /// Classifier folder

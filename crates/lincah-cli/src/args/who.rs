@@ -4,6 +4,7 @@ use super::prompt::PromptArguments;
 use crate::print::{note, print_device};
 use anyhow::bail;
 use clap::Args;
+use lincah::decisions::parse_share;
 use lincah::{AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Error, LabelSet, Prompt, Recipe, Task, hub};
 use std::path::Path;
 
@@ -92,14 +93,19 @@ impl ClassifierArguments {
 
 /// A share such as 2% or 0.02.
 fn share(text: &str) -> Result<f64, String> {
-    let (number, factor) = text.trim().strip_suffix('%').map_or((text.trim(), 1.0), |percent| (percent, 100.0));
-    let share = number.trim().parse::<f64>().ok().map(|number| number / factor);
-    share.filter(|share| (0.0..1.0).contains(share)).ok_or_else(|| format!("`{text}` is no share such as 2% or 0.02"))
+    parse_share(text).filter(|share| (0.0..1.0).contains(share)).ok_or_else(|| format!("`{text}` is no share such as 2% or 0.02"))
 }
 
 /// The classifier in `folder` on its own base model, or on `model`.
 pub(crate) fn load(folder: &Path, model: Option<&str>, compute: ComputeOptions) -> Result<AgileClassifier, Error> {
     let record = ClassifierRecord::read(folder)?;
+    if record.members_to_come > 0 {
+        note!(
+            "note: the training of {} was not finished: {} more members are to come (the same command with --resume)",
+            folder.display(),
+            record.members_to_come
+        );
+    }
     let base = BaseModel::open(model.unwrap_or(&record.base_model.name), compute)?;
     AgileClassifier::load_on(folder, &base)
 }

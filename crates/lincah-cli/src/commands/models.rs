@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Models) -> anyhow::Result<()> {
             entry.format()
         );
     }
-    note!("\nFetch one with `lincah pull NAME`; the default is {}.", lincah::hub::DEFAULT_MODEL);
+    note!("\nFetch one with `lincah pull NAME`; the defaults are {}.", lincah::hub::DEFAULT_MODELS.join(" and "));
     Ok(())
 }
 

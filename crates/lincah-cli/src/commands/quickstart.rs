@@ -1,11 +1,11 @@
 //! `lincah quickstart`.
 
-use crate::args::{Quickstart, TOGETHER};
+use crate::args::Quickstart;
 use crate::commands::pull::pull;
 use crate::interrupt::asked_to_stop;
 use crate::print::{TrainingProgress, data_report, next_steps, note, print_device, print_evaluation, print_tfidf, result_line};
 use lincah::data::split::holdout;
-use lincah::hub;
+use lincah::hub::{self, DEFAULT_MODELS};
 use lincah::{
     BaseModel, Companion, ComputeOptions, Dataset, DatasetOptions, Error, Experiment, ExperimentEvent, LabelColumns, Prompt,
     Recipe, Trainer,
@@ -21,7 +21,7 @@ const TEXTS: [&str; 2] = [
 
 pub(crate) fn run(arguments: &Quickstart, compute: ComputeOptions) -> anyhow::Result<()> {
     Trainer::check_folder(&arguments.out, arguments.resume)?;
-    for model in TOGETHER {
+    for model in DEFAULT_MODELS {
         if hub::cached(model).is_none() {
             pull(model, None)?;
         }
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Quickstart, compute: ComputeOptions) -> anyhow::Re
     let prompt = Prompt::new(data.task, data.labels.clone()).map_err(Error::from)?;
     data_report(&train, Some(&test), prompt.white_space());
     note!("A first classifier takes seconds, a better one two to four minutes on two cores.");
-    let [first, second] = TOGETHER;
+    let [first, second] = DEFAULT_MODELS;
     let base = BaseModel::open(first, compute)?;
     print_device(compute, &base);
     let recipe = Recipe::default();

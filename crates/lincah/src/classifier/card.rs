@@ -1,7 +1,8 @@
 //! The README of a classifier folder, in the form of a Hugging Face model card.
 
-use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
+use super::folder::{ClassifierRecord, DecisionRecord};
 use crate::calibration::CalibrationMap;
+use crate::decisions::DecisionSource;
 use crate::evaluation::Evaluation;
 use crate::recipe::{Augmentation, Method};
 use crate::statistics::Proportion;

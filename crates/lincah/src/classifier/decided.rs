@@ -1,12 +1,12 @@
 //! Calibration and decisions of a trained classifier: chosen on scored rows, stored with it.
 
 use super::AgileClassifier;
-use super::folder::{ClassifierRecord, DecisionRecord, DecisionSource};
+use super::folder::{ClassifierRecord, DecisionRecord};
 use crate::cascade::CascadeRows;
 use crate::data::dataset::Dataset;
 use crate::data::split::dealt_folds;
 use crate::data::stratification::multi_label_folds;
-use crate::decisions::{Decided, DecisionRequest, decide};
+use crate::decisions::{Decided, DecisionRequest, DecisionSource, decide};
 use crate::error::Error;
 use crate::evaluation::Truth;
 use crate::task::Task;
@@ -52,9 +52,15 @@ impl AgileClassifier {
         source: DecisionSource,
     ) -> Result<&DecisionRecord, Error> {
         let RowsToDecide { truth, probabilities, members, fold_of } = rows;
+        let to_come = self.record.as_ref().map_or(0, |record| record.members_to_come);
+        if to_come > 0 {
+            return Err(Error::UnfinishedCommittee { to_come });
+        }
         let decided = decide(truth, probabilities, fold_of, request)?;
-        let first: Option<Vec<Vec<f64>>> = members.iter().map(|of_members| of_members.first().cloned()).collect();
-        let cascade = match first.filter(|_| self.members.all.len() > 1) {
+        let count = self.members.all.len();
+        let is_of_all = count > 1 && members.iter().all(|of_members| of_members.len() == count);
+        let first: Option<Vec<Vec<f64>>> = is_of_all.then(|| members.iter().map(|of_members| of_members[0].clone()).collect());
+        let cascade = match first {
             None => None,
             Some(first) => {
                 let all: Vec<Vec<f64>> = probabilities.iter().map(|row| decided.calibration.apply(truth.task, row)).collect();
@@ -69,7 +75,7 @@ impl AgileClassifier {
         // What was measured with other decisions is not true of these.
         record.metrics = None;
         record.cascade = cascade;
-        (self.calibration, self.rule) = (calibration, rule);
+        (self.calibration, self.rule, self.cascade) = (calibration, rule, None);
         let rows = truth.truth.len();
         Ok(record.decisions.insert(DecisionRecord { source, rows, points, before, after, out_of_reach }))
     }

@@ -1,8 +1,7 @@
 //! The classifier folder: `classifier.json`, `adapter_config.json`, `adapter_model.safetensors`, `probes.json`, `README.md`, `training.jsonl`.
 
 use super::base_model_record::BaseModelRecord;
-use super::member::{Member, MemberRecord, Members, member_folder};
-use super::probes::StoredProbes;
+use super::member_record::{MEMBERS_FOLDER, MemberRecord, member_folder};
 use super::remembered::RememberedRows;
 use crate::base_model::BaseModel;
 use crate::calibration::{Calibration, CalibrationFigures};
@@ -10,7 +9,7 @@ use crate::cascade::Cascade;
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::data::text_columns::TextColumns;
-use crate::decisions::OperatingPoints;
+use crate::decisions::{DecisionSource, OperatingPoints};
 use crate::error::Error;
 use crate::evaluation::Evaluation;
 use crate::prediction::DecisionRule;
@@ -95,18 +94,6 @@ fn is_zero(count: &usize) -> bool {
 
 fn is_default(rule: &DecisionRule) -> bool {
     *rule == DecisionRule::default()
-}
-
-/// What decisions were chosen on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DecisionSource {
-    /// Scores of the training rows, each by a classifier that was trained on the other folds.
-    OutOfFold,
-    /// The rows that the training was validated on.
-    Validation,
-    /// Rows of their own.
-    Rows,
 }
 
 /// How calibration and decision rule were chosen, and what they reach on rows that did not choose them: those of each fold are decided by
@@ -213,6 +200,10 @@ impl ClassifierRecord {
         if !record.decision_rule.fits(labels) || !record.calibration.as_ref().is_none_or(|map| map.fits(record.task, labels)) {
             return Err(damaged(String::from("its decision rule or calibration is not one of its labels")));
         }
+        let several = record.members.len() > 1;
+        if !record.cascade.as_ref().is_none_or(|cascade| several && cascade.fits(record.task, labels)) {
+            return Err(damaged(String::from("its cascade is not one of its members and labels")));
+        }
         let weights = &record.weights;
         if weights.len() != if record.members.len() > 1 { record.members.len() } else { 0 }
             || weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0)
@@ -298,7 +289,11 @@ impl ClassifierRecord {
         Err(Error::Damaged { path: folder.join(RECORD_FILE), reason })
     }
 
-    fn file_sha256(folder: &Path) -> Result<String, Error> {
+    /// SHA-256 of a folder's `classifier.json`, which names all that a classifier's scores and decisions come from.
+    ///
+    /// # Errors
+    /// A file that is not there, or cannot be read.
+    pub fn file_sha256(folder: &Path) -> Result<String, Error> {
         let path = folder.join(RECORD_FILE);
         Ok(sha256::of_bytes(regular_file::read(&path, regular_file::SMALL).map_err(Error::file("read", &path))?))
     }
@@ -369,22 +364,6 @@ pub(crate) fn is_empty_or_absent(folder: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Writes adapter, members, probe texts, README (the `card`) and, last, `classifier.json`.
-pub(super) fn write(
-    folder: &Path,
-    record: &ClassifierRecord,
-    (members, probes): (&Members, &StoredProbes),
-    card: String,
-) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
-    if let Some(adapter) = members.all.iter().find_map(Member::adapter) {
-        adapter.write(folder, &record.base_model.name)?;
-    }
-    members.write(folder)?;
-    probes.write(folder)?;
-    write_record(folder, record, card)
-}
-
 /// Writes README and, last, `classifier.json` beside the adapter that is there.
 pub(super) fn write_record(folder: &Path, record: &ClassifierRecord, card: String) -> Result<(), Error> {
     let write = |name: &str, text: String| {
@@ -395,7 +374,12 @@ pub(super) fn write_record(folder: &Path, record: &ClassifierRecord, card: Strin
     let mut all = record.members.clone();
     for (number, member) in all.iter_mut().enumerate() {
         if let MemberRecord::Classifier { sha256, .. } = member {
-            *sha256 = Some(ClassifierRecord::file_sha256(&member_folder(folder, number))?);
+            let folder = member_folder(folder, number);
+            if sha256.is_some() {
+                // What was loaded and measured is what is meant.
+                ClassifierRecord::verify_member(&folder, sha256.as_deref())?;
+            }
+            *sha256 = Some(ClassifierRecord::file_sha256(&folder)?);
         }
     }
     let record = ClassifierRecord {
@@ -413,7 +397,7 @@ fn read_json(folder: &Path) -> Result<Value, Error> {
     let bytes = match regular_file::read(&path, regular_file::SMALL) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let unfinished = folder.join("training.jsonl").exists();
+            let unfinished = ["training.jsonl", MEMBERS_FOLDER].iter().any(|name| folder.join(name).exists());
             let hint = if unfinished { "; its training was not finished: run the same command with --resume" } else { "" };
             return Err(Error::NotAClassifier { path: folder.to_path_buf(), hint });
         }

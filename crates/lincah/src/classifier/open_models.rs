@@ -1,10 +1,8 @@
 //! Models that are opened once for all classifiers and members on them.
 
-use super::{AgileClassifier, ClassifierRecord};
 use crate::base_model::BaseModel;
 use crate::error::Error;
 use lincah_model::ComputeOptions;
-use std::path::Path;
 
 /// Models that are open, by the names that classifiers' records give them: any number of classifiers on one base take its weights once.
 #[derive(Debug)]
@@ -39,13 +37,5 @@ impl OpenModels {
         let model = BaseModel::open(name, self.compute)?;
         self.add(name, &model);
         Ok(model)
-    }
-
-    /// Reads a classifier folder onto these models; those that it needs besides are opened and stay.
-    ///
-    /// # Errors
-    /// As [`AgileClassifier::load`].
-    pub fn load(&mut self, folder: &Path) -> Result<AgileClassifier, Error> {
-        AgileClassifier::read(folder, ClassifierRecord::read(folder)?, self)
     }
 }

@@ -1,6 +1,6 @@
 //! Which texts a person should look at.
 
-use super::target::TargetError;
+use super::target::{TargetError, parse_share};
 use crate::calibration::{log_odds, sigmoid};
 use std::fmt;
 use std::str::FromStr;
@@ -21,11 +21,7 @@ impl FromStr for ReviewTarget {
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let wrong = || TargetError { found: text.to_owned() };
         let (is_error, number) = text.trim().strip_prefix("error=").map_or((false, text.trim()), |number| (true, number));
-        let share = match number.strip_suffix('%') {
-            Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
-            None => number.parse::<f64>(),
-        };
-        let share = share.ok().filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(wrong)?;
+        let share = parse_share(number).filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(wrong)?;
         Ok(if is_error { Self::Error(share) } else { Self::Budget(share) })
     }
 }

@@ -3,6 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// A share such as `0.02` or `2%`; none of what is no number.
+pub fn parse_share(text: &str) -> Option<f64> {
+    let text = text.trim();
+    match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+        None => text.parse().ok(),
+    }
+}
+
 /// What the threshold of a label is chosen for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DecisionTarget {

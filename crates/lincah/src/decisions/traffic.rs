@@ -1,7 +1,7 @@
 //! What decisions mean where labels are rarer, or more frequent, than among the rows that were counted.
 
 use super::points::{OperatingPoint, OperatingPoints};
-use super::target::TargetError;
+use super::target::{TargetError, parse_share};
 use crate::statistics::{Proportion, exact_interval};
 use serde::Serialize;
 use std::str::FromStr;
@@ -21,14 +21,7 @@ impl FromStr for Prevalences {
     /// `0.01`, `1%`, or for some labels `LABEL=0.01,OTHER=2%`.
     fn from_str(text: &str) -> Result<Self, TargetError> {
         let wrong = || TargetError { found: text.to_owned() };
-        let share = |number: &str| {
-            let number = number.trim();
-            let share = match number.strip_suffix('%') {
-                Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
-                None => number.parse::<f64>(),
-            };
-            share.ok().filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(wrong)
-        };
+        let share = |number: &str| parse_share(number).filter(|share| *share > 0.0 && *share < 1.0).ok_or_else(wrong);
         let mut found = Self::default();
         for part in text.split(',') {
             match part.rsplit_once('=') {

@@ -81,9 +81,16 @@ impl NamedLabels {
     fn of(rows: &Dataset) -> Self {
         let labels = rows.labels.names();
         let count = if labels.len() > 2 && rows.len() < ROWS_THAT_SAY_ALL * labels.len() { labels.len() } else { 0 };
-        let readable = |name: &String| name.replace(['_', '-', '/'], " ").trim().to_owned();
+        let readable =
+            |name: &String| name.split(['_', '-', '/', ' ']).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+        let all: Vec<String> = labels[..count].iter().map(readable).collect();
+        // A name that says nothing, or the same as another, is left as it is.
+        let told_apart = |(place, name): (usize, &String)| {
+            let same = all.iter().filter(|other| *other == name).count();
+            if name.is_empty() || same > 1 { labels[place].clone() } else { name.clone() }
+        };
         let one = |label: usize| (0..labels.len()).map(|other| other == label).collect();
-        Self { texts: labels[..count].iter().map(readable).collect(), truth: (0..count).map(one).collect() }
+        Self { texts: all.iter().enumerate().map(told_apart).collect(), truth: (0..count).map(one).collect() }
     }
 }
 

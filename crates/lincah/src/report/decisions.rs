@@ -3,8 +3,8 @@
 use super::page::with_interval;
 use super::{decimals, short};
 use crate::calibration::CalibrationFigure;
-use crate::classifier::{DecisionRecord, DecisionSource};
-use crate::decisions::{AtPrevalence, OperatingPoint, OperatingPoints, Prevalences};
+use crate::classifier::DecisionRecord;
+use crate::decisions::{AtPrevalence, DecisionSource, OperatingPoint, OperatingPoints, Prevalences};
 use crate::statistics::Proportion;
 use maud::{Markup, html};
 

@@ -1,6 +1,6 @@
 //! Several models, trained one after the other, whose classifiers work together.
 
-use super::{ScoredOnTheWay, TrainEvent, Trained, Trainer, job};
+use super::{Given, OnEvent, TrainEvent, Trained, Trainer, job};
 use crate::base_model::BaseModel;
 use crate::classifier::{
     AgileClassifier, BaseModelRecord, ClassifierRecord, Members, OpenModels, RememberedRows, is_empty_or_absent, member_folder,
@@ -9,7 +9,6 @@ use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
 use crate::recipe::{Method, Recipe, Sides};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -26,6 +25,31 @@ impl Trainer {
     /// Whether several classifiers are trained, not one.
     pub(super) fn is_of_a_committee(&self) -> bool {
         self.recipe.method == Method::Lora && !self.companions.is_empty()
+    }
+
+    /// Refuses models that are there twice, and recipes by which members would see other rows.
+    pub(super) fn check_companions(&self) -> Result<(), Error> {
+        let rows = |recipe: &Recipe| {
+            [
+                ("validation", recipe.validation.to_string()),
+                ("seed", recipe.seed.to_string()),
+                ("soft_labels", recipe.soft_labels.to_string()),
+                ("augmentation", recipe.augmentation.to_string()),
+                ("max_tokens", recipe.max_tokens.to_string()),
+            ]
+        };
+        let own = rows(&self.recipe);
+        for (place, Companion { base, recipe }) in self.companions.iter().enumerate() {
+            let before = std::iter::once(&self.base).chain(self.companions[..place].iter().map(|companion| &companion.base));
+            if before.into_iter().any(|other| other.name() == base.name()) {
+                return Err(Error::SameModel { name: base.name().to_owned() });
+            }
+            let differs = rows(recipe).into_iter().zip(&own).find(|((_, value), (_, own))| value != own);
+            if let Some(((field, value), _)) = differs.filter(|_| self.is_of_a_committee()) {
+                return Err(Error::Recipe { field, value, expected: "that of the first model" });
+            }
+        }
+        Ok(())
     }
 
     /// The members' trainers: an instant one, that reads with every model, and one for each decoder.
@@ -45,13 +69,8 @@ impl Trainer {
     }
 
     /// Trains one member after the other. The folder holds a classifier of those that are trained as soon as there is one.
-    pub(super) fn run_committee(
-        &self,
-        data: &Dataset,
-        sides: &Sides,
-        scored: Option<ScoredOnTheWay>,
-        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
-    ) -> Result<Trained, Error> {
+    pub(super) fn run_committee(&self, given: &Given, on_event: &mut OnEvent) -> Result<Trained, Error> {
+        let Given { data, sides, scored } = *given;
         let begun = Instant::now();
         let mut record = self.record(data, sides, 0);
         record.training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
@@ -70,7 +89,9 @@ impl Trainer {
                 error => error,
             })?;
             committee.take_in(member, members - number - 1)?;
-            if let Some(folder) = &self.folder {
+            let is_there = |folder: &Path| job::is_finished(&member_folder(folder, number + 1));
+            // A resumed training does not take the folder back to fewer members.
+            if let Some(folder) = self.folder.as_deref().filter(|folder| number + 1 == members || !is_there(folder)) {
                 committee.save(folder)?;
                 // Nothing is lost by a stop: the next member asks again.
                 let _ = on_event(&TrainEvent::Saved { members: number + 1, of: members });
@@ -85,14 +106,14 @@ impl Trainer {
         number: usize,
         trainer: Self,
         (data, sides): (&Dataset, &Sides),
-        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
+        on_event: &mut OnEvent,
     ) -> Result<AgileClassifier, Error> {
         let Some(folder) = &self.folder else { return trainer.fit(data, on_event) };
         let folder = member_folder(folder, number);
         if job::is_finished(&folder) {
             let record = ClassifierRecord::read(&folder)?;
             if !trainer.is_of(&record, sides) {
-                return Err(Error::OtherRun { path: folder, what: "recipe, prompt, models or data" });
+                return Err(Error::OtherRun { path: folder, what: "recipe, prompt, model, precision or data" });
             }
             let mut models = OpenModels::beside(&trainer.base);
             trainer.bases().for_each(|base| models.add(base.name(), base));
@@ -109,6 +130,7 @@ impl Trainer {
     fn is_of(&self, record: &ClassifierRecord, sides: &Sides) -> bool {
         let models: Vec<BaseModelRecord> = self.bases().map(BaseModelRecord::of).collect();
         (&record.recipe, &record.prompt, record.base_models()) == (&self.recipe, &self.scoring.prompt, models)
+            && record.precision == Some(self.base.precision().to_string())
             && record.data.fingerprint == training_fingerprint(&sides.train, self.recipe.soft_labels)
     }
 

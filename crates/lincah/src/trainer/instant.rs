@@ -1,24 +1,17 @@
 //! Probes on frozen models.
 
-use super::{ScoredOnTheWay, TrainEvent, Trained, Trainer};
+use super::{Given, OnEvent, TrainEvent, Trained, Trainer};
 use crate::base_model::BaseModel;
 use crate::classifier::{AgileClassifier, BaseModelRecord, Member, MemberRecord, Members, RememberedRows};
-use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::instant::{self, FittedProbe};
-use crate::recipe::Sides;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
 impl Trainer {
     /// Fits probes on the frozen models. Nothing is in the folder before the whole classifier is: it takes seconds.
-    pub(super) fn run_instant(
-        &self,
-        data: &Dataset,
-        sides: &Sides,
-        scored: Option<ScoredOnTheWay>,
-        on_event: &mut dyn FnMut(&TrainEvent) -> ControlFlow<()>,
-    ) -> Result<Trained, Error> {
+    pub(super) fn run_instant(&self, given: &Given, on_event: &mut OnEvent) -> Result<Trained, Error> {
+        let Given { data, sides, scored } = *given;
         let begun = Instant::now();
         let mut tell = |event: TrainEvent| match on_event(&event) {
             ControlFlow::Break(()) => Err(Error::Interrupted { step: 0, steps: 0, folder: None }),

@@ -79,6 +79,20 @@ pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
     }
 }
 
+/// Refuses what another kind of training has begun in a folder: of one classifier, or of a committee of several.
+pub(super) fn check_kind(folder: &Path, of_committee: bool) -> Result<(), Error> {
+    let has = |folder: &Path, names: &[&str]| names.iter().any(|name| folder.join(name).exists());
+    let members = std::fs::read_dir(folder.join(MEMBERS_FOLDER)).into_iter().flatten().flatten();
+    let of_several = members.into_iter().any(|member| has(&member.path(), &["classifier.json", LOG_FILE]));
+    let of_one = has(folder, &[LOG_FILE, CHECKPOINT_FILE]);
+    match (of_committee, of_one, of_several) {
+        (true, true, _) | (false, _, true) => {
+            Err(Error::OtherRun { path: folder.to_path_buf(), what: "list of models or preset" })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl TrainingJob<'_> {
     /// Trains; returns the adapter to keep, and the texts that were scored on the way.
     pub(super) fn execute(
