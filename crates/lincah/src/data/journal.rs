@@ -225,7 +225,7 @@ impl Journal {
     pub fn is_at(path: &Path) -> bool {
         let Ok(file) = regular_file::open(path) else { return false };
         let mut line = Vec::new();
-        let read = BufReader::new(file.take(MAX_RECORD_BYTES as u64)).read_until(b'\n', &mut line);
+        let read = BufReader::new(file.take(MAX_RECORD_BYTES)).read_until(b'\n', &mut line);
         read.is_ok() && parse(&line).is_ok()
     }
 
