@@ -60,6 +60,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Sweep(arguments) => commands::sweep::run(&arguments, compute),
         Command::Compare(arguments) => commands::compare::run(&arguments, compute),
         Command::Report(arguments) => commands::report::run(&arguments, compute),
+        Command::Export(arguments) => commands::export::run(&arguments, compute),
+        Command::Import(arguments) => commands::import::run(&arguments, compute),
         Command::Serve(arguments) => commands::serve::run(&arguments, compute),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),

@@ -18,6 +18,7 @@ use std::path::Path;
 pub use bert::EncoderConfig;
 pub(crate) use bert::Pooling;
 pub use error::ConfigError;
+pub(crate) use family::Family;
 pub(crate) use from_gguf::{GgufModel, from_gguf};
 pub(crate) use hugging_face::{HuggingFaceModel, from_hugging_face};
 pub use lincah_kernels::Activation;
@@ -28,6 +29,8 @@ pub(crate) use rope::{RopeConfig, RopeScaling};
 /// The fields are crate-private and nothing but `Debug` and `Clone` is derived, so that an option nobody reads is a compiler warning.
 #[derive(Debug, Clone)]
 pub struct BackboneConfig {
+    /// What others call it by; nothing is computed by it.
+    pub(crate) family: Family,
     pub(crate) vocabulary_size: usize,
     pub(crate) hidden_size: usize,
     pub(crate) intermediate_size: usize,

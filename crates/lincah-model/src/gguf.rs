@@ -162,6 +162,16 @@ impl GgufFile {
         &self.file
     }
 
+    /// The metadata as they lie in the file, and how many entries they are.
+    pub(crate) fn metadata_bytes(&self) -> (&[u8], u64) {
+        (&self.file[self.header.metadata_bytes.clone()], self.header.metadata_count)
+    }
+
+    /// Tensors begin at multiples of this.
+    pub(crate) fn alignment(&self) -> usize {
+        self.header.alignment as usize
+    }
+
     /// The metadata value of `key`, if the file has it.
     pub fn metadata(&self, key: &str) -> Option<&MetadataValue> {
         self.header.metadata.get(key)

@@ -17,6 +17,7 @@ pub mod config;
 mod decoding;
 mod encoder;
 mod error;
+pub mod export;
 mod frozen_states;
 pub mod gguf;
 mod language_model;

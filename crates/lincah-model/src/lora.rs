@@ -5,7 +5,7 @@ mod files;
 mod fused;
 
 pub use files::AdapterError;
-pub(crate) use fused::FUSED;
+pub(crate) use fused::{FUSED, Fused};
 
 use crate::config::BackboneConfig;
 use crate::sha256;
@@ -255,6 +255,16 @@ impl Adapter {
     fn whole_config(&self) -> LoraConfig {
         let whole_rank = self.tensors.iter().find_map(|(key, tensor)| key.ends_with("lora_A.weight").then_some(tensor.shape[0]));
         self.config.whole(whole_rank.unwrap_or(self.config.rank))
+    }
+
+    /// What the product of the factors is multiplied by.
+    pub(crate) fn scale(&self) -> f32 {
+        self.whole_config().scale()
+    }
+
+    /// The rank of its arrays.
+    pub(crate) fn rank(&self) -> usize {
+        self.whole_config().rank
     }
 
     /// One adapter whose product is the mean of the members' products, `ΔW = Σ scale B_m A_m / M`: the A's below one another, the B's beside

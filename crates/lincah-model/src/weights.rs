@@ -26,6 +26,7 @@ pub use error::WeightsError;
 
 use crate::config::{self, BackboneConfig, EncoderConfig};
 use crate::gguf::{GgufFile, TensorType, decode_rows};
+use crate::lora::Target;
 use crate::mapped_file::MappedFile;
 use crate::{regular_file, sha256};
 
@@ -71,7 +72,7 @@ struct StoredTensor {
 
 /// How the rows of a tensor lie in the file.
 #[derive(Debug, Clone, Copy)]
-enum RowOrder {
+pub(crate) enum RowOrder {
     AsNamed,
     /// llama.cpp's converter lays out the query and key rows of each head as `(C/2, 2)` where Hugging Face has `(2, C/2)`.
     InterleavedHalves {
@@ -81,7 +82,7 @@ enum RowOrder {
 
 impl RowOrder {
     /// The row in the file that holds row `row` of the Hugging Face checkpoint.
-    fn stored_row(self, row: usize) -> usize {
+    pub(crate) fn stored_row(self, row: usize) -> usize {
         match self {
             Self::AsNamed => row,
             Self::InterleavedHalves { head_dimension } => {
@@ -149,6 +150,31 @@ impl ModelFiles {
     /// The model's weights.
     pub fn weights(&self) -> &Weights {
         &self.weights
+    }
+
+    /// The Hugging Face folder, if it is one.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.weights.source {
+            Source::Folder { folder, .. } => Some(folder),
+            Source::Gguf(_) => None,
+        }
+    }
+
+    /// The GGUF file, if it is one.
+    pub fn gguf(&self) -> Option<&GgufFile> {
+        match &self.weights.source {
+            Source::Folder { .. } => None,
+            Source::Gguf(file) => Some(file),
+        }
+    }
+
+    /// How the rows of a projection lie in GGUF files of this model, whether it is one or not.
+    pub(crate) fn gguf_row_order(&self, target: Target) -> RowOrder {
+        let interleaved = RowOrder::InterleavedHalves { head_dimension: self.config.head_dimension };
+        match target {
+            Target::Query | Target::Key if self.config.family.is_interleaved_in_gguf() => interleaved,
+            _ => RowOrder::AsNamed,
+        }
     }
 
     /// Where the tokenizer is described.

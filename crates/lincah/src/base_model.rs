@@ -199,6 +199,17 @@ impl BaseModel {
         }
     }
 
+    /// The decoder's files.
+    ///
+    /// # Errors
+    /// [`Error::NotADecoder`] if it is an encoder.
+    pub(crate) fn model_files(&self) -> Result<&ModelFiles, Error> {
+        match &self.0.model {
+            Model::Decoder(files, _) => Ok(files),
+            Model::Encoder(..) => Err(Error::NotADecoder { name: self.0.name.clone() }),
+        }
+    }
+
     /// An encoder's embedding of each text, which is truncated to the tokens that it was made for. # Shapes: result `[texts][D]`.
     ///
     /// # Errors

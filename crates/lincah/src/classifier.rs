@@ -36,7 +36,7 @@ pub(crate) use decided::RowsToDecide;
 pub use folder::{ClassifierRecord, DataRecord, DecisionRecord, FORMAT_VERSION};
 pub(crate) use folder::{NewRecord, is_empty_or_absent};
 use member::MemberClassifier;
-pub(crate) use member::{Member, Members};
+pub(crate) use member::{AdaptedDecoder, Member, Members};
 pub use member_record::MemberRecord;
 pub(crate) use member_record::{MEMBERS_FOLDER, member_folder};
 pub use open_models::OpenModels;
@@ -238,6 +238,16 @@ impl AgileClassifier {
     pub fn into_generator(self) -> Result<Generator, Error> {
         let (base, scorer) = self.members.into_asked().ok_or(Error::NothingGenerates)?;
         Ok(Generator { base, scorer })
+    }
+
+    /// Every decoder that is asked, with its place among the members.
+    pub(crate) fn adapted_decoders(&self) -> Vec<(usize, AdaptedDecoder<'_>)> {
+        self.members.adapted_decoders(&self.scoring, (&self.calibration, &self.rule))
+    }
+
+    /// Whether it has more members than so many.
+    pub(crate) fn has_more_than(&self, members: usize) -> bool {
+        self.members.all.len() > members
     }
 
     /// What counts of a trained classifier as a member of another.

@@ -213,6 +213,14 @@ pub enum Error {
         "the classifier asks no model: it is made of probes on frozen ones, which cannot go on from a text; name a model instead"
     )]
     NothingGenerates,
+    /// A classifier without an adapter.
+    #[error(
+        "this classifier has no adapter to export: instant classifiers have no form in other programs; serve it, or train one with --model smollm2-135m"
+    )]
+    NothingToExport,
+    /// A form of other programs.
+    #[error(transparent)]
+    Export(#[from] lincah_model::export::ExportError),
     /// A cascade of a classifier where none was measured.
     #[error(
         "the classifier does not know when its first member is enough: it needs several members, and decisions chosen with them (train \

@@ -35,10 +35,12 @@ mod error;
 pub mod evaluation;
 mod experiment;
 mod explanation;
+mod export;
 mod folder_lock;
 pub mod gate;
 mod generate;
 pub mod hub;
+mod import;
 mod instant;
 pub mod label;
 pub mod label_errors;
@@ -75,9 +77,12 @@ pub use error::Error;
 pub use evaluation::Evaluation;
 pub use experiment::{DecisionPlan, DecisionScores, Experiment, ExperimentEvent, TrainingOutcome};
 pub use explanation::{Explanation, Reason};
+pub use export::{ExportForm, ExportOptions, Exported};
 pub use generate::{GeneratedToken, Generation, Generator};
+pub use import::{Asked, base_model_of};
 pub use instant::{Reading, States};
 pub use label::LabelSet;
+pub use lincah_model::export::NumberType;
 pub use lincah_model::new_file::{remove_temporary_files, write_atomically};
 pub use lincah_model::{
     ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,

@@ -6,6 +6,7 @@
 mod build;
 mod byte_level;
 mod error;
+mod export;
 mod folder;
 mod gguf;
 mod guarded;

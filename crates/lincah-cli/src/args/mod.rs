@@ -26,10 +26,10 @@ pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments
 pub(crate) use recipe::RecipeArguments;
 pub(crate) use serve::Serve;
 pub(crate) use verbs::{
-    Calibrate, Completions, Evaluate, Generate, Man, Models, Predict, PredictionFormat, PromptPreview, Pull, PullSource,
-    Quickstart, Train, Training, Verify,
+    Calibrate, Completions, Evaluate, Export, Generate, Import, Man, Models, Predict, PredictionFormat, PromptPreview, Pull,
+    PullSource, Quickstart, Train, Training, Verify,
 };
-pub(crate) use who::ClassifierArguments;
+pub(crate) use who::{ClassifierArguments, load};
 
 /// Agile text classifiers: a small language model, tuned with LoRA on a few hundred labelled texts, on this machine.
 #[derive(Debug, Parser)]
@@ -104,6 +104,10 @@ pub(crate) enum Command {
     Compare(Box<Compare>),
     /// Write a page about a classifier, a cross-validation or a sweep: metrics, curves, thresholds, errors
     Report(Box<Report>),
+    /// Write a classifier in the files of PEFT, transformers, llama.cpp or mlx-lm
+    Export(Export),
+    /// Make a classifier of a PEFT adapter
+    Import(Box<Import>),
     /// Answer over HTTP, in the shapes of Perspective, OpenAI, vLLM, text-embeddings-inference, Hugging Face and Label Studio
     Serve(Box<Serve>),
     /// Print a script that completes the command's options in a shell

@@ -1,5 +1,6 @@
 //! Options of the verbs that train, score or ask once.
 
+use super::prompt::PromptArguments;
 use super::{
     ClassifierArguments, DataArguments, DecisionArguments, HoldoutArguments, RecipeArguments, TrainingDecisions,
     TrainingRowsArguments,
@@ -9,7 +10,7 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
-use lincah::{Dataset, Preset, TrainingPlan};
+use lincah::{Dataset, ExportForm, NumberType, Preset, TrainingPlan};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -283,6 +284,57 @@ pub(crate) struct Verify {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  lincah export civility --to merged --out civility-merged\n  \
+lincah export civility --to gguf-lora --out civility-gguf && python civility-gguf/score.py BASE.gguf \"any text\"\n\n\
+Each folder has the prompt (prompt.json) and a script that gives lincah's scores (score.py). Adapters for PEFT and mlx-lm come with the base \
+model that they were trained on, unless --base-model names one. Of several decoders each gets a folder of its own.")]
+pub(crate) struct Export {
+    /// Classifier folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// peft, merged, sequence-classification, gguf-lora, gguf or mlx
+    #[arg(long = "to", value_name = "FORM")]
+    pub(crate) form: ExportForm,
+    /// Folder to write; must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Numbers of merged weights and of a copied base model: f32, f16 or bf16 [default: f32; with --to gguf f16 where the adapter reaches, and
+    /// the rest as it is]
+    #[arg(long = "dtype", value_name = "KIND")]
+    pub(crate) number_type: Option<NumberType>,
+    /// Model by which PEFT and mlx-lm are to find the base, in place of a copy of the one that was trained on
+    #[arg(long, value_name = "NAME")]
+    pub(crate) base_model: Option<String>,
+    /// Base model, if it is not where it was in training: a name, a folder, or a GGUF file
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  lincah import civility-peft --out civility\n  \
+lincah import somebodys-adapter --model smollm2-135m --labels civil,uncivil --out civility\n\n\
+What lincah exported says how it is asked and decided. Another adapter (LoRA, CAUSAL_LM) is asked as the options say.")]
+pub(crate) struct Import {
+    /// Folder with adapter_config.json and adapter_model.safetensors
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Folder of the classifier; must be empty or absent
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Base model: a name, a folder, or a GGUF file [default: as the adapter names it]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Option<String>,
+    /// What the adapter was trained to answer; the last is the positive class
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub(crate) labels: Vec<String>,
+    /// With --labels: ask about each whether it fits; any number of them may
+    #[arg(long, requires = "labels")]
+    pub(crate) independent: bool,
+    #[command(flatten, next_help_heading = "Prompt, with --labels")]
+    pub(crate) prompt: PromptArguments,
 }
 
 #[derive(Debug, Args)]

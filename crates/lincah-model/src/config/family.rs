@@ -4,7 +4,7 @@ use super::QueryKeyNorm;
 
 /// A family of models that share one computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
+pub(crate) enum Family {
     Gemma,
     Gemma2,
     Gemma3,
@@ -65,8 +65,72 @@ impl Family {
         })
     }
 
+    /// By which a config.json of its text model calls it.
+    pub(crate) fn model_type(self) -> &'static str {
+        match self {
+            Self::Gemma => "gemma",
+            Self::Gemma2 => "gemma2",
+            Self::Gemma3 => "gemma3_text",
+            Self::Granite => "granite",
+            Self::Llama => "llama",
+            Self::Mistral => "mistral",
+            Self::Olmo2 => "olmo2",
+            Self::Phi3 => "phi3",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::SmolLm3 => "smollm3",
+        }
+    }
+
+    /// By which GGUF files call it, where lincah knows how they are laid out.
+    pub(crate) fn gguf_architecture(self) -> Option<&'static str> {
+        match self {
+            Self::Gemma => Some("gemma"),
+            Self::Gemma2 => Some("gemma2"),
+            Self::Gemma3 => Some("gemma3"),
+            Self::Llama | Self::Mistral => Some("llama"),
+            Self::Qwen2 => Some("qwen2"),
+            Self::Qwen3 => Some("qwen3"),
+            Self::Granite | Self::Olmo2 | Self::Phi3 | Self::SmolLm3 => None,
+        }
+    }
+
+    /// Whether GGUF files have the two halves of every query and key head interleaved.
+    pub(crate) fn is_interleaved_in_gguf(self) -> bool {
+        self.gguf_architecture() == Some("llama")
+    }
+
+    /// The class of transformers that generates text.
+    pub(crate) fn causal_language_model(self) -> &'static str {
+        match self {
+            Self::Gemma => "GemmaForCausalLM",
+            Self::Gemma2 => "Gemma2ForCausalLM",
+            Self::Gemma3 => "Gemma3ForCausalLM",
+            Self::Granite => "GraniteForCausalLM",
+            Self::Llama => "LlamaForCausalLM",
+            Self::Mistral => "MistralForCausalLM",
+            Self::Olmo2 => "Olmo2ForCausalLM",
+            Self::Phi3 => "Phi3ForCausalLM",
+            Self::Qwen2 => "Qwen2ForCausalLM",
+            Self::Qwen3 => "Qwen3ForCausalLM",
+            Self::SmolLm3 => "SmolLM3ForCausalLM",
+        }
+    }
+
+    /// The class of transformers that scores labels, or why none gives the same scores.
+    pub(crate) fn sequence_classifier(self, soft_capped: bool) -> Result<String, &'static str> {
+        match self {
+            _ if soft_capped => Err(
+                "transformers' sequence classifiers have no soft cap on the logits, so the scores would be others; export it merged",
+            ),
+            Self::Granite => Err("transformers has no sequence classifier of this family; export it merged"),
+            Self::Gemma3 => Ok(String::from("Gemma3TextForSequenceClassification")),
+            _ => Ok(self.causal_language_model().replace("ForCausalLM", "ForSequenceClassification")),
+        }
+    }
+
     /// Scaled embeddings, norms of `1 + w`, a tanh GELU, a tied head.
-    pub(super) fn is_gemma(self) -> bool {
+    pub(crate) fn is_gemma(self) -> bool {
         matches!(self, Self::Gemma | Self::Gemma2 | Self::Gemma3)
     }
 

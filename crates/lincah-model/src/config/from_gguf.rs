@@ -45,6 +45,7 @@ pub(crate) fn from_gguf(file: &GgufFile) -> Result<GgufModel, ConfigError> {
         _ => (None, None),
     };
     let config = BackboneConfig {
+        family,
         vocabulary_size: keys.vocabulary_size()?,
         hidden_size,
         intermediate_size: keys.size("feed_forward_length", MAX_SIZE)?,
@@ -71,7 +72,7 @@ pub(crate) fn from_gguf(file: &GgufFile) -> Result<GgufModel, ConfigError> {
         tied_head: file.tensor("output.weight").is_none(),
         layers: keys.layers(layer_count, head_dimension)?,
     };
-    Ok(GgufModel { config: config.checked(file.path())?, interleaved_query_key: family == Family::Llama })
+    Ok(GgufModel { config: config.checked(file.path())?, interleaved_query_key: family.is_interleaved_in_gguf() })
 }
 
 /// The keys below the architecture's name.

@@ -73,6 +73,7 @@ fn text_model(fields: &Fields, tied: Option<bool>) -> Result<BackboneConfig, Con
         f64::from(family.embedding_scale(hidden_size)) * multiplier("embedding_multiplier")? / residual_multiplier;
     let norm_epsilon = fields.positive("rms_norm_eps")?.unwrap_or(defaults.norm_epsilon) / residual_multiplier.powi(2);
     let config = BackboneConfig {
+        family,
         vocabulary_size: size("vocab_size", defaults.vocabulary_size, MAX_SIZE)?,
         hidden_size,
         intermediate_size: size("intermediate_size", defaults.intermediate_size, MAX_SIZE)?,

@@ -3,6 +3,7 @@
 use super::tensor::{TensorInfo, TensorType};
 use super::{GgufError, Metadata, MetadataArray, MetadataValue, Tensors, ValueType};
 use crate::mapped_file::MappedFile;
+use std::ops::Range;
 
 const DEFAULT_ALIGNMENT: u64 = 32;
 const MAX_ALIGNMENT: u64 = 1 << 16;
@@ -12,6 +13,10 @@ const MAX_DIMENSIONS: u32 = 4;
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) metadata: Metadata,
+    /// Where the metadata lie, and how many entries they are.
+    pub(super) metadata_bytes: Range<usize>,
+    pub(super) metadata_count: u64,
+    pub(super) alignment: u64,
     pub(super) tensors: Tensors,
 }
 
@@ -35,7 +40,9 @@ pub(super) fn read(file: &MappedFile) -> Result<Header, GgufError> {
     }
     let tensor_count = cursor.u64(|| "the number of tensors".into())?;
     let metadata_count = cursor.u64(|| "the number of metadata keys".into())?;
+    let start = cursor.offset;
     let metadata = cursor.metadata(metadata_count)?;
+    let metadata_bytes = start..cursor.offset;
     let alignment = alignment(file, &metadata)?;
     let raw_tensors = cursor.raw_tensors(tensor_count)?;
     let data_start = (cursor.offset as u64).next_multiple_of(alignment);
@@ -46,7 +53,7 @@ pub(super) fn read(file: &MappedFile) -> Result<Header, GgufError> {
             return Err(GgufError::Duplicate { path: file.path().to_owned(), what: "tensor", name: previous.name });
         }
     }
-    Ok(Header { metadata, tensors })
+    Ok(Header { metadata, metadata_bytes, metadata_count, alignment, tensors })
 }
 
 /// Borrows the texts of an array that [`read`] has walked once.

@@ -57,6 +57,11 @@ impl TensorType {
         })
     }
 
+    /// The number in the file.
+    pub(crate) fn number(self) -> u32 {
+        (0..=30).find(|number| Self::from_number(*number) == Some(self)).expect("every type has a number up to 30")
+    }
+
     /// The size of a tensor, or what is wrong with its shape. A size that fits `u64` bounds every dimension, as none is zero.
     pub(super) fn size_in_bytes(self, shape: &[u64]) -> Result<u64, String> {
         if shape.contains(&0) {

@@ -107,6 +107,9 @@ fn decided(record: &ClassifierRecord, decisions: &DecisionRecord) -> String {
 
 fn training(record: &ClassifierRecord) -> String {
     let (data, recipe) = (&record.data, &record.recipe);
+    if data.is_unknown() {
+        return String::from("## Training\n\nIt was not trained by lincah; nothing is known of its training texts.\n\n");
+    }
     let counts = record.prompt.labels().names().iter().zip(&data.label_rows).map(|(label, rows)| format!("{rows} {label}"));
     let targets = recipe.lora.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let soft = if recipe.soft_labels { " The targets were the fractions in the data (soft labels)." } else { "" };

@@ -141,6 +141,27 @@ pub struct DataRecord {
     pub text_columns: Option<TextColumns>,
 }
 
+impl DataRecord {
+    /// Of a classifier that something else has trained.
+    pub(crate) fn unknown(labels: usize) -> Self {
+        Self {
+            rows: 0,
+            validation_rows: 0,
+            fingerprint: String::new(),
+            label_rows: vec![0; labels],
+            threshold: None,
+            duplicate_rows: 0,
+            truncated_texts: 0,
+            text_columns: None,
+        }
+    }
+
+    /// Whether nothing is known of it.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.fingerprint.is_empty()
+    }
+}
+
 /// What a training decides of its classifier's record.
 pub(crate) struct NewRecord<'a> {
     pub(crate) base: &'a BaseModel,

@@ -2,9 +2,11 @@
 
 use super::folder::ClassifierRecord;
 use crate::base_model::BaseModel;
+use crate::calibration::Calibration;
 use crate::error::Error;
 use crate::instant::{Probe, Reading, StateReader, States, text_encoder};
 use crate::mixture::Mixture;
+use crate::prediction::DecisionRule;
 use crate::scoring::{ScoredText, Scoring, scored};
 use lincah_model::Scorer;
 
@@ -47,6 +49,17 @@ impl Member {
             }
         }
     }
+}
+
+/// A decoder with its adapter, and how it is asked.
+pub(crate) struct AdaptedDecoder<'a> {
+    pub(crate) scoring: &'a Scoring,
+    pub(crate) base: &'a BaseModel,
+    pub(crate) scorer: &'a dyn Scorer,
+    /// What is done to its probabilities, where they are shown by themselves.
+    pub(crate) calibration: Calibration,
+    /// What makes decisions of them.
+    pub(crate) rule: DecisionRule,
 }
 
 /// A classifier's members and how they are mixed.
@@ -94,6 +107,35 @@ impl Members {
             }
         };
         Ok((0..texts.len()).map(text).collect())
+    }
+
+    /// Every decoder that is asked, with its place among the members.
+    pub(super) fn adapted_decoders<'a>(
+        &'a self,
+        scoring: &'a Scoring,
+        (calibration, rule): (&Calibration, &DecisionRule),
+    ) -> Vec<(usize, AdaptedDecoder<'a>)> {
+        let decoders = self.all.iter().enumerate().flat_map(|(place, member)| match member {
+            Member::Asked { base, scorer } => {
+                vec![(
+                    place,
+                    AdaptedDecoder {
+                        scoring,
+                        base,
+                        scorer: scorer.as_ref(),
+                        calibration: calibration.clone(),
+                        rule: rule.clone(),
+                    },
+                )]
+            }
+            Member::Probe { .. } => Vec::new(),
+            Member::Classifier(classifier) => {
+                let own = classifier.record.calibration.clone().unwrap_or_default();
+                let decoders = classifier.members.adapted_decoders(&classifier.scoring, (&own, &classifier.record.decision_rule));
+                decoders.into_iter().map(|(_, decoder)| (place, decoder)).collect()
+            }
+        });
+        decoders.collect()
     }
 
     /// The first decoder that is asked.

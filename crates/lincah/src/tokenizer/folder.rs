@@ -11,7 +11,7 @@ use super::{Tokenizer, TokenizerError, outline};
 /// Larger than any published vocabulary; guards against allocating for a damaged file.
 const LARGEST_ID: u32 = 1 << 24;
 /// Bytes of a `tokenizer.json`; the largest that are published have some 35 million.
-const LARGEST_FILE: u64 = 1 << 28;
+pub(super) const LARGEST_FILE: u64 = 1 << 28;
 /// Letters of several scripts, numbers, marks, white space, and what looks like a control piece.
 const PROBE: &str = "An example: 12 words, é 漢字 \u{1f600}\n\t <eos>  ▁";
 
