@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::Bench;
 
@@ -15,6 +16,8 @@ const TRAIN: &str = "train data.csv --text comment --label label --epochs 3 --me
 struct Serving {
     child: Child,
     address: String,
+    /// What it says on standard error.
+    told: Arc<Mutex<Vec<String>>>,
 }
 
 struct Answer {
@@ -40,9 +43,10 @@ impl Serving {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let told = lines.next().unwrap().unwrap();
         let address = told.split("http://").nth(1).unwrap_or_else(|| panic!("{told}")).to_owned();
-        // Somebody reads what else it says, so that it is never stopped by that.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let further = told.clone();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| further.lock().unwrap().push(line)));
+        Self { child, address, told }
     }
 
     fn raw(&self, request: &[u8]) -> Answer {
@@ -328,7 +332,7 @@ fn what_people_say_is_a_journal_that_trains() {
 fn what_is_under_way_is_answered_and_decisions_are_written_down() {
     let bench = trained();
     bench.write("secret", "a-secret-of-more-than-thirty-two-characters");
-    let options = "kind --decision-log log.jsonl --decision-log-key-file secret";
+    let options = "kind --log json --decision-log log.jsonl --decision-log-key-file secret";
     let checked = bench.run(&format!("serve {options} --check"));
     assert!(checked.code == Some(0) && !bench.path("log.jsonl").exists(), "{checked:?}");
     let server = Serving::start(&bench, options);
@@ -344,7 +348,16 @@ fn what_is_under_way_is_answered_and_decisions_are_written_down() {
         answer.join().unwrap()
     });
     assert_eq!((answered.status, answered.json()["results"].as_array().unwrap().len()), (200, 400));
+    let told = server.told.clone();
     assert!(server.has_ended());
+    while !told.lock().unwrap().concat().contains("everything is answered") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Requests are logged, one object per line, and their texts are not.
+    let lines: Vec<Value> = told.lock().unwrap().iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let request = lines.iter().find(|line| line["message"] == "request").unwrap();
+    assert_eq!((&request["route"], &request["status"], &request["who"]), (&"/v1/score".into(), &200.into(), &"anyone".into()));
+    assert!(lines.iter().any(|line| line["texts"] == 400) && !told.lock().unwrap().concat().contains("zzzz"), "{lines:?}");
 
     let log = std::fs::read_to_string(bench.path("log.jsonl")).unwrap();
     let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();

@@ -28,6 +28,8 @@ pub struct ServeConfig {
     pub attributes: BTreeMap<String, AttributeTarget>,
     /// Of which classifiers the first member alone answers what it is sure of, and which share of the decisions that may change.
     pub cascade: BTreeMap<String, f64>,
+    /// Whether texts are in the log of requests.
+    pub log_texts: bool,
     /// Most bytes of a request.
     pub max_body_bytes: usize,
     /// Most bytes of a text.
@@ -59,6 +61,7 @@ impl Default for ServeConfig {
             decision_log_key_file: None,
             attributes: BTreeMap::new(),
             cascade: BTreeMap::new(),
+            log_texts: false,
             max_body_bytes: 2 << 20,
             max_text_bytes: 100_000,
             max_texts: 512,

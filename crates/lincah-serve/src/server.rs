@@ -143,19 +143,24 @@ async fn around(State(state): Shared, request: Request, next: Next) -> Response 
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map_or(String::from("none"), |path| path.as_str().to_owned());
     let form = form_of(&path);
-    let response = admitted(&state, request, &path, next).await.unwrap_or_else(|refusal| refusal.response(form));
+    let mut who = String::new();
+    let answered = admitted(&state, request, &path, next, &mut who).await;
+    let response = answered.unwrap_or_else(|refusal| refusal.response(form));
+    let (status, milliseconds) = (response.status().as_u16(), begun.elapsed().as_secs_f64() * 1000.0);
+    tracing::info!(route, status, who, milliseconds, "request");
     state.metrics.requests.with_label_values(&[route.as_str(), response.status().as_str()]).inc();
     state.metrics.seconds.with_label_values(&[&route]).observe(begun.elapsed().as_secs_f64());
     response
 }
 
-async fn admitted(state: &ServeState, request: Request, path: &str, next: Next) -> Result<Response, Refusal> {
+async fn admitted(state: &ServeState, request: Request, path: &str, next: Next, asks: &mut String) -> Result<Response, Refusal> {
     let (mut parts, body) = request.into_parts();
     let who = match (state.keys.who(&parts.headers, &parts.uri), is_open(path)) {
         (Some(who), _) => who,
         (None, true) => String::from("anyone"),
         (None, false) => return Err(Refusal::NoKey),
     };
+    asks.clone_from(&who);
     parts.extensions.insert(Who(who));
     // A browser lets any page ask this machine; only keys keep it out.
     if state.keys.is_empty() && is_foreign(&parts.headers) {

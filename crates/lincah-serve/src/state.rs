@@ -109,6 +109,9 @@ impl ServeState {
         if let Some(long) = texts.iter().find(|text| text.len() > config.max_text_bytes) {
             return Err(Refusal::TooLarge(format!("a text of {} bytes is longer than {}", long.len(), config.max_text_bytes)));
         }
+        if config.log_texts {
+            texts.iter().for_each(|text| tracing::info!(classifier = served.name, text, "text"));
+        }
         if texts.is_empty() {
             return Ok(Scored { served, predictions: Vec::new() });
         }
@@ -139,6 +142,7 @@ impl ServeState {
         };
         let waits = tokio::time::timeout(config.timeout(), answered).await;
         let scored: Scored = waits.map_err(|_| Refusal::Unavailable("it took too long"))??;
+        tracing::info!(classifier = scored.served.name, texts = scored.predictions.len(), "scored");
         self.metrics.count(&scored.served.name, scored.served.classifier.labels().names(), &scored.predictions);
         Ok(scored)
     }

@@ -24,7 +24,7 @@ pub(crate) use decisions::{DecisionArguments, TrainingDecisions};
 pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
 pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments};
 pub(crate) use recipe::RecipeArguments;
-pub(crate) use serve::Serve;
+pub(crate) use serve::{RequestLog, Serve};
 pub(crate) use verbs::{
     Calibrate, Completions, Evaluate, Export, Generate, Import, Man, Models, Predict, PredictionFormat, PromptPreview, Pull,
     PullSource, Quickstart, Train, Training, Verify,

@@ -1,8 +1,19 @@
 //! Options of `lincah serve`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// How requests are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RequestLog {
+    /// For people.
+    Text,
+    /// An object per line.
+    Json,
+    /// Not at all.
+    None,
+}
 
 #[derive(Debug, Args)]
 #[command(
@@ -24,14 +35,20 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE", env = "LINCAH_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// Append what people say of texts, by Perspective's suggestions and Label Studio, to this journal
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "LINCAH_FEEDBACK")]
     pub(crate) feedback: Option<PathBuf>,
     /// Append each decision to this file, chained by a keyed hash
-    #[arg(long, value_name = "FILE", requires = "decision_log_key_file")]
+    #[arg(long, value_name = "FILE", requires = "decision_log_key_file", env = "LINCAH_DECISION_LOG")]
     pub(crate) decision_log: Option<PathBuf>,
     /// File with the secret that chains the decision log, of at least 32 characters
     #[arg(long, value_name = "FILE", env = "LINCAH_DECISION_LOG_KEY_FILE")]
     pub(crate) decision_log_key_file: Option<PathBuf>,
+    /// One line on standard error per request: who asks, for what, how it ended, how long it took
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = RequestLog::Text, env = "LINCAH_LOG")]
+    pub(crate) log: RequestLog,
+    /// Have the texts in these lines, too
+    #[arg(long)]
+    pub(crate) log_texts: bool,
     /// Load everything, say what is wrong, and end
     #[arg(long)]
     pub(crate) check: bool,

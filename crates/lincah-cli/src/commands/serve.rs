@@ -1,8 +1,8 @@
 //! `lincah serve`.
 
-use crate::args::Serve;
+use crate::args::{RequestLog, Serve};
 use crate::interrupt::asked_to_stop;
-use crate::print::note;
+use crate::print::{is_quiet, note};
 use lincah::ComputeOptions;
 use lincah_serve::{ServeConfig, ServeError, ServeState, Server};
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &Serve, compute: ComputeOptions) -> anyhow::Result<
     let server = Server::bind(config, compute)?;
     let names = server.names().join(", ");
     note!("serving {names} at http://{}", server.address()?);
+    log_requests(arguments.log);
     // From here on a request to end is heard, and what is under way is answered first.
     let _ = asked_to_stop();
     server.run_until(
@@ -30,6 +31,18 @@ pub(crate) fn run(arguments: &Serve, compute: ComputeOptions) -> anyhow::Result<
     Ok(())
 }
 
+/// Sends what the server tells of requests to standard error.
+fn log_requests(form: RequestLog) {
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false);
+    // A process that serves a second time logs as it did.
+    let _ = match form {
+        _ if is_quiet() => Ok(()),
+        RequestLog::Text => lines.compact().try_init(),
+        RequestLog::Json => lines.json().flatten_event(true).try_init(),
+        RequestLog::None => Ok(()),
+    };
+}
+
 /// The file's settings, and over them the options.
 fn config(arguments: &Serve) -> Result<ServeConfig, ServeError> {
     let mut config = arguments.config.as_deref().map(ServeConfig::read).transpose()?.unwrap_or_default();
@@ -37,6 +50,7 @@ fn config(arguments: &Serve) -> Result<ServeConfig, ServeError> {
         config.classifiers = named(&arguments.classifiers)?;
     }
     config.bind = arguments.bind.unwrap_or(config.bind);
+    config.log_texts |= arguments.log_texts;
     for (option, setting) in [
         (&arguments.key_file, &mut config.key_file),
         (&arguments.feedback, &mut config.feedback),
