@@ -19,8 +19,8 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def load(address: str, texts: list[str], clients: int, seconds: float, batch: int) -> tuple[float, list[float], int]:
-    """Texts a second, the seconds of each request, and requests that failed."""
+def load(address: str, texts: list[str], clients: int, seconds: float, batch: int, copies: int = 1) -> tuple[float, list[float], int]:
+    """Texts a second, the seconds of each request, and requests that failed. Each client asks one of the copies `c0`, `c1` and so on."""
     latencies: list[list[float]] = [[] for _ in range(clients)]
     failed = [0] * clients
     ends = time.time() + seconds
@@ -32,7 +32,7 @@ def load(address: str, texts: list[str], clients: int, seconds: float, batch: in
             asked = [texts[(place + offset) % len(texts)] for offset in range(batch)]
             place += batch
             begun = time.time()
-            connection.request("POST", "/v1/score", json.dumps({"input": asked}), {"Content-Type": "application/json"})
+            connection.request("POST", "/v1/score", json.dumps({"model": f"c{number % copies}", "input": asked}), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             answer.read()
             failed[number] += answer.status != 200
@@ -58,12 +58,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--config", help="TOML file for the server")
+    parser.add_argument("--copies", type=int, default=1, help="serve the classifier so many times, and let the clients ask these in turn")
     options = parser.parse_args()
     with options.texts.open(newline="", encoding="utf-8") as file:
         head = file.read(4096)
         file.seek(0)
         texts = [row[options.text] for row in csv.DictReader(file, delimiter=csv.Sniffer().sniff(head.splitlines()[0], ";,").delimiter)]
-    server = subprocess.Popen([options.lincah, "serve", f"classifier={options.classifier}", "--bind", "127.0.0.1:0"], stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen([options.lincah, "serve", *(f"c{copy}={options.classifier}" for copy in range(options.copies)), "--bind", "127.0.0.1:0", "--log", "none", *(["--config", options.config] if options.config else [])], stderr=subprocess.PIPE, text=True)
     try:
         address = server.stderr.readline().strip().split("http://")[1]
         with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +79,7 @@ def main() -> None:
                 begun = time.time()
                 subprocess.run([options.lincah, "predict", options.classifier, str(part), "--text", "text", "--quiet"], capture_output=True, check=True)
                 rates.append(len(texts) / (time.time() - begun - loading))
-                rate, latencies, failed = load(address, texts, options.clients, options.seconds, options.batch)
+                rate, latencies, failed = load(address, texts, options.clients, options.seconds, options.batch, options.copies)
                 served.append(rate)
                 print(
                     f"predict {rates[-1]:.1f} texts/s; {options.clients} clients {rate:.1f} texts/s ({rate / rates[-1]:.2f}), seconds p50 {percentile(latencies, 0.5):.3f} "

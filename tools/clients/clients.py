@@ -36,7 +36,7 @@ def main() -> None:
         keys = Path(folder) / "keys"
         keys.write_text(f"test:{KEY}\n")
         server = subprocess.Popen(
-            [lincah, "serve", f"classifier={classifier}", "--bind", "127.0.0.1:0", "--key-file", str(keys), "--feedback", str(Path(folder) / "journal.jsonl")],
+            [lincah, "serve", f"classifier={classifier}", "--bind", "127.0.0.1:0", "--log", "none", "--key-file", str(keys), "--feedback", str(Path(folder) / "journal.jsonl")],
             stderr=subprocess.PIPE, text=True,
         )
         try:

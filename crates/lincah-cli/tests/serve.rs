@@ -195,6 +195,90 @@ fn what_it_cannot_answer_is_said_in_words_and_others_go_on() {
     assert_eq!(chunked.status, 200, "{}", chunked.body);
 }
 
+/// Every body that differs from `value` in one place by one of `odd`, or lacks one place.
+fn with_one_odd_place(value: &Value, odd: &[Value]) -> Vec<Value> {
+    let mut found = odd.to_vec();
+    match value {
+        Value::Object(fields) => {
+            for (name, inner) in fields {
+                let mut without = fields.clone();
+                without.remove(name);
+                found.push(without.into());
+                found.extend(with_one_odd_place(inner, odd).into_iter().map(|inner| {
+                    let mut changed = fields.clone();
+                    changed.insert(name.clone(), inner);
+                    changed.into()
+                }));
+            }
+        }
+        Value::Array(items) => {
+            for (place, inner) in items.iter().enumerate() {
+                found.extend(with_one_odd_place(inner, odd).into_iter().map(|inner| {
+                    let mut changed = items.clone();
+                    changed[place] = inner;
+                    changed.into()
+                }));
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+#[test]
+fn no_body_is_a_fault_of_the_servers() {
+    let bench = trained();
+    let server = Serving::start(&bench, "kind --feedback journal.jsonl --log none");
+    let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
+    let odd = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e300),
+        json!(""),
+        json!("\u{0}\u{feff}\u{1f642}"),
+        json!([]),
+        json!({}),
+        deep,
+    ];
+    let comment = json!({"text": "zzzz. aaaa"});
+    let mut asked = 0;
+    for (path, body) in [
+        ("/v1/score", json!({"model": "kind", "input": ["zzzz"], "members": true})),
+        ("/v1/moderations", json!({"model": "kind", "input": [{"type": "text", "text": "zzzz"}]})),
+        ("/classify", json!({"model": "kind", "input": ["zzzz"]})),
+        ("/predict", json!({"inputs": [["zzzz"], ["aaaa"]], "truncate": true, "raw_scores": false})),
+        ("/models/kind", json!({"inputs": ["zzzz"], "parameters": {"top_k": 1, "function_to_apply": "softmax"}})),
+        (
+            "/v1alpha1/comments:analyze",
+            json!({"comment": comment, "requestedAttributes": {"B": {"scoreType": "PROBABILITY", "scoreThreshold": 0.1}}, "languages": ["en"], "spanAnnotations": true, "clientToken": "a"}),
+        ),
+        (
+            "/v1alpha1/comments:suggestscore",
+            json!({"comment": comment, "attributeScores": {"B": {"summaryScore": {"value": 0.9}}}, "communityId": "a"}),
+        ),
+        (
+            "/label-studio/predict",
+            json!({"tasks": [{"id": 1, "data": {"text": "zzzz"}}], "label_config": "<Text value=\"$text\"/>", "params": {}}),
+        ),
+        (
+            "/label-studio/webhook",
+            json!({"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "result": [{"value": {"choices": ["A"]}}]}, "task": {"data": {"text": "zzzz"}}}),
+        ),
+        ("/label-studio/setup", json!({"project": "1", "schema": "<View/>"})),
+    ] {
+        for body in with_one_odd_place(&body, &odd) {
+            let answer = server.post(path, &body);
+            assert!(matches!(answer.status, 200..=499), "{path} {body}: {} {}", answer.status, answer.body);
+            answer.json();
+            asked += 1;
+        }
+    }
+    assert!(asked > 500, "{asked}");
+    assert_eq!(server.post("/v1/score", &json!({"input": "zzzz"})).status, 200);
+    lincah::data::journal::Journal::read(&bench.path("journal.jsonl")).unwrap();
+}
+
 #[test]
 fn keys_are_asked_for_and_public_addresses_need_them() {
     let bench = trained();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The most labels of a classifier: its prompt names every one.
-pub const MAX_LABELS: usize = 256;
+pub const MAX_LABELS: usize = 1000;
 
 /// Two or more different labels in a fixed order; the last is the positive class of two-class metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

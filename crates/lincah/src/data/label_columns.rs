@@ -1,7 +1,7 @@
 //! How the columns of a file become labels.
 //!
 //! # Exclusive labels: one column
-//! - *Names*: each value is exactly one of `labels`. Without `labels` they are the distinct values, sorted, at most
+//! - *Names*: each value is exactly one of `labels`. Without `labels` they are the distinct values, sorted, by the rule of
 //!   [`MAX_INFERRED_LABELS`].
 //! - *Booleans* (`true`, `false` in any case of letters) and *whole numbers* from 0: false or 0 is the first label, true or 1 the
 //!   second, and so on.
@@ -15,7 +15,7 @@
 //! - *A column per label*: its cells are 0 and 1, booleans, or fractions from 0 to 1 such as the share of annotators who said yes. At or
 //!   above the threshold (0.5 if none is given) a row has the label.
 //! - *A column of lists*: each cell names the labels of its row, as an array or with a separator between them (`rude;off-topic`). An empty
-//!   cell names none. Without `labels` they are the distinct names, sorted, at most [`MAX_INFERRED_LABELS`].
+//!   cell names none. Without `labels` they are the distinct names, sorted: more than [`MAX_INFERRED_LABELS`] only where each has two rows on average.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -29,7 +29,7 @@ use crate::label::{LabelError, MAX_LABELS};
 use crate::prediction::DEFAULT_THRESHOLD;
 use crate::task::Task;
 
-/// The most distinct values that are taken for labels when none are given.
+/// The most distinct values that are taken for labels when none are given, unless each has two rows on average.
 pub const MAX_INFERRED_LABELS: usize = 100;
 
 /// From which value on a numeric label is positive.
@@ -315,18 +315,20 @@ impl OneColumn<'_> {
     }
 }
 
-/// Sorted distinct names, at most [`MAX_INFERRED_LABELS`] of them.
+/// Sorted distinct names. More than [`MAX_INFERRED_LABELS`] are taken for labels only where each has two rows on average: texts are mostly
+/// distinct.
 pub(super) fn distinct_names<'a>(
     names: impl Iterator<Item = &'a str>,
     (input, column): (&str, &str),
 ) -> Result<Vec<String>, DataError> {
-    let mut distinct = BTreeSet::new();
+    let (mut distinct, mut rows) = (BTreeSet::new(), 0);
     for name in names {
         distinct.insert(name);
-        if distinct.len() > MAX_INFERRED_LABELS {
-            let (input, column) = (input.to_owned(), column.to_owned());
-            return Err(DataError::TooManyLabels { input, column, limit: MAX_INFERRED_LABELS });
-        }
+        rows += 1;
+    }
+    if distinct.len() > MAX_LABELS || distinct.len() > MAX_INFERRED_LABELS.max(rows / 2) {
+        let limit = if distinct.len() > MAX_LABELS { MAX_LABELS } else { MAX_INFERRED_LABELS };
+        return Err(DataError::TooManyLabels { input: input.to_owned(), column: column.to_owned(), limit });
     }
     Ok(distinct.into_iter().map(str::to_owned).collect())
 }
