@@ -3,6 +3,7 @@
 use crate::config::ServeConfig;
 use crate::error::{Refusal, ServeError};
 use crate::metrics::Metrics;
+use crate::turns::Turns;
 use lincah::{AgileClassifier, ClassifierRecord, ComputeOptions, Error, OpenModels, Prediction};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,6 +29,7 @@ pub(crate) struct Served {
     /// Texts in the queue or being scored.
     waiting: AtomicUsize,
     most_waiting: usize,
+    turns: Arc<Turns>,
 }
 
 /// The state of a folder's files, to see whether they have changed.
@@ -57,6 +59,7 @@ pub(crate) struct Classifiers {
     most_waiting: usize,
     batch_bytes: usize,
     metrics: Arc<Metrics>,
+    turns: Arc<Turns>,
 }
 
 impl Served {
@@ -112,6 +115,7 @@ impl Served {
             Ok(Ok(predictions)) => Ok(predictions),
             Ok(Err(_)) | Err(_) => Err(Refusal::Failed(String::from("the texts could not be scored"))),
         };
+        let turn = self.turns.wait();
         let answered: Vec<_> = match predict(&texts) {
             Ok(predictions) => {
                 let mut predictions = predictions.into_iter();
@@ -127,6 +131,7 @@ impl Served {
             }
             Err(refusal) => batch.into_iter().map(|job| (job.reply, Err(refusal.clone()))).collect(),
         };
+        drop(turn);
         self.waiting.fetch_sub(count, Ordering::Relaxed);
         for (reply, answer) in answered {
             // Who does not wait any more needs no answer.
@@ -150,6 +155,7 @@ impl Classifiers {
             most_waiting: config.max_waiting_texts,
             batch_bytes: config.batch_bytes,
             metrics,
+            turns: Arc::default(),
         };
         for name in classifiers.folders.keys() {
             classifiers
@@ -175,6 +181,7 @@ impl Classifiers {
             queue,
             waiting: AtomicUsize::new(0),
             most_waiting: self.most_waiting,
+            turns: self.turns.clone(),
         });
         let (weak, batch_bytes, metrics) = (Arc::downgrade(&served), self.batch_bytes, self.metrics.clone());
         std::thread::spawn(move || Served::work(&weak, jobs, batch_bytes, &metrics));

@@ -15,6 +15,7 @@ mod open_api;
 mod server;
 mod shapes;
 mod state;
+mod turns;
 
 pub use config::{AttributeTarget, ServeConfig};
 pub use decision_log::{DecisionLog, LogError};
