@@ -280,8 +280,12 @@ fn too_many_labels_are_refused_at_once() {
     let rows: String = (0..2000).map(|label| format!("x,label {label}\n")).collect();
     let labels: Vec<String> = (0..2000).map(|label| format!("label {label}")).collect();
     let options = DatasetOptions::new("text", LabelColumns::one("label", labels));
-    assert_eq!(refused("", &options), "2000 labels were given; a classifier has at most 256", "before the file is read");
-    assert!(refused(&format!("text,label\n{rows}"), &one(&[])).contains("more than 100 distinct values"));
+    assert_eq!(refused("", &options), "2000 labels were given; a classifier has at most 1000", "before the file is read");
+    assert!(refused(&format!("text,label\n{rows}"), &one(&[])).contains("more than 1000 distinct values"));
+    // More than a hundred values are labels where each has two rows, and else rather texts.
+    let rows = |labels: usize| (0..300).map(|row| format!("x,label {}\n", row % labels)).collect::<String>();
+    assert!(refused(&format!("text,label\n{}", rows(151)), &one(&[])).contains("more than 100 distinct values"));
+    assert_eq!(read(&format!("text,label\n{}", rows(150)), &one(&[])).labels.len(), 150);
 }
 
 #[test]
