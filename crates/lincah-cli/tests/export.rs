@@ -116,6 +116,8 @@ fn what_cannot_be_exported_or_imported_is_one_clear_line() {
     assert!(refused("export kind --to merged --out kind").contains("empty"));
     assert!(!bench.path("no").exists() && bench.list(".").iter().all(|name| !name.ends_with(".tmp")));
     assert!(bench.run("export kind --to word --out no").stderr.contains("sequence-classification"));
+    assert!(refused("export kind --to merged --base-model x --out no").contains("--base-model goes with"));
+    assert!(refused("export kind --to gguf-lora --dtype f16 --out no").contains("--dtype is of weights"));
     bench.run("train data.csv --text comment --label label --preset instant --model bert --out quick").ok();
     assert!(refused("export quick --to merged --out no").contains("instant classifiers have no form"));
     bench.run("export kind --to peft --out peft").ok();
