@@ -5,7 +5,7 @@
 
 use lincah_kernels::{
     Activation, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, Cpu, DiagonalBlocks, GatedShape, GroupLayout,
-    Kernels, LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
+    Kernels, LinearShape, LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,21 @@ fn linear() {
             let name = format!("linear_backward of the head {width}→{vocabulary} rows {rows}");
             measure(&name, work, || Cpu.linear_backward(rows, &dy, &head, &mut dx));
         }
+    }
+}
+
+fn trained_linear() {
+    for outputs in [2, 77, 150, 1000] {
+        let shape = LinearShape { rows: 8, inputs: WIDTH, outputs };
+        let (x, weight, dy) = (array(8 * WIDTH), array(outputs * WIDTH), array(8 * outputs));
+        let (mut y, mut dx, mut d_weight) = (array(dy.len()), array(x.len()), array(weight.len()));
+        let work = 2 * 8 * WIDTH * outputs;
+        measure(&format!("trained_linear 576→{outputs} rows 8"), Some(work), || {
+            Cpu.trained_linear(shape, &x, &weight, &mut y);
+        });
+        measure(&format!("trained_linear_backward 576→{outputs} rows 8"), Some(2 * work), || {
+            Cpu.trained_linear_backward(shape, (&x, &weight), &dy, (&mut dx, &mut d_weight));
+        });
     }
 }
 
@@ -253,6 +268,7 @@ fn loss_and_optimizer() {
 fn main() {
     println!("{} instructions, {} threads", Cpu.instructions(), rayon::current_num_threads());
     linear();
+    trained_linear();
     lora();
     attention();
     rows_and_elements();

@@ -162,6 +162,17 @@ pub trait Kernels: Send + Sync + 'static {
     /// `y += b` in every row. # Shapes: b `[O]`, y `[N, O]`.
     fn add_bias(&self, bias: &Self::Buffer, y: &mut Self::Buffer);
 
+    /// `y = x Wᵀ` with a weight that is trained, and so lies in an array. # Shapes: x `[N, I]`, W `[O, I]`, y `[N, O]`.
+    fn trained_linear(&self, shape: LinearShape, x: &Self::Buffer, weight: &Self::Buffer, y: &mut Self::Buffer);
+    /// `dx += dy W`, `dW += dyᵀ x`. # Shapes: dx `[N, I]`, dy `[N, O]`, W and dW `[O, I]`.
+    fn trained_linear_backward(
+        &self,
+        shape: LinearShape,
+        saved: (&Self::Buffer, &Self::Buffer),
+        dy: &Self::Buffer,
+        gradients: (&mut Self::Buffer, &mut Self::Buffer),
+    );
+
     /// `h = x Aᵀ`, `y += scale h Bᵀ` (Hu et al. 2021, eq. 3). # Shapes: x `[N, I]`, A `[R, I]`, B `[O, R]`, h `[N, R]`, y `[N, O]`.
     fn lora(
         &self,

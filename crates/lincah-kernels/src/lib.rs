@@ -25,6 +25,7 @@
 //! | operation | forward | backward |
 //! | --- | --- | --- |
 //! | frozen linear layer | [`Kernels::linear`] | [`Kernels::linear_backward`] (input only) |
+//! | trained linear layer | [`Kernels::trained_linear`] | [`Kernels::trained_linear_backward`] |
 //! | LoRA | [`Kernels::lora`] | [`Kernels::lora_backward`] |
 //! | both in one | [`Kernels::adapted_linear`] | [`Kernels::adapted_linear_backward`] |
 //! | bias | [`Kernels::add_bias`] | identity |
@@ -75,5 +76,5 @@ pub use layout::{GroupLayout, RaggedLayout};
 pub use profile::Profiled;
 pub use shapes::{
     Activation, AdamArrays, AdamStep, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape,
-    LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
+    LinearShape, LoraGradients, LoraSaved, LoraShape, NormShape, OperationTime,
 };

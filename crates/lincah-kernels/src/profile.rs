@@ -52,6 +52,10 @@ fn lora_flops(shape: &LoraShape) -> usize {
     2 * shape.rows * shape.rank * (shape.inputs + shape.outputs)
 }
 
+fn linear_flops(shape: &LinearShape) -> usize {
+    2 * shape.rows * shape.inputs * shape.outputs
+}
+
 /// Defines operations that only pass their arguments on, measured under their names.
 macro_rules! measured {
     ($(fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*) => {
@@ -171,6 +175,22 @@ impl<K: Kernels> Kernels for Profiled<K> {
         self.measure("adapted_linear_backward", flops, |device| {
             device.adapted_linear_backward(shape, &weight.matrix, saved, dy, gradients);
         });
+    }
+
+    fn trained_linear(&self, shape: LinearShape, x: &K::Buffer, weight: &K::Buffer, y: &mut K::Buffer) {
+        let flops = linear_flops(&shape);
+        self.measure("trained_linear", flops, |device| device.trained_linear(shape, x, weight, y));
+    }
+
+    fn trained_linear_backward(
+        &self,
+        shape: LinearShape,
+        saved: (&K::Buffer, &K::Buffer),
+        dy: &K::Buffer,
+        gradients: (&mut K::Buffer, &mut K::Buffer),
+    ) {
+        let flops = 2 * linear_flops(&shape);
+        self.measure("trained_linear_backward", flops, |device| device.trained_linear_backward(shape, saved, dy, gradients));
     }
 
     measured! {

@@ -208,6 +208,27 @@ impl<T: Number> Kernels for Reference<T> {
         }
     }
 
+    fn trained_linear(&self, LinearShape { rows, inputs, outputs }: LinearShape, x: &Vec<T>, weight: &Vec<T>, y: &mut Vec<T>) {
+        for (n, o) in (0..rows).flat_map(|n| (0..outputs).map(move |o| (n, o))) {
+            y[n * outputs + o] = (0..inputs).map(|i| x[n * inputs + i] * weight[o * inputs + i]).sum();
+        }
+    }
+
+    fn trained_linear_backward(
+        &self,
+        LinearShape { rows, inputs, outputs }: LinearShape,
+        (x, weight): (&Vec<T>, &Vec<T>),
+        dy: &Vec<T>,
+        (dx, d_weight): (&mut Vec<T>, &mut Vec<T>),
+    ) {
+        for (n, i) in (0..rows).flat_map(|n| (0..inputs).map(move |i| (n, i))) {
+            dx[n * inputs + i] += (0..outputs).map(|o| dy[n * outputs + o] * weight[o * inputs + i]).sum();
+        }
+        for (o, i) in (0..outputs).flat_map(|o| (0..inputs).map(move |i| (o, i))) {
+            d_weight[o * inputs + i] += (0..rows).map(|n| dy[n * outputs + o] * x[n * inputs + i]).sum();
+        }
+    }
+
     fn add_bias(&self, bias: &Vec<T>, y: &mut Vec<T>) {
         for row in y.chunks_mut(bias.len()) {
             row.iter_mut().zip(bias).for_each(|(y, &b)| *y += b);

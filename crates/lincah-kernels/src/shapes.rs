@@ -36,6 +36,17 @@ pub struct GatedShape {
     pub activation: Activation,
 }
 
+/// Sizes of a linear layer whose weight is trained.
+#[derive(Debug, Clone, Copy)]
+pub struct LinearShape {
+    /// N.
+    pub rows: usize,
+    /// I.
+    pub inputs: usize,
+    /// O.
+    pub outputs: usize,
+}
+
 /// Sizes and scale of one LoRA product.
 #[derive(Debug, Clone, Copy)]
 pub struct LoraShape {

@@ -5,7 +5,7 @@ mod noise;
 use lincah_kernels::reference::Reference;
 use lincah_kernels::{
     Activation, AttentionGradients, AttentionSaved, AttentionShape, DiagonalBlocks, GatedShape, GroupLayout, Kernels,
-    LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
+    LinearShape, LoraGradients, LoraSaved, LoraShape, NormShape, RaggedLayout,
 };
 use noise::Noise;
 
@@ -54,6 +54,22 @@ fn linear() {
         reference().linear(rows, x, &weight, &mut y);
         inner(&y, &dy)
     });
+}
+
+#[test]
+fn trained_linear() {
+    let mut noise = Noise::new(21);
+    let shape = LinearShape { rows: 4, inputs: 5, outputs: 3 };
+    let [x, weight, dy] = [20, 15, 12].map(|length| random(&mut noise, length));
+    let run = |x: &Vec<f64>, weight: &Vec<f64>| {
+        let mut y = vec![f64::NAN; 12];
+        reference().trained_linear(shape, x, weight, &mut y);
+        inner(&y, &dy)
+    };
+    let (mut dx, mut d_weight) = (vec![0.0; 20], vec![0.0; 15]);
+    reference().trained_linear_backward(shape, (&x, &weight), &dy, (&mut dx, &mut d_weight));
+    check("trained_linear x", &x, &dx, |x| run(x, &weight));
+    check("trained_linear W", &weight, &d_weight, |weight| run(&x, weight));
 }
 
 #[test]

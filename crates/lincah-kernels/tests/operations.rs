@@ -72,7 +72,8 @@ fn the_measured_cpu_gives_the_same_bits_and_counts_every_call() {
             name => name,
         };
         assert!(name == "buffers" || times[name].calls > 0 && !times[name].time.is_zero(), "{name} was not counted: {times:?}");
-        let has_products = ["linear", "linear_backward", "lora", "lora_backward", "adapted_linear", "adapted_linear_backward"];
+        let has_products =
+            ["linear", "linear_backward", "trained_linear", "lora", "lora_backward", "adapted_linear", "adapted_linear_backward"];
         assert_eq!(times.get(name).is_some_and(|operation| operation.flops > 0.0), has_products.contains(&name), "{name}");
     }
     assert!(measured.take_times().is_empty());

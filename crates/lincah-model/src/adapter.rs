@@ -2,8 +2,8 @@
 
 use crate::config::BackboneConfig;
 use crate::error::ModelError;
-use crate::lora::{Adapter, AdapterError, AdapterTensor, LoraConfig, Target, tensor_key};
-use lincah_kernels::{DiagonalBlocks, Kernels};
+use crate::lora::{Adapter, AdapterError, AdapterTensor, LABEL_ROWS_KEY, LoraConfig, Target, tensor_key};
+use lincah_kernels::{DiagonalBlocks, Kernels, LinearShape};
 use std::collections::BTreeMap;
 
 /// One trained array with its gradient and Adam's two moments.
@@ -29,6 +29,24 @@ impl<K: Kernels> Parameter<K> {
         let length = self.shape[0] * self.shape[1];
         let zeros = || kernels.zeros(length);
         self.training = Some(ParameterTraining { gradient: zeros(), first_moment: zeros(), second_moment: zeros() });
+    }
+
+    fn linear_shape(&self, rows: usize) -> LinearShape {
+        LinearShape { rows, inputs: self.shape[1], outputs: self.shape[0] }
+    }
+
+    /// Its products with `rows` rows of x. # Shapes: x `[rows, D]`, the parameter `[L, D]`, result `[rows, L]`.
+    pub(crate) fn scores(&self, kernels: &K, rows: usize, x: &K::Buffer) -> K::Buffer {
+        let mut scores = kernels.uninitialized(rows * self.shape[0]);
+        kernels.trained_linear(self.linear_shape(rows), x, &self.value, &mut scores);
+        scores
+    }
+
+    /// Adds to the parameter's gradient and to x's.
+    pub(crate) fn scores_backward(&mut self, kernels: &K, rows: usize, x: &K::Buffer, dy: &K::Buffer, dx: &mut K::Buffer) {
+        let shape = self.linear_shape(rows);
+        let (value, gradient) = self.gradient();
+        kernels.trained_linear_backward(shape, (x, value), dy, (dx, gradient));
     }
 
     pub(crate) fn gradient(&mut self) -> (&K::Buffer, &mut K::Buffer) {
@@ -71,6 +89,8 @@ impl<K: Kernels> LayerAdapter<K> {
 pub(crate) struct DeviceAdapter<K: Kernels> {
     config: Option<LoraConfig>,
     pub(crate) layers: Vec<LayerAdapter<K>>,
+    /// Scores of labels, `[L, D]`, in place of the frozen head.
+    pub(crate) label_rows: Option<Parameter<K>>,
 }
 
 /// A projection and its two factors' keys and shapes.
@@ -100,7 +120,7 @@ pub(crate) fn adapted_projections(config: &LoraConfig, model: &BackboneConfig) -
 impl<K: Kernels> DeviceAdapter<K> {
     /// No adapter: the frozen model alone.
     pub(crate) fn none(layers: usize) -> Self {
-        Self { config: None, layers: (0..layers).map(|_| LayerAdapter::none()).collect() }
+        Self { config: None, layers: (0..layers).map(|_| LayerAdapter::none()).collect(), label_rows: None }
     }
 
     /// Takes an adapter to the device.
@@ -112,7 +132,8 @@ impl<K: Kernels> DeviceAdapter<K> {
         let adapter = adapter.split(model)?;
         let adapted = adapted_projections(&adapter.config, model);
         let expected: BTreeMap<&String, [usize; 2]> = adapted.iter().flat_map(|p| p.keys.iter().zip(p.shapes)).collect();
-        if let Some(key) = adapter.tensors.keys().find(|key| !expected.contains_key(key)) {
+        let rows = adapter.label_rows();
+        if let Some(key) = adapter.tensors.keys().find(|key| !expected.contains_key(key) && *key != LABEL_ROWS_KEY) {
             return Err(AdapterError::Mismatch { problem: "has an unexpected", key: key.clone() }.into());
         }
         for (&key, &expected) in &expected {
@@ -121,7 +142,15 @@ impl<K: Kernels> DeviceAdapter<K> {
                 return Err(AdapterError::Shape { key: key.clone(), found: tensor.shape, expected }.into());
             }
         }
-        let mut device = Self { config: Some(adapter.config.clone()), ..Self::none(model.layers.len()) };
+        if let Some(rows) = rows.filter(|rows| rows.shape[0] < 2 || rows.shape[1] != model.hidden_size) {
+            let expected = [rows.shape[0].max(2), model.hidden_size];
+            return Err(AdapterError::Shape { key: LABEL_ROWS_KEY.to_owned(), found: rows.shape, expected }.into());
+        }
+        let mut device = Self {
+            config: Some(adapter.config.clone()),
+            label_rows: rows.map(|rows| Parameter::new(kernels, rows)),
+            ..Self::none(model.layers.len())
+        };
         for AdaptedProjection { layer, target, heads, keys, shapes } in &adapted {
             let [a, b] = keys.each_ref().map(|key| Parameter::new(kernels, &adapter.tensors[key]));
             let [outputs, width] = shapes[1];
@@ -166,6 +195,9 @@ impl<K: Kernels> DeviceAdapter<K> {
                 }
             }
         }
+        if let Some(rows) = &self.label_rows {
+            visit(LABEL_ROWS_KEY.to_owned(), rows);
+        }
     }
 
     /// The same, to be changed.
@@ -177,6 +209,9 @@ impl<K: Kernels> DeviceAdapter<K> {
                     visit(tensor_key(layer, target, 'B'), &mut lora.b);
                 }
             }
+        }
+        if let Some(rows) = &mut self.label_rows {
+            visit(LABEL_ROWS_KEY.to_owned(), rows);
         }
     }
 }

@@ -48,7 +48,7 @@ impl<K: Kernels> Backbone<K> {
         Self { recompute, ..self }
     }
 
-    fn weights(&self) -> &Weights {
+    pub(crate) fn weights(&self) -> &Weights {
         self.files.weights()
     }
 
@@ -168,11 +168,17 @@ impl<K: Kernels> Backbone<K> {
         Ok(Head { matrix, width })
     }
 
-    pub(crate) fn check(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<(), ModelError> {
+    pub(crate) fn check_tokens(&self, tokens: &[u32]) -> Result<(), ModelError> {
         let vocabulary_size = self.config().vocabulary_size;
-        if let Some(&token) = batch.tokens.iter().chain(candidates).find(|&&token| token as usize >= vocabulary_size) {
-            return Err(ModelError::TokenOutOfVocabulary { token, vocabulary_size });
+        match tokens.iter().find(|&&token| token as usize >= vocabulary_size) {
+            Some(&token) => Err(ModelError::TokenOutOfVocabulary { token, vocabulary_size }),
+            None => Ok(()),
         }
+    }
+
+    pub(crate) fn check(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<(), ModelError> {
+        self.check_tokens(&batch.tokens)?;
+        self.check_tokens(candidates)?;
         let (length, most) = (batch.layout.longest(), self.config().max_positions);
         if length > most {
             return Err(ModelError::TextTooLong { length, most });

@@ -75,6 +75,9 @@ pub enum ModelError {
         /// The target.
         token: u32,
     },
+    /// Label rows that are asked for, or to be trained, where the adapter has none; or a target that is none of them.
+    #[error("the adapter has no label rows, or fewer than the targets need")]
+    NoLabelRows,
     /// A score that is not a number.
     #[error("the model's logits are not finite numbers: its weights or its adapter are damaged, or the training diverged")]
     NotFinite,

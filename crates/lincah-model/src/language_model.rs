@@ -5,7 +5,7 @@ use crate::compute::{ComputeOptions, Device, Precision};
 use crate::config::BackboneConfig;
 use crate::error::ModelError;
 use crate::frozen_states::FrozenStates;
-use crate::lora::{Adapter, LoraConfig};
+use crate::lora::{Adapter, AdapterTensor, LoraConfig};
 use crate::optimizer::OptimizerState;
 use crate::scorer::Scorer;
 use crate::training::Training;
@@ -34,6 +34,21 @@ pub trait LanguageModel: Send + Sync {
     /// # Errors
     /// As there.
     fn begin_training(&self, config: &LoraConfig, seed: u64) -> Result<Box<dyn Training>, ModelError>;
+    /// See [`Backbone::fresh_adapter`].
+    ///
+    /// # Errors
+    /// As there.
+    fn fresh_adapter(&self, config: &LoraConfig, seed: u64) -> Result<Adapter, ModelError>;
+    /// See [`Backbone::head_rows`].
+    ///
+    /// # Errors
+    /// As there.
+    fn head_rows(&self, names: &[Vec<u32>]) -> Result<AdapterTensor, ModelError>;
+    /// See [`Backbone::train_adapter`].
+    ///
+    /// # Errors
+    /// As there.
+    fn train_adapter(&self, adapter: &Adapter) -> Result<Box<dyn Training>, ModelError>;
     /// See [`Backbone::resume_training`].
     ///
     /// # Errors
@@ -129,6 +144,18 @@ impl<K: Kernels> LanguageModel for Arc<Backbone<K>> {
 
     fn begin_training(&self, config: &LoraConfig, seed: u64) -> Result<Box<dyn Training>, ModelError> {
         Ok(Box::new(Backbone::begin_training(self, config, seed)?))
+    }
+
+    fn fresh_adapter(&self, config: &LoraConfig, seed: u64) -> Result<Adapter, ModelError> {
+        Backbone::fresh_adapter(self, config, seed)
+    }
+
+    fn head_rows(&self, names: &[Vec<u32>]) -> Result<AdapterTensor, ModelError> {
+        Backbone::head_rows(self, names)
+    }
+
+    fn train_adapter(&self, adapter: &Adapter) -> Result<Box<dyn Training>, ModelError> {
+        Ok(Box::new(Backbone::train_adapter(self, adapter)?))
     }
 
     fn resume_training(&self, adapter: &Adapter, state: &OptimizerState) -> Result<Box<dyn Training>, ModelError> {

@@ -54,4 +54,4 @@ pub use names::UnknownName;
 pub use optimizer::{Moments, Optimizer, OptimizerState};
 pub use schedule::Schedule;
 pub use scorer::{BackboneScorer, Scorer};
-pub use training::{BackboneTraining, Objective, Training};
+pub use training::{BackboneTraining, LabelRowTargets, Objective, Training};

@@ -217,7 +217,7 @@ impl BackboneConfig {
 /// One array of an adapter, row-major.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterTensor {
-    /// `[R, I]` for A, `[O, R]` for B.
+    /// `[R, I]` for A, `[O, R]` for B, `[L, D]` for label rows.
     pub shape: [usize; 2],
     /// The numbers.
     pub values: Vec<f32>,
@@ -251,6 +251,18 @@ impl Adapter {
         sha256::hexadecimal(hash.finalize())
     }
 
+    /// The rows that score labels in place of tokens, if it has them. # Shapes: `[L, D]`, or `[2 L, D]` of independent labels.
+    pub fn label_rows(&self) -> Option<&AdapterTensor> {
+        self.tensors.get(LABEL_ROWS_KEY)
+    }
+
+    /// The same adapter with rows of labels.
+    #[must_use]
+    pub fn with_label_rows(mut self, rows: AdapterTensor) -> Self {
+        self.tensors.insert(String::from(LABEL_ROWS_KEY), rows);
+        self
+    }
+
     /// The configuration of the whole form, in which the arrays are.
     fn whole_config(&self) -> LoraConfig {
         let whole_rank = self.tensors.iter().find_map(|(key, tensor)| key.ends_with("lora_A.weight").then_some(tensor.shape[0]));
@@ -268,8 +280,8 @@ impl Adapter {
     }
 
     /// One adapter whose product is the mean of the members' products, `ΔW = Σ scale B_m A_m / M`: the A's below one another, the B's beside
-    /// one another, the rank M times as high (the average of Wortsman et al. 2022, kept as factors). All in the layout
-    /// [`LoraLayout::Whole`], with the same configuration and arrays.
+    /// one another, the rank M times as high (the average of Wortsman et al. 2022, kept as factors); and the mean of their label rows. All in
+    /// the layout [`LoraLayout::Whole`], with the same configuration and arrays.
     ///
     /// # Panics
     /// If there is no member, or the members are not alike.
@@ -284,6 +296,10 @@ impl Adapter {
         let stack = |key: &String| {
             let tensors: Vec<&AdapterTensor> = members.iter().map(|member| &member.tensors[key]).collect();
             let [rows, columns] = tensors[0].shape;
+            if key == LABEL_ROWS_KEY {
+                let mean = |place: usize| tensors.iter().map(|tensor| tensor.values[place]).sum::<f32>() / count as f32;
+                return AdapterTensor { shape: [rows, columns], values: (0..rows * columns).map(mean).collect() };
+            }
             if key.ends_with("lora_A.weight") {
                 let values = tensors.iter().flat_map(|tensor| tensor.values.iter().copied()).collect();
                 return AdapterTensor { shape: [count * rows, columns], values };
@@ -297,6 +313,9 @@ impl Adapter {
         }
     }
 }
+
+/// PEFT's key of the label rows: the module that it saves whole for `task_type` SEQ_CLS.
+pub(crate) const LABEL_ROWS_KEY: &str = "base_model.model.score.weight";
 
 /// PEFT's key of a factor: `factor` is `A` or `B`.
 pub(crate) fn tensor_key(layer: usize, target: Target, factor: char) -> String {

@@ -1,6 +1,6 @@
 //! Scores of texts: a base model's weights with one adapter, or none.
 
-use crate::adapter::DeviceAdapter;
+use crate::adapter::{DeviceAdapter, Parameter};
 use crate::backbone::{Backbone, CandidateHead};
 use crate::batch::TokenBatch;
 use crate::cache::KeyValueCache;
@@ -20,6 +20,13 @@ pub trait Scorer: Send + Sync {
     /// # Errors
     /// Tokens outside the vocabulary, texts longer than the model's positions, weights that cannot be read, logits that are not finite.
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError>;
+
+    /// The same for the adapter's label rows `W` in place of tokens: `logits = h Wᵀ`, h being the final norm's output at the last position.
+    /// # Shapes: W `[L, D]`, result `[S, L]`.
+    ///
+    /// # Errors
+    /// An adapter without label rows; else as [`Scorer::score`].
+    fn score_label_rows(&self, batch: &TokenBatch) -> Result<Vec<f32>, ModelError>;
 
     /// The adapter, if there is one.
     fn adapter(&self) -> Option<Adapter>;
@@ -56,7 +63,13 @@ impl<K: Kernels> Backbone<K> {
 impl<K: Kernels> Scorer for BackboneScorer<K> {
     fn score(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.base.check(batch, candidates)?;
-        K::within(|| self.score_cached(batch, candidates))
+        K::within(|| self.score_cached(batch, Asked::Tokens(candidates)))
+    }
+
+    fn score_label_rows(&self, batch: &TokenBatch) -> Result<Vec<f32>, ModelError> {
+        self.base.check(batch, &[])?;
+        let rows = self.adapter.label_rows.as_ref().ok_or(ModelError::NoLabelRows)?;
+        K::within(|| self.score_cached(batch, Asked::LabelRows(rows)))
     }
 
     fn adapter(&self) -> Option<Adapter> {
@@ -69,14 +82,20 @@ impl<K: Kernels> Scorer for BackboneScorer<K> {
     }
 }
 
+/// What a text's last position is scored on.
+enum Asked<'a, K: Kernels> {
+    Tokens(&'a [u32]),
+    LabelRows(&'a Parameter<K>),
+}
+
 impl<K: Kernels> BackboneScorer<K> {
-    fn score_cached(&self, batch: &TokenBatch, candidates: &[u32]) -> Result<Vec<f32>, ModelError> {
+    fn score_cached(&self, batch: &TokenBatch, asked: Asked<K>) -> Result<Vec<f32>, ModelError> {
         let _turn = self.base.turn();
         if self.base.kernels.gpu().is_some() {
-            return self.score_with(batch, candidates, &mut []);
+            return self.score_with(batch, asked, &mut []);
         }
         let (rest, mut layers) = self.prefix_cache.behind(&self.base, batch);
-        let logits = self.score_with(&rest, candidates, &mut layers)?;
+        let logits = self.score_with(&rest, asked, &mut layers)?;
         self.prefix_cache.keep(&self.base, batch, &layers);
         Ok(logits)
     }
@@ -84,17 +103,22 @@ impl<K: Kernels> BackboneScorer<K> {
     fn score_with(
         &self,
         batch: &TokenBatch,
-        candidates: &[u32],
+        asked: Asked<K>,
         layers: &mut [KeyValueCache<K>],
     ) -> Result<Vec<f32>, ModelError> {
         let (base, kernels) = (&self.base, &self.base.kernels);
         let on_device = base.on_device(kernels, batch);
         let kept = KeptRows::new(kernels, &batch.layout.last_rows());
-        let head = self.candidate_head.of(base, kernels, candidates)?;
         let embedded = base.embed(kernels, batch, &on_device)?;
         let x = base.forward(&on_device.pass(kernels, None), &self.adapter.layers, embedded, Some(&kept), layers);
         let (normed, _) = base.normed(kernels, kept.count, &x);
-        let logits = kernels.download(&base.logits(kernels, kept.count, &normed, &head));
+        let logits = match asked {
+            Asked::Tokens(tokens) => {
+                base.logits(kernels, kept.count, &normed, &self.candidate_head.of(base, kernels, tokens)?)
+            }
+            Asked::LabelRows(rows) => rows.scores(kernels, kept.count, &normed),
+        };
+        let logits = kernels.download(&logits);
         if logits.iter().all(|logit| logit.is_finite()) { Ok(logits) } else { Err(ModelError::NotFinite) }
     }
 

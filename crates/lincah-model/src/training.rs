@@ -6,6 +6,7 @@ use crate::adapter::{AdaptedProjection, DeviceAdapter, Parameter, adapted_projec
 use crate::backbone::{Backbone, CandidateHead, Head};
 use crate::batch::TokenBatch;
 use crate::block::BlockActivations;
+use crate::config::BackboneConfig;
 use crate::error::ModelError;
 use crate::frozen_states::FrozenStates;
 use crate::lora::{Adapter, AdapterTensor, Initializer, LoraConfig, LoraLayout};
@@ -14,7 +15,7 @@ use crate::optimizer::{Moments, Optimizer, OptimizerState};
 use lincah_kernels::{AdamArrays, AdamStep, Kernels};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use step::{DeviceTerms, RecordedSteps, StepInputs, StepRequest};
+use step::{Asked, DeviceTerms, RecordedSteps, StepInputs, StepRequest, StepTerms};
 
 /// What a step minimizes.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,20 @@ pub struct Objective<'a> {
     pub loss: Loss,
     /// The labels' tokens, which [`Loss::RestrictedLabel`] chooses among.
     pub candidates: &'a [u32],
+}
+
+/// What the label rows of a batch's texts should answer: each row belongs to a question, `answers` of them to each, in order; one question
+/// for exclusive labels, one with two answers for each independent label. M entries, of which a soft target takes several.
+#[derive(Debug, Clone)]
+pub struct LabelRowTargets<'a> {
+    /// How many rows one question chooses among by their softmax.
+    pub answers: usize,
+    /// The text of each entry, `[M]`, ascending.
+    pub texts: &'a [usize],
+    /// The row that is its answer, `[M]`.
+    pub rows: &'a [usize],
+    /// What its loss is multiplied by, `[M]`.
+    pub weights: &'a [f32],
 }
 
 /// A training of one adapter on a base model, which it leaves as it is. Several may run at once, and texts may be scored meanwhile.
@@ -37,6 +52,17 @@ pub trait Training: Send {
         batch: &TokenBatch,
         targets: &Targets,
         objective: Objective,
+        dropout_seed: u64,
+    ) -> Result<f64, ModelError>;
+
+    /// The same with the adapter's label rows, which are trained too, in place of tokens: `Σ weight * cross-entropy` over each question's rows.
+    ///
+    /// # Errors
+    /// An adapter without label rows, or with fewer than the targets name; else as [`Training::accumulate_gradients`].
+    fn accumulate_label_row_gradients(
+        &mut self,
+        batch: &TokenBatch,
+        targets: &LabelRowTargets,
         dropout_seed: u64,
     ) -> Result<f64, ModelError>;
 
@@ -73,8 +99,32 @@ impl<K: Kernels> Backbone<K> {
     /// # Errors
     /// A configuration that this model cannot have; a device without room for another training.
     pub fn begin_training(self: &Arc<Self>, config: &LoraConfig, seed: u64) -> Result<BackboneTraining<K>, ModelError> {
+        self.train_adapter(&self.fresh_adapter(config, seed)?)
+    }
+
+    /// An adapter whose product is zero: A drawn, B zero.
+    ///
+    /// # Errors
+    /// A configuration that this model cannot have.
+    pub fn fresh_adapter(&self, config: &LoraConfig, seed: u64) -> Result<Adapter, ModelError> {
         config.check(self.config())?;
-        self.train_adapter(&fresh_adapter(config, seed, self))
+        Ok(fresh_adapter(config, seed, self.config()))
+    }
+
+    /// The mean of the head's rows of each name's tokens, to begin label rows with. # Shapes: result `[names, D]`.
+    ///
+    /// # Errors
+    /// Tokens outside the vocabulary, a name without any, weights that cannot be read.
+    pub fn head_rows(&self, names: &[Vec<u32>]) -> Result<AdapterTensor, ModelError> {
+        let hidden = self.config().hidden_size;
+        let mut values = Vec::with_capacity(names.len() * hidden);
+        for tokens in names {
+            self.check_tokens(tokens)?;
+            let rows = self.weights().read_rows(self.config().head_name(), tokens, hidden)?;
+            let mean = |column: usize| rows[column..].iter().step_by(hidden).sum::<f32>() / tokens.len().max(1) as f32;
+            values.extend((0..hidden).map(mean));
+        }
+        Ok(AdapterTensor { shape: [names.len(), hidden], values })
     }
 
     /// Begins the training of an adapter as it is, with fresh optimizer moments.
@@ -132,11 +182,11 @@ impl<K: Kernels> Backbone<K> {
 }
 
 /// A drawn, B zero.
-fn fresh_adapter<K: Kernels>(config: &LoraConfig, seed: u64, base: &Backbone<K>) -> Adapter {
+fn fresh_adapter(config: &LoraConfig, seed: u64, model: &BackboneConfig) -> Adapter {
     let mut initializer = Initializer::new(seed);
     let mut tensors = BTreeMap::new();
     for AdaptedProjection { heads, keys: [key_a, key_b], shapes: [shape_a, shape_b], .. } in
-        adapted_projections(config, base.config())
+        adapted_projections(config, model)
     {
         let inputs = shape_a[1] as f32;
         let bound = match config.layout {
@@ -172,7 +222,27 @@ impl<K: Kernels> Training for BackboneTraining<K> {
         let lowest = self.adapter.lowest_layer().ok_or(ModelError::NothingToTrain)?;
         let terms = loss.terms(batch, targets);
         let classes = terms.iter().map(|term| class_of(term.target, loss, candidates)).collect::<Result<Vec<_>, _>>()?;
-        let request = StepRequest { loss, candidates, terms: &terms, classes: &classes, lowest, dropout_seed };
+        let terms = StepTerms {
+            rows: terms.iter().map(|term| term.row).collect(),
+            questions: 1,
+            classes,
+            weights: terms.iter().map(|term| term.weight).collect(),
+        };
+        let request = StepRequest { asked: Asked::Tokens(loss, candidates), terms: &terms, lowest, dropout_seed };
+        K::within(|| self.step(batch, request))
+    }
+
+    fn accumulate_label_row_gradients(
+        &mut self,
+        batch: &TokenBatch,
+        targets: &LabelRowTargets,
+        dropout_seed: u64,
+    ) -> Result<f64, ModelError> {
+        self.base.check(batch, &[])?;
+        let lowest = self.adapter.lowest_layer().ok_or(ModelError::NothingToTrain)?;
+        let rows = self.adapter.label_rows.as_ref().map_or(0, |rows| rows.shape[0]);
+        let terms = StepTerms::of_label_rows(targets, rows).ok_or(ModelError::NoLabelRows)?;
+        let request = StepRequest { asked: Asked::LabelRows, terms: &terms, lowest, dropout_seed };
         K::within(|| self.step(batch, request))
     }
 
@@ -280,7 +350,7 @@ fn backpropagate<K: Kernels>(
         x = y;
     }
     let rows = kept.map_or(pass.rows, |kept| kept.count);
-    let mut dx = head_gradient((base, kernels), &x, rows, &mut inputs.terms, &inputs.head);
+    let mut dx = head_gradient((base, kernels), adapter, (&x, rows), (&mut inputs.terms, inputs.head.as_ref()));
     for (layer, block) in base.blocks.iter().enumerate().skip(lowest).rev() {
         let saved = match activations[layer].take().expect("the forward kept what the backward needs") {
             Kept::Whole(saved) => saved,
@@ -293,38 +363,58 @@ fn backpropagate<K: Kernels>(
     }
 }
 
-/// The losses, and their gradient at the residual stream behind the last block, `[M, D]`.
+/// The losses, and their gradient at the residual stream behind the last block, `[M, D]`. Without a frozen head, the adapter's label rows are
+/// asked.
 fn head_gradient<K: Kernels>(
     (base, kernels): (&Backbone<K>, &K),
-    x: &K::Buffer,
-    rows: usize,
-    terms: &mut [DeviceTerms<K>],
-    head: &Head<K>,
+    adapter: &mut DeviceAdapter<K>,
+    (x, rows): (&K::Buffer, usize),
+    (terms, head): (&mut [DeviceTerms<K>], Option<&Head<K>>),
 ) -> K::Buffer {
-    let (width, hidden) = (head.width, base.config().hidden_size);
+    let hidden = base.config().hidden_size;
     let (normed, r) = base.normed(kernels, rows, x);
     let mut d_normed = kernels.zeros(rows * hidden);
     for terms in terms {
         let mut gathered = kernels.uninitialized(terms.count * hidden);
         kernels.gather_rows(hidden, &terms.rows, &normed, &mut gathered);
-        let mut logits = base.logits(kernels, terms.count, &gathered, head);
-        let capped = base.config().final_soft_cap.map(|cap| {
-            let mut capped = kernels.uninitialized(terms.count * width);
-            kernels.copy(&logits, &mut capped);
-            (cap, capped)
-        });
-        kernels.cross_entropy(width, &terms.classes, &terms.weights, &mut logits, &mut terms.losses);
-        if let Some((cap, capped)) = &capped {
-            kernels.soft_cap_backward(*cap, capped, &mut logits);
-        }
-        if base.config().logit_scale != 1.0 {
-            kernels.scale(base.config().logit_scale, &mut logits);
-        }
         let mut d_gathered = kernels.zeros(terms.count * hidden);
-        kernels.linear_backward(terms.count, &logits, &head.matrix, &mut d_gathered);
+        match head {
+            Some(head) => frozen_head_gradient((base, kernels), head, terms, (&gathered, &mut d_gathered)),
+            None => {
+                let labels = adapter.label_rows.as_mut().expect("a step without a head has label rows");
+                let mut scores = labels.scores(kernels, terms.count, &gathered);
+                let answers = labels.shape[0] / terms.questions;
+                kernels.cross_entropy(answers, &terms.classes, &terms.weights, &mut scores, &mut terms.losses);
+                labels.scores_backward(kernels, terms.count, &gathered, &scores, &mut d_gathered);
+            }
+        }
         kernels.scatter_add_rows(hidden, &terms.rows, &d_gathered, &mut d_normed);
     }
     base.normed_backward(kernels, rows, (x, &r), &d_normed)
+}
+
+/// The same for normed rows, by rows of the frozen head.
+fn frozen_head_gradient<K: Kernels>(
+    (base, kernels): (&Backbone<K>, &K),
+    head: &Head<K>,
+    terms: &mut DeviceTerms<K>,
+    (gathered, d_gathered): (&K::Buffer, &mut K::Buffer),
+) {
+    let width = head.width;
+    let mut logits = base.logits(kernels, terms.count, gathered, head);
+    let capped = base.config().final_soft_cap.map(|cap| {
+        let mut capped = kernels.uninitialized(terms.count * width);
+        kernels.copy(&logits, &mut capped);
+        (cap, capped)
+    });
+    kernels.cross_entropy(width, &terms.classes, &terms.weights, &mut logits, &mut terms.losses);
+    if let Some((cap, capped)) = &capped {
+        kernels.soft_cap_backward(*cap, capped, &mut logits);
+    }
+    if base.config().logit_scale != 1.0 {
+        kernels.scale(base.config().logit_scale, &mut logits);
+    }
+    kernels.linear_backward(terms.count, &logits, &head.matrix, d_gathered);
 }
 
 /// Column of the logits that stands for a target token.

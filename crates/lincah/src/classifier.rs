@@ -80,6 +80,7 @@ pub struct ScoredDataset {
 impl AgileClassifier {
     /// A trained classifier of `record`, with its adapter.
     pub(crate) fn new(base: BaseModel, adapter: &Adapter, record: ClassifierRecord) -> Result<Self, Error> {
+        record.scoring().check_adapter(adapter)?;
         let scorer = base.language_model()?.scorer(Some(adapter))?;
         let members = Members::one(Member::Asked { base, scorer });
         Ok(Self::of_members(members, record))

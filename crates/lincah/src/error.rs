@@ -179,6 +179,14 @@ pub enum Error {
         /// The data's, or the second one's.
         second: Names,
     },
+    /// An adapter with other label rows than its prompt asks for.
+    #[error("the adapter has {found} label rows, but the prompt's labels need {expected}; they are not of one classifier")]
+    LabelRows {
+        /// Those of the adapter.
+        found: usize,
+        /// Those that the labels need.
+        expected: usize,
+    },
     /// Nothing but rows that the classifier was trained on.
     #[error(
         "the classifier was trained on all {rows} rows: what it makes of them says nothing about others; give rows of their own"

@@ -88,7 +88,7 @@ pub use lincah_model::{
     ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,
 };
 pub use lincah_model::{regular_file, sha256};
-pub use overrides::{Preset, PromptOverrides, RecipeOverrides};
+pub use overrides::{LabelScoring, Preset, PromptOverrides, RecipeOverrides};
 pub use predict_file::{Keep, PredictFileOptions, PredictedFile, PredictionOutput};
 pub use prediction::{DEFAULT_THRESHOLD, Decision, DecisionRule, Prediction};
 pub use prompt::{LongTexts, Obfuscation, Prompt, Truncation};

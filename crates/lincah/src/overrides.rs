@@ -150,6 +150,17 @@ impl RecipeOverrides {
     }
 }
 
+/// What labels are scored by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelScoring {
+    /// Tokens behind a prompt that names the labels.
+    Tokens,
+    /// Rows of the adapter's own, behind a prompt that names none: for any number of labels.
+    Rows,
+}
+
+lincah_model::named_choices!(LabelScoring, "label scheme": Tokens = "tokens", Rows = "rows");
+
 /// What is chosen in place of the default prompt.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PromptOverrides {
@@ -165,6 +176,8 @@ pub struct PromptOverrides {
     pub keep_white_space: bool,
     /// Scores a text deobfuscated, too, by the higher probability.
     pub deobfuscate: bool,
+    /// What labels are scored by; `None` leaves the choice to the [training plan](crate::TrainingPlan).
+    pub label_scheme: Option<LabelScoring>,
     /// Descriptions of independent labels, by name.
     pub descriptions: Vec<(String, String)>,
 }
@@ -187,6 +200,9 @@ impl PromptOverrides {
     /// # Errors
     /// As [`PromptOverrides::prompt`].
     pub fn apply(&self, mut prompt: Prompt) -> Result<Prompt, PromptError> {
+        if self.label_scheme == Some(LabelScoring::Rows) {
+            prompt = prompt.with_label_rows()?;
+        }
         if let Some(instruction) = &self.instruction {
             prompt = prompt.with_instruction(instruction);
         }

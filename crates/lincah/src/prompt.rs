@@ -34,6 +34,11 @@ pub use white_space::WhiteSpace;
 /// ```text
 /// {instruction}:[No,Yes]{separator}Text:{text}{separator}Label:{label} ({description}){separator}Prediction:
 /// ```
+/// Where labels are rows ([`with_label_rows`](Self::with_label_rows)), there is one question in either case, and no label is named:
+///
+/// ```text
+/// {instruction}:{separator}Text:{text}{separator}Prediction:
+/// ```
 /// The answer follows directly, without a space. The defaults of exclusive labels are the bytes of Google's "Agile classifiers" codelab.
 ///
 /// ```
@@ -64,6 +69,8 @@ pub struct Prompt {
     descriptions: Vec<String>,
     /// What the model answers in place of the answers, one per answer.
     letters: Option<Vec<String>>,
+    /// The answers are rows that an adapter has, not tokens.
+    label_rows: bool,
     truncation: Truncation,
     long_texts: LongTexts,
     white_space: WhiteSpace,
@@ -122,6 +129,8 @@ struct StoredPrompt {
     descriptions: Vec<(String, String)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     letters: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    label_rows: bool,
     #[serde(default, rename = "cut", skip_serializing_if = "Truncation::is_text")]
     truncation: Truncation,
     #[serde(default, skip_serializing_if = "LongTexts::is_first")]
@@ -168,6 +177,8 @@ impl Prompt {
         "Answer whether the label behind the text applies to it with one of the following words";
     /// The codelab's separator: plain text, no piece of its own in any vocabulary.
     pub const DEFAULT_SEPARATOR: &'static str = "<separator>";
+    /// The instruction where labels are rows.
+    pub const DEFAULT_LABEL_ROWS_INSTRUCTION: &'static str = "Classify the following text";
     /// The answers of a question about an independent label.
     const NO_YES: [&'static str; 2] = ["No", "Yes"];
 
@@ -188,6 +199,7 @@ impl Prompt {
             descriptions: vec![String::new(); labels.len()],
             labels,
             letters: None,
+            label_rows: false,
             truncation: Truncation::Text,
             long_texts: LongTexts::First,
             white_space: WhiteSpace::Single,
@@ -200,6 +212,18 @@ impl Prompt {
     #[must_use]
     pub fn with_instruction(self, instruction: impl Into<String>) -> Self {
         Self { instruction: instruction.into(), ..self }
+    }
+
+    /// The same prompt, which names no label: the answers are rows that an adapter has, one per label, two per independent label. The
+    /// instruction becomes [`Self::DEFAULT_LABEL_ROWS_INSTRUCTION`] where it was the default.
+    ///
+    /// # Errors
+    /// [`PromptError::DescriptionOfRow`].
+    pub fn with_label_rows(mut self) -> Result<Self, PromptError> {
+        if [Self::DEFAULT_INSTRUCTION, Self::DEFAULT_MULTI_LABEL_INSTRUCTION].contains(&self.instruction.as_str()) {
+            self.instruction = Self::DEFAULT_LABEL_ROWS_INSTRUCTION.to_owned();
+        }
+        Self { label_rows: true, letters: None, ..self }.checked()
     }
 
     /// The same prompt with another separator between instruction, text and answer.
@@ -286,6 +310,9 @@ impl Prompt {
         if self.long_texts != LongTexts::First && self.truncation == Truncation::Prompt {
             return Err(PromptError::WindowsOfPrompt);
         }
+        if let Some(described) = self.descriptions.iter().position(|description| self.label_rows && !description.is_empty()) {
+            return Err(PromptError::DescriptionOfRow { label: self.labels.names()[described].clone() });
+        }
         let answers = self.answer_names().len();
         match &self.letters {
             Some(letters) if letters.len() != answers => Err(PromptError::LetterCount { letters: letters.len(), answers }),
@@ -306,9 +333,14 @@ impl Prompt {
     /// How many questions are asked about a text.
     pub fn questions(&self) -> usize {
         match self.task {
-            Task::SingleLabel => 1,
-            Task::MultiLabel => self.labels.len(),
+            Task::MultiLabel if !self.label_rows => self.labels.len(),
+            Task::SingleLabel | Task::MultiLabel => 1,
         }
+    }
+
+    /// Whether the answers are rows that an adapter has, not tokens.
+    pub fn has_label_rows(&self) -> bool {
+        self.label_rows
     }
 
     /// What a question can be answered with: the labels, or `No` and `Yes`.
@@ -359,6 +391,9 @@ impl Prompt {
 
     /// What stands before the text.
     pub fn head(&self) -> String {
+        if self.label_rows {
+            return format!("{}:{}Text:", self.instruction, self.separator);
+        }
         let names = self.answer_names();
         let choices = match &self.letters {
             Some(letters) => {
@@ -377,7 +412,7 @@ impl Prompt {
     /// What stands after the text in one of the [`questions`](Self::questions) (panics if there is no such question, as indexing does).
     pub fn tail(&self, question: usize) -> String {
         let tail = self.answer_tail();
-        if self.task == Task::SingleLabel {
+        if self.task == Task::SingleLabel || self.label_rows {
             return tail;
         }
         let description = match self.descriptions[question].as_str() {
@@ -420,6 +455,7 @@ impl TryFrom<ReadPrompt> for Prompt {
             descriptions: vec![String::new(); stored.labels.len()],
             labels: stored.labels,
             letters: stored.letters,
+            label_rows: stored.label_rows,
             truncation: stored.truncation,
             long_texts: stored.long_texts,
             white_space: stored.white_space,
@@ -440,6 +476,7 @@ impl From<Prompt> for StoredPrompt {
             descriptions: described.filter(|(_, description)| !description.is_empty()).collect(),
             labels: prompt.labels,
             letters: prompt.letters,
+            label_rows: prompt.label_rows,
             truncation: prompt.truncation,
             long_texts: prompt.long_texts,
             white_space: prompt.white_space,

@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::prompt::{EncodedText, LabelTokens, LongTexts, Prompt, PromptEncoder, PromptError};
 use crate::softmax::softmax;
 use crate::task::Task;
-use lincah_model::{ROWS_PER_BATCH, Scorer, TokenBatch, batches_by_length};
+use lincah_model::lora::AdapterTensor;
+use lincah_model::{Adapter, ROWS_PER_BATCH, Scorer, TokenBatch, batches_by_length};
 use rayon::prelude::*;
 
 /// What is asked of a model, in how many tokens, and which tokens answer.
@@ -47,9 +48,65 @@ impl Scoring {
     ) -> Result<Vec<ScoredText>, Error> {
         let encoder = PromptEncoder::new(base.tokenizer(), &self.prompt, self.max_tokens)?;
         scored(&self.prompt, &encoder, texts, |windows| {
-            let answers = answers(scorer, windows, self.label_tokens.ids())?;
+            let answers = self.answers(scorer, windows)?;
             Ok(answers.into_iter().map(|answers| self.of_labels(answers)).collect())
         })
+    }
+
+    /// How many answers a question has, and how many questions one prompt asks: each label row is an answer.
+    pub(crate) fn answers_and_questions(&self) -> (usize, usize) {
+        let labels = self.prompt.labels().len();
+        match (self.prompt.task(), self.prompt.has_label_rows()) {
+            (Task::SingleLabel, _) => (labels, 1),
+            (Task::MultiLabel, false) => (2, 1),
+            (Task::MultiLabel, true) => (2, labels),
+        }
+    }
+
+    /// Refuses an adapter that has not the label rows that are asked for, or has some that are not.
+    pub(crate) fn check_adapter(&self, adapter: &Adapter) -> Result<(), Error> {
+        let (answers, questions) = self.answers_and_questions();
+        let expected = if self.prompt.has_label_rows() { answers * questions } else { 0 };
+        let found = adapter.label_rows().map_or(0, |rows| rows.shape[0]);
+        if found == expected { Ok(()) } else { Err(Error::LabelRows { found, expected }) }
+    }
+
+    /// The rows that a training begins with: the mean of the head's rows of each label's name; of an independent label, that of all names
+    /// for no. # Shapes: `[L, D]`, or `[2 L, D]`.
+    pub(crate) fn first_label_rows(&self, base: &BaseModel) -> Result<AdapterTensor, Error> {
+        let readable = |name: &String| format!(" {}", name.replace(['_', '-'], " "));
+        let tokens = |name: &String| base.tokenizer().encode(&readable(name)).map_err(PromptError::from);
+        let tokens: Vec<Vec<u32>> = self.prompt.labels().names().iter().map(tokens).collect::<Result<_, _>>()?;
+        let names = base.language_model()?.head_rows(&tokens)?;
+        if self.prompt.task() == Task::SingleLabel {
+            return Ok(names);
+        }
+        let [labels, width] = names.shape;
+        let mean = |column: usize| names.values[column..].iter().step_by(width).sum::<f32>() / labels as f32;
+        let no: Vec<f32> = (0..width).map(mean).collect();
+        let values = names.values.chunks_exact(width).flat_map(|yes| no.iter().chain(yes)).copied().collect();
+        Ok(AdapterTensor { shape: [2 * labels, width], values })
+    }
+
+    /// The probabilities of each question's answers behind each prompt of each text, texts of like length scored together.
+    fn answers(&self, scorer: &dyn Scorer, texts: &[&EncodedText]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        let (answers, questions) = self.answers_and_questions();
+        let lengths: Vec<usize> = texts.iter().map(|text| rows(text)).collect();
+        let mut of_texts = vec![Vec::new(); texts.len()];
+        for batch in batches_by_length(&lengths, ROWS_PER_BATCH) {
+            let groups: Vec<Vec<&[u32]>> =
+                batch.iter().map(|&index| texts[index].prompts.iter().map(Vec::as_slice).collect()).collect();
+            let tokens = TokenBatch::grouped(&groups);
+            let logits = match self.prompt.has_label_rows() {
+                true => scorer.score_label_rows(&tokens)?,
+                false => scorer.score(&tokens, self.label_tokens.ids())?,
+            };
+            let mut logits = logits.chunks_exact(answers).map(softmax);
+            for index in batch {
+                of_texts[index] = logits.by_ref().take(texts[index].prompts.len() * questions).collect();
+            }
+        }
+        Ok(of_texts)
     }
 
     /// The labels' probabilities out of those of each question's answers.
@@ -120,20 +177,4 @@ fn rows(text: &EncodedText) -> usize {
         [prompt] => prompt.len(),
         prompts => TokenBatch::grouped(&[prompts.iter().map(Vec::as_slice).collect()]).rows(),
     }
-}
-
-/// The probabilities of the tokens `candidates` behind each prompt of each text, texts of like length scored together.
-fn answers(scorer: &dyn Scorer, texts: &[&EncodedText], candidates: &[u32]) -> Result<Vec<Vec<Vec<f64>>>, Error> {
-    let lengths: Vec<usize> = texts.iter().map(|text| rows(text)).collect();
-    let mut answers = vec![Vec::new(); texts.len()];
-    for batch in batches_by_length(&lengths, ROWS_PER_BATCH) {
-        let groups: Vec<Vec<&[u32]>> =
-            batch.iter().map(|&index| texts[index].prompts.iter().map(Vec::as_slice).collect()).collect();
-        let logits = scorer.score(&TokenBatch::grouped(&groups), candidates)?;
-        let mut logits = logits.chunks_exact(candidates.len()).map(softmax);
-        for index in batch {
-            answers[index] = logits.by_ref().take(texts[index].prompts.len()).collect();
-        }
-    }
-    Ok(answers)
 }

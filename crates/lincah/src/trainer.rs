@@ -24,7 +24,7 @@ use crate::prompt::{Prompt, PromptEncoder};
 use crate::recipe::{Method, Recipe, Sides};
 use crate::scoring::Scoring;
 use job::TrainingJob;
-use lincah_model::{Device, TokenBatch};
+use lincah_model::{Device, Loss, TokenBatch};
 use plan::{MOST_TOKENS_ON_GPU, Plan};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -110,6 +110,11 @@ impl Trainer {
     pub fn new(base: &BaseModel, prompt: Prompt, recipe: Recipe) -> Result<Self, Error> {
         recipe.check()?;
         recipe.check_task(prompt.task())?;
+        let trains_rows = recipe.method == Method::Lora && prompt.has_label_rows();
+        if trains_rows && recipe.loss != Loss::RestrictedLabel {
+            let value = recipe.loss.to_string();
+            return Err(Error::Recipe { field: "loss", value, expected: "restricted-label, as labels that are rows have no tokens" });
+        }
         let scoring = match recipe.method {
             Method::Lora => {
                 recipe.lora.check(base.language_model()?.config())?;

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use lincah::{LongTexts, Prompt, PromptOverrides};
+use lincah::{LabelScoring, LongTexts, Prompt, PromptOverrides};
 
 /// A value parser that lists the choices' names.
 macro_rules! choices {
@@ -34,6 +34,10 @@ pub(crate) struct PromptArguments {
     /// one of two labels, or of each label that may hold with others
     #[arg(long)]
     deobfuscate: bool,
+    /// What scores a label: tokens behind a prompt that names all labels, or rows that are trained with the adapter, behind a prompt that names
+    /// none, for any number of labels [default: tokens where the prompt has room for the labels]
+    #[arg(long, value_name = "SCHEME", value_parser = choices!(LabelScoring))]
+    label_scheme: Option<LabelScoring>,
     /// With labels that may hold together: what one means, for the prompt; may be given once per label
     #[arg(long, value_name = "LABEL=TEXT", value_parser = description)]
     label_description: Vec<(String, String)>,
@@ -59,6 +63,7 @@ impl PromptArguments {
             ("--no-bos", self.no_bos),
             ("--keep-whitespace", self.keep_whitespace),
             ("--deobfuscate", self.deobfuscate),
+            ("--label-scheme", self.label_scheme.is_some()),
             ("--label-description", !self.label_description.is_empty()),
         ];
         given.into_iter().find(|(_, given)| *given).map(|(name, _)| name)
@@ -72,6 +77,7 @@ impl PromptArguments {
             long_texts: self.long_texts,
             keep_white_space: self.keep_whitespace,
             deobfuscate: self.deobfuscate,
+            label_scheme: self.label_scheme,
             descriptions: self.label_description.clone(),
         }
     }

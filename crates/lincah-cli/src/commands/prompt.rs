@@ -54,12 +54,17 @@ pub(crate) fn run(arguments: &PromptPreview) -> anyhow::Result<()> {
         result_line!("{} tokens: {}", ids.len(), shown.collect::<Vec<_>>().join(" "));
         result_line!();
     }
+    if prompt.has_label_rows() {
+        result_line!("answers: rows of the adapter, trained with it");
+    }
     let answers = prompt.answer_names().into_iter().zip(prompt.answers()).zip(label_tokens.ids());
     let answers = answers.map(|((name, written), id)| match name == written {
         true => format!("{name} (token {id})"),
         false => format!("{name} as {written} (token {id})"),
     });
-    result_line!("answers: {}", answers.collect::<Vec<_>>().join(", "));
+    if !prompt.has_label_rows() {
+        result_line!("answers: {}", answers.collect::<Vec<_>>().join(", "));
+    }
     if let Some(deobfuscated) = readings.get(1) {
         note!("note: the text is scored as {deobfuscated:?}, too");
     }

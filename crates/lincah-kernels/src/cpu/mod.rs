@@ -152,6 +152,24 @@ impl Kernels for Cpu {
         product(Left::row_major(dy, rows, weight.outputs), weight.backward(), weight.outputs, weight.inputs, true, dx);
     }
 
+    fn trained_linear(&self, shape: LinearShape, x: &Buffer, weight: &Buffer, y: &mut Buffer) {
+        let LinearShape { rows, inputs, outputs } = shape;
+        let panels = pack_transposed(&weight[..outputs * inputs], outputs, inputs, 1.0);
+        product(Left::row_major(x, rows, inputs), Right::Panels(&panels), inputs, outputs, false, y);
+    }
+
+    fn trained_linear_backward(
+        &self,
+        shape: LinearShape,
+        (x, weight): (&Buffer, &Buffer),
+        dy: &Buffer,
+        (dx, d_weight): (&mut Buffer, &mut Buffer),
+    ) {
+        let LinearShape { rows, inputs, outputs } = shape;
+        product(Left::row_major(dy, rows, outputs), Right::RowMajor(weight, inputs), outputs, inputs, true, dx);
+        product(Left::transposed(dy, outputs), Right::RowMajor(x, inputs), rows, inputs, true, d_weight);
+    }
+
     fn add_bias(&self, bias: &Buffer, y: &mut Buffer) {
         for row in y.chunks_exact_mut(bias.len()) {
             row.iter_mut().zip(bias.iter()).for_each(|(y, b)| *y += b);

@@ -271,6 +271,29 @@ impl Kernels for Cuda {
         self.products_backward(rows, dy, (weight, weight.outputs), dx);
     }
 
+    fn trained_linear(&self, shape: LinearShape, x: &Buffer, weight: &Buffer, y: &mut Buffer) {
+        let LinearShape { rows, inputs, outputs } = shape;
+        let ((x, _x), (weight, _weight)) = (self.factor(x, rows * inputs), self.factor(weight, outputs * inputs));
+        let y = self.output(y, rows * outputs, Element::F32);
+        self.product([rows, outputs, inputs], (plain(x), transposed(weight)), false, y);
+    }
+
+    fn trained_linear_backward(
+        &self,
+        shape: LinearShape,
+        (x, weight): (&Buffer, &Buffer),
+        dy: &Buffer,
+        (dx, d_weight): (&mut Buffer, &mut Buffer),
+    ) {
+        let LinearShape { rows, inputs, outputs } = shape;
+        let ((x, _x), (dy, _dy)) = (self.factor(x, rows * inputs), self.factor(dy, rows * outputs));
+        let (weight, _weight) = self.factor(weight, outputs * inputs);
+        let (dx, adds) = self.sum(dx, rows * inputs, self.factors);
+        self.product([rows, inputs, outputs], (plain(dy), plain(weight)), adds, dx);
+        let d_weight = self.settled(d_weight, outputs * inputs, Element::F32);
+        self.product([outputs, inputs, rows], (transposed(dy), plain(x)), true, d_weight);
+    }
+
     fn add_bias(&self, bias: &Buffer, y: &mut Buffer) {
         let (n, width) = (y.length, bias.length);
         let y = self.settled(y, n, self.factors);

@@ -2,7 +2,7 @@
 
 use super::{GUARD, INPUT_ROUNDING, Outputs, ROUNDING, SUM, poisoned};
 use crate::noise::Noise;
-use lincah_kernels::{Activation, GatedShape, Kernels, LoraGradients, LoraSaved, LoraShape};
+use lincah_kernels::{Activation, GatedShape, Kernels, LinearShape, LoraGradients, LoraSaved, LoraShape};
 
 /// `(inputs, outputs)`: below, at and beside multiples of 16 and 32.
 const WIDTHS: [(usize, usize); 7] = [(1, 1), (16, 32), (20, 31), (33, 8), (100, 45), (129, 70), (576, 192)];
@@ -58,6 +58,23 @@ pub fn linear_backward<K: Kernels>(device: &K) -> Outputs {
                 device.linear_backward(rows, &dy, weight, &mut dx);
                 outputs.push(device, SUM, rows * i, format!("linear_backward {form} rows {rows} {i}→{o}"), &dx);
             }
+        }
+    }
+    outputs
+}
+
+pub fn trained_linear<K: Kernels>(device: &K) -> Outputs {
+    let mut outputs = Outputs::default();
+    let mut noise = Noise::new(37);
+    for ((inputs, outs), rows) in WIDTHS.into_iter().flat_map(|widths| ROWS.map(|rows| (widths, rows))) {
+        let shape = LinearShape { rows, inputs, outputs: outs };
+        let [x, weight, dy] = [rows * inputs, outs * inputs, rows * outs].map(|length| device.upload(&noise.take(length)));
+        let mut y = poisoned(device, rows * outs);
+        device.trained_linear(shape, &x, &weight, &mut y);
+        let [mut dx, mut d_weight] = [rows, outs].map(|count| device.upload(&noise.take(count * inputs + GUARD)));
+        device.trained_linear_backward(shape, (&x, &weight), &dy, (&mut dx, &mut d_weight));
+        for (name, count, array) in [("y", rows * outs, &y), ("dx", rows * inputs, &dx), ("dW", outs * inputs, &d_weight)] {
+            outputs.push(device, SUM, count, format!("trained_linear rows {rows} {inputs}→{outs} {name}"), array);
         }
     }
     outputs

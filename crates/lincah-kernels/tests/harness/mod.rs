@@ -74,6 +74,7 @@ pub fn operations<K: Kernels>() -> Vec<(&'static str, Run<K>)> {
         ("linear", linear::linear),
         ("linear_backward", linear::linear_backward),
         ("int8_linear", linear::int8_linear),
+        ("trained_linear", linear::trained_linear),
         ("add_bias", linear::add_bias),
         ("lora", linear::lora),
         ("lora_backward", linear::lora_backward),

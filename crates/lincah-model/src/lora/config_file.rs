@@ -10,10 +10,9 @@ use super::{AdapterError, AdapterTensor, FUSED, LoraConfig, LoraLayout, Target};
 /// What changes the computation unless it is false.
 const FLAGS: [&str; 4] = ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"];
 /// What changes the computation unless it is absent or empty.
-const NOT_COMPUTED: [&str; 6] = [
+const NOT_COMPUTED: [&str; 5] = [
     "rank_pattern",
     "alpha_pattern",
-    "modules_to_save",
     "layer_replication",
     "trainable_token_indices",
     "alora_invocation_tokens",
@@ -73,6 +72,15 @@ impl ConfigFile<'_> {
             if !is_empty {
                 return Err(self.refuse(field, "none"));
             }
+        }
+        // PEFT adds the head of SEQ_CLS by itself, whether it is named or not.
+        let saved: Vec<&str> = match self.value("modules_to_save") {
+            Value::Null => Vec::new(),
+            Value::Array(names) => names.iter().map(|name| name.as_str().unwrap_or("?")).collect(),
+            _ => vec!["?"],
+        };
+        if saved.iter().any(|name| !["score", "classifier"].contains(name)) {
+            return Err(self.refuse("modules_to_save", "none but the `score` of task_type SEQ_CLS"));
         }
         Ok(())
     }

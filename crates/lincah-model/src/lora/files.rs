@@ -160,13 +160,13 @@ impl Adapter {
             "layers_to_transform": config.layers,
             "lora_alpha": whole_if_possible(config.alpha),
             "lora_dropout": config.dropout,
-            "modules_to_save": null,
+            "modules_to_save": self.label_rows().map(|_| ["score"]),
             "peft_type": "LORA",
             "r": config.rank,
             "rank_pattern": {},
             "revision": null,
             "target_modules": config.targets,
-            "task_type": "CAUSAL_LM",
+            "task_type": if self.label_rows().is_some() { "SEQ_CLS" } else { "CAUSAL_LM" },
             "use_dora": false,
             "use_rslora": config.rank_stabilized,
         })
@@ -179,7 +179,7 @@ impl Adapter {
     ///
     /// # Errors
     /// Files missing, damaged or not regular, settings of another type than PEFT's, and those that lincah does not compute: DoRA, biases,
-    /// other saved modules, rank or alpha patterns.
+    /// saved modules other than the `score` of SEQ_CLS, rank or alpha patterns.
     pub fn read(folder: &Path) -> Result<Self, AdapterError> {
         let weights = read(&folder.join(WEIGHTS_FILE), LARGEST_WEIGHTS)?;
         let config = read(&folder.join(CONFIG_FILE), regular_file::SMALL)?;

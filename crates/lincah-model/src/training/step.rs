@@ -1,11 +1,11 @@
 //! What one training step reads on the device, how much memory it takes, and its recording for batches of the same shape.
 
-use super::{BackboneTraining, Entry, backpropagate};
+use super::{BackboneTraining, Entry, LabelRowTargets, backpropagate};
 use crate::backbone::Head;
 use crate::batch::TokenBatch;
 use crate::config::QueryKeyNorm;
 use crate::error::ModelError;
-use crate::loss::{Loss, LossTerm};
+use crate::loss::Loss;
 use crate::pass::{DeviceBatch, KeptRows, MOST_RECORDED_ROWS};
 use lincah_kernels::Kernels;
 use std::collections::BTreeMap;
@@ -23,10 +23,10 @@ pub(super) struct StepShape {
     texts: usize,
     segments: usize,
     positions: usize,
-    /// Text of each term of the loss.
-    terms: Vec<usize>,
-    loss: Loss,
-    candidates: Vec<u32>,
+    /// Text of each scored row, and how many questions it answers.
+    scored: (Vec<usize>, usize),
+    /// The loss and its candidates; none where the label rows are asked.
+    tokens: Option<(Loss, Vec<u32>)>,
 }
 
 /// Steps by their shape.
@@ -44,12 +44,15 @@ pub(super) struct StepInputs<K: Kernels> {
     /// `None` keeps all rows.
     pub(super) kept: Option<KeptRows<K>>,
     pub(super) terms: Vec<DeviceTerms<K>>,
-    pub(super) head: Head<K>,
+    /// `None` asks the adapter's label rows.
+    pub(super) head: Option<Head<K>>,
 }
 
-/// Terms of the loss whose logits are held at once, M of them.
+/// Scored rows whose logits are held at once, M of them, each with Q questions.
 pub(super) struct DeviceTerms<K: Kernels> {
     pub(super) count: usize,
+    pub(super) questions: usize,
+    /// `[M]`; the others `[M, Q]`.
     pub(super) rows: K::Indices,
     pub(super) classes: K::Indices,
     pub(super) weights: K::Buffer,
@@ -57,14 +60,64 @@ pub(super) struct DeviceTerms<K: Kernels> {
     pub(super) losses: K::Buffer,
 }
 
+/// What the scored rows are asked.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// Which token follows, of these or of all.
+    Tokens(Loss, &'a [u32]),
+    /// Which of the adapter's label rows.
+    LabelRows,
+}
+
+/// The summands of a loss: M scored rows with Q questions each.
+#[derive(Debug, PartialEq)]
+pub(super) struct StepTerms {
+    /// `[M]`, not all different.
+    pub(super) rows: Vec<usize>,
+    pub(super) questions: usize,
+    /// The column of its question's logits that each answer is, `[M, Q]`.
+    pub(super) classes: Vec<usize>,
+    /// 0 where a row leaves a question out, `[M, Q]`.
+    pub(super) weights: Vec<f32>,
+}
+
+impl StepTerms {
+    /// Each text is scored as often as its question with most entries needs. `None` if a target is none of the rows, or these are not as
+    /// many for each question.
+    pub(super) fn of_label_rows(targets: &LabelRowTargets, rows: usize) -> Option<Self> {
+        let &LabelRowTargets { answers, texts, rows: target_rows, weights } = targets;
+        if answers == 0 || rows == 0 || !rows.is_multiple_of(answers) || target_rows.iter().any(|&row| row >= rows) {
+            return None;
+        }
+        let questions = rows / answers;
+        let mut terms = Self { rows: Vec::new(), questions, classes: Vec::new(), weights: Vec::new() };
+        // Where each question's next entry of the text at hand goes.
+        let (mut first, mut next) = (0, vec![0; questions]);
+        for (place, (&row, &weight)) in target_rows.iter().zip(weights).enumerate() {
+            if place > 0 && texts[place] != texts[place - 1] {
+                first = terms.rows.len();
+                next.fill(0);
+            }
+            let (question, answer) = (row / answers, row % answers);
+            let scored = first + next[question];
+            next[question] += 1;
+            if scored == terms.rows.len() {
+                terms.rows.push(texts[place]);
+                terms.classes.resize(terms.rows.len() * questions, 0);
+                terms.weights.resize(terms.rows.len() * questions, 0.0);
+            }
+            terms.classes[scored * questions + question] = answer;
+            terms.weights[scored * questions + question] = weight;
+        }
+        Some(terms)
+    }
+}
+
 /// What a step is asked for.
 #[derive(Clone, Copy)]
 pub(super) struct StepRequest<'a> {
-    pub(super) loss: Loss,
-    pub(super) candidates: &'a [u32],
-    pub(super) terms: &'a [LossTerm],
-    /// Columns of the logits that the terms' targets stand for.
-    pub(super) classes: &'a [usize],
+    pub(super) asked: Asked<'a>,
+    pub(super) terms: &'a StepTerms,
     pub(super) lowest: usize,
     pub(super) dropout_seed: u64,
 }
@@ -87,9 +140,11 @@ impl<K: Kernels> BackboneTraining<K> {
             texts,
             segments: batch.layout.segment_count(),
             positions: rope_positions(&batch),
-            terms: request.terms.iter().map(|term| term.row).collect(),
-            loss: request.loss,
-            candidates: request.candidates.to_vec(),
+            scored: (request.terms.rows.clone(), request.terms.questions),
+            tokens: match request.asked {
+                Asked::Tokens(loss, candidates) => Some((loss, candidates.to_vec())),
+                Asked::LabelRows => None,
+            },
         };
         if self.recorded.len() >= MOST_SHAPES {
             self.recorded.clear();
@@ -140,8 +195,8 @@ impl<K: Kernels> BackboneTraining<K> {
             kernels.replace_indices(&batch.layout.last_rows()[..kept.count], &mut kept.indices);
         }
         for terms in &mut inputs.terms {
-            kernels.replace_indices(request.classes, &mut terms.classes);
-            kernels.replace(&request.terms.iter().map(|term| term.weight).collect::<Vec<_>>(), &mut terms.weights);
+            kernels.replace_indices(&request.terms.classes, &mut terms.classes);
+            kernels.replace(&request.terms.weights, &mut terms.weights);
         }
         if recording.is_none() {
             recording = kernels.record(&mut || {
@@ -158,34 +213,42 @@ impl<K: Kernels> BackboneTraining<K> {
     fn is_recordable(&self, batch: &TokenBatch, request: &StepRequest) -> bool {
         let mut loras = self.adapter.layers.iter().flat_map(|layer| &layer.projections).flatten();
         self.kernels.records()
-            && request.loss != Loss::AllTokens
+            && !is_of_all_tokens(request)
             && batch.rows() <= MOST_RECORDED_ROWS
-            && request.terms.len() * self.head_width(request) <= MOST_LOGITS
+            && request.terms.rows.len() * self.head_width(request) <= MOST_LOGITS
             && loras.all(|lora| lora.dropout == 0.0)
     }
 
     fn head_width(&self, request: &StepRequest) -> usize {
-        if request.loss == Loss::RestrictedLabel { request.candidates.len() } else { self.base.config().vocabulary_size }
+        match request.asked {
+            Asked::Tokens(Loss::RestrictedLabel, candidates) => candidates.len(),
+            Asked::Tokens(..) => self.base.config().vocabulary_size,
+            Asked::LabelRows => self.adapter.label_rows.as_ref().map_or(0, |rows| rows.shape[0]),
+        }
     }
 
     /// The first `texts` texts of the batch are scored.
     fn inputs(&mut self, batch: &TokenBatch, texts: usize, request: &StepRequest) -> Result<StepInputs<K>, ModelError> {
-        let head = match (request.loss, &self.head) {
-            (Loss::RestrictedLabel, _) => self.candidate_head.of(&self.base, &self.kernels, request.candidates)?,
-            (Loss::Label | Loss::AllTokens, Some(head)) => head.clone(),
-            (Loss::Label | Loss::AllTokens, None) => self.head.insert(self.base.whole_head()?).clone(),
+        let head = match (request.asked, &self.head) {
+            (Asked::Tokens(Loss::RestrictedLabel, candidates), _) => {
+                Some(self.candidate_head.of(&self.base, &self.kernels, candidates)?)
+            }
+            (Asked::Tokens(..), Some(head)) => Some(head.clone()),
+            (Asked::Tokens(..), None) => Some(self.head.insert(self.base.whole_head()?).clone()),
+            (Asked::LabelRows, _) => None,
         };
-        let kernels = &self.kernels;
-        let most = (MOST_LOGITS / head.width).max(1);
-        let terms = request.terms.chunks(most).zip(request.classes.chunks(most));
-        let terms = terms.map(|(terms, classes)| DeviceTerms {
-            count: terms.len(),
-            rows: kernels.indices(&terms.iter().map(|term| term.row).collect::<Vec<_>>()),
+        let most = (MOST_LOGITS / self.head_width(request)).max(1);
+        let (kernels, StepTerms { rows, questions, classes, weights }) = (&self.kernels, request.terms);
+        let of_rows = rows.chunks(most).zip(classes.chunks(most * questions)).zip(weights.chunks(most * questions));
+        let terms = of_rows.map(|((rows, classes), weights)| DeviceTerms {
+            count: rows.len(),
+            questions: *questions,
+            rows: kernels.indices(rows),
             classes: kernels.indices(classes),
-            weights: kernels.upload(&terms.iter().map(|term| term.weight).collect::<Vec<_>>()),
-            losses: kernels.uninitialized(terms.len()),
+            weights: kernels.upload(weights),
+            losses: kernels.uninitialized(classes.len()),
         });
-        let kept = (request.loss != Loss::AllTokens).then(|| KeptRows::new(kernels, &batch.layout.last_rows()[..texts]));
+        let kept = (!is_of_all_tokens(request)).then(|| KeptRows::new(kernels, &batch.layout.last_rows()[..texts]));
         let tables = self.base.rope_tables(kernels, rope_positions(batch));
         Ok(StepInputs { on_device: DeviceBatch::new(kernels, batch, tables), kept, terms: terms.collect(), head })
     }
@@ -193,7 +256,7 @@ impl<K: Kernels> BackboneTraining<K> {
     /// `Σ weight * loss`.
     fn loss(&self, inputs: &StepInputs<K>, request: &StepRequest) -> f64 {
         let losses = inputs.terms.iter().flat_map(|terms| self.kernels.download(&terms.losses));
-        losses.zip(request.terms).map(|(loss, term)| f64::from(loss) * f64::from(term.weight)).sum()
+        losses.zip(&request.terms.weights).map(|(loss, &weight)| f64::from(loss) * f64::from(weight)).sum()
     }
 
     /// Refuses a step that would not fit, before it begins. A larger step is looked at once.
@@ -227,6 +290,10 @@ impl<K: Kernels> BackboneTraining<K> {
     }
 }
 
+fn is_of_all_tokens(request: &StepRequest) -> bool {
+    matches!(request.asked, Asked::Tokens(Loss::AllTokens, _))
+}
+
 /// Positions of the rotary tables: a few more, so that batches of one shape share them.
 fn rope_positions(batch: &TokenBatch) -> usize {
     batch.layout.longest().next_multiple_of(64)
@@ -239,7 +306,26 @@ fn filled_rows(rows: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::filled_rows;
+    use super::{LabelRowTargets, StepTerms, filled_rows};
+
+    #[test]
+    fn a_text_is_scored_once_for_all_its_questions_and_again_for_soft_targets() {
+        let targets = LabelRowTargets {
+            answers: 2,
+            texts: &[0, 0, 0, 0, 2, 2],
+            rows: &[1, 2, 3, 4, 0, 5],
+            weights: &[1.0, 0.25, 0.75, 2.0, 3.0, 4.0],
+        };
+        let expected = StepTerms {
+            rows: vec![0, 0, 2],
+            questions: 3,
+            classes: vec![1, 0, 0, 0, 1, 0, 0, 0, 1],
+            weights: vec![1.0, 0.25, 2.0, 0.0, 0.75, 0.0, 3.0, 0.0, 4.0],
+        };
+        assert_eq!(StepTerms::of_label_rows(&targets, 6), Some(expected));
+        assert_eq!(StepTerms::of_label_rows(&targets, 5), None);
+        assert_eq!(StepTerms::of_label_rows(&targets, 4), None);
+    }
 
     #[test]
     fn batches_are_filled_to_few_numbers_of_rows() {

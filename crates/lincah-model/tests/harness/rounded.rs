@@ -143,6 +143,25 @@ impl Kernels for Rounded {
         self.settle(dx);
     }
 
+    fn trained_linear(&self, shape: LinearShape, x: &Array, weight: &Array, y: &mut Array) {
+        let [x, weight] = [x, weight].map(|array| self.narrow(&array.values));
+        self.exact.trained_linear(shape, &x, &weight, &mut y.values);
+        y.content = Content::Wide;
+    }
+
+    fn trained_linear_backward(
+        &self,
+        shape: LinearShape,
+        (x, weight): (&Array, &Array),
+        dy: &Array,
+        (dx, d_weight): (&mut Array, &mut Array),
+    ) {
+        let [x, weight, dy] = [x, weight, dy].map(|array| self.narrow(&array.values));
+        self.exact.trained_linear_backward(shape, (&x, &weight), &dy, (&mut dx.values, &mut d_weight.values));
+        self.settle(dx);
+        d_weight.content = Content::Wide;
+    }
+
     fn add_bias(&self, bias: &Array, y: &mut Array) {
         self.exact.add_bias(&bias.values, &mut y.values);
         self.settle(y);

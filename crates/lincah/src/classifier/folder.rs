@@ -338,6 +338,7 @@ impl ClassifierRecord {
             let reason = String::from("adapter_config.json is not that of the recipe in classifier.json");
             return Err(Error::Damaged { path: folder.to_path_buf(), reason });
         }
+        self.scoring().check_adapter(adapter)?;
         self.base_model.verify(base)?;
         Ok(self.label_tokens.verify(&self.prompt, base.tokenizer())?)
     }

@@ -28,6 +28,12 @@ pub enum PromptError {
         /// The label.
         label: String,
     },
+    /// A description of a label that no prompt names.
+    #[error("`{label}` has a description, but labels that are rows are not named in the prompt; leave it out, or score tokens")]
+    DescriptionOfRow {
+        /// The label.
+        label: String,
+    },
     /// The highest probability of any window, of more than two exclusive labels.
     #[error("long texts cannot be scored by their highest window with {labels} exclusive labels; take `mean` or `first`")]
     WindowsOfMany {

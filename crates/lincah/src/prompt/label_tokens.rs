@@ -18,6 +18,8 @@ pub enum LabelScheme {
     FirstPiece,
     /// The prompt lists every label behind a letter, and the letter is the answer.
     Letter,
+    /// No token: the adapter has a row per label.
+    LabelRows,
 }
 
 /// The token of each answer (a label, or no and yes): the probability of an answer is the softmax, over these ids alone, of the logits at
@@ -35,7 +37,7 @@ impl LabelTokens {
     }
 
     pub(crate) fn is_none(&self) -> bool {
-        self.ids.is_empty()
+        self.ids.is_empty() && self.scheme != LabelScheme::LabelRows
     }
 
     /// Decides how the labels of `prompt` are scored with this tokenizer, and gives the prompt to use: the same, or with letters.
@@ -45,6 +47,9 @@ impl LabelTokens {
     /// # Errors
     /// [`PromptError::TooManyLabels`], [`PromptError::Tokenizer`].
     pub fn resolve(prompt: Prompt, tokenizer: &Tokenizer) -> Result<(Prompt, Self), PromptError> {
+        if prompt.has_label_rows() {
+            return Ok((prompt, Self { scheme: LabelScheme::LabelRows, ids: Vec::new() }));
+        }
         let prompt = Prompt { letters: None, ..prompt };
         let found = continuations(&prompt, tokenizer, &prompt.answers())?;
         if let Some(pieces) = found.into_iter().collect::<Option<Vec<_>>>() {
@@ -65,6 +70,12 @@ impl LabelTokens {
     /// # Errors
     /// [`PromptError::LabelTokenCount`], [`PromptError::LabelTokenTwice`], [`PromptError::LabelTokenChanged`], [`PromptError::Tokenizer`].
     pub fn verify(&self, prompt: &Prompt, tokenizer: &Tokenizer) -> Result<(), PromptError> {
+        if self.scheme == LabelScheme::LabelRows || prompt.has_label_rows() {
+            return match prompt.has_label_rows() && self.scheme == LabelScheme::LabelRows && self.ids.is_empty() {
+                true => Ok(()),
+                false => Err(PromptError::LabelTokenCount { tokens: self.ids.len(), labels: 0 }),
+            };
+        }
         let answers = prompt.answers();
         if self.ids.len() != answers.len() {
             return Err(PromptError::LabelTokenCount { tokens: self.ids.len(), labels: answers.len() });
@@ -83,7 +94,7 @@ impl LabelTokens {
         Ok(())
     }
 
-    /// One id per answer, in the answers' order, all different.
+    /// One id per answer, in the answers' order, all different; none where labels are rows.
     pub fn ids(&self) -> &[u32] {
         &self.ids
     }

@@ -3,13 +3,13 @@
 use super::checkpoint::{Best, CHECKPOINT_FILE, Checkpoint};
 use super::event::TrainEvent;
 use super::log::{LOG_FILE, Log};
-use super::plan::{Next, Plan};
+use super::plan::{MicroBatch, Next, Plan};
 use super::{EpochScores, ScoredOnTheWay, Trainer};
 use crate::classifier::{AgileClassifier, ClassifierRecord, MEMBERS_FOLDER, ScoredDataset, is_empty_or_absent};
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::metrics::Metric;
-use lincah_model::{Adapter, Objective, Targets, TokenBatch, Training, sha256};
+use lincah_model::{Adapter, LabelRowTargets, Objective, Targets, TokenBatch, Training, sha256};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -158,7 +158,17 @@ impl TrainingJob<'_> {
             }
             std::fs::create_dir_all(folder).map_err(Error::file("create", folder))?;
         }
-        Ok((model.begin_training(&recipe.lora, recipe.seed)?, progress))
+        Ok((self.begin_member(recipe.seed)?, progress))
+    }
+
+    /// A training of a fresh adapter.
+    fn begin_member(&self, seed: u64) -> Result<Box<dyn Training>, Error> {
+        let (trainer, model) = (self.trainer, self.trainer.base.language_model()?);
+        let fresh = model.fresh_adapter(&trainer.recipe.lora, seed)?;
+        Ok(model.train_adapter(&match trainer.scoring.prompt.has_label_rows() {
+            true => fresh.with_label_rows(trainer.scoring.first_label_rows(&trainer.base)?),
+            false => fresh,
+        })?)
     }
 
     /// The steps that are left; returns whether the training ended before its last epoch.
@@ -202,7 +212,7 @@ impl TrainingJob<'_> {
         progress.members.push(training.adapter());
         if progress.step < self.plan.steps {
             let seed = recipe.seed.wrapping_add(progress.members.len() as u64 * MEMBER_SEEDS);
-            *training = self.trainer.base.language_model()?.begin_training(&recipe.lora, seed)?;
+            *training = self.begin_member(seed)?;
         }
         Ok(())
     }
@@ -236,21 +246,43 @@ impl TrainingJob<'_> {
         Ok(())
     }
 
+    /// Adds the gradients of a micro-batch, and returns its loss.
+    fn gradients(
+        &self,
+        training: &mut dyn Training,
+        batch: &TokenBatch,
+        of: &MicroBatch,
+        dropout_seed: u64,
+    ) -> Result<f64, Error> {
+        let scoring = &self.trainer.scoring;
+        let answer = |next: &Next| match *next {
+            Next::Answer(answer) => answer,
+            Next::Token(_) => unreachable!("labels that are rows have no tokens"),
+        };
+        if scoring.prompt.has_label_rows() {
+            let rows: Vec<usize> = of.next.iter().map(answer).collect();
+            let (answers, _) = scoring.answers_and_questions();
+            let targets = LabelRowTargets { answers, texts: &of.texts, rows: &rows, weights: &of.weights };
+            return Ok(training.accumulate_label_row_gradients(batch, &targets, dropout_seed)?);
+        }
+        let candidates = scoring.label_tokens.ids();
+        let token = |next: &Next| match *next {
+            Next::Answer(answer) => candidates[answer],
+            Next::Token(token) => token,
+        };
+        let tokens: Vec<u32> = of.next.iter().map(token).collect();
+        let targets = Targets { texts: &of.texts, tokens: &tokens, weights: &of.weights };
+        let objective = Objective { loss: self.trainer.recipe.loss, candidates };
+        Ok(training.accumulate_gradients(batch, &targets, objective, dropout_seed)?)
+    }
+
     fn one_step(&self, training: &mut dyn Training, progress: &mut Progress) -> Result<TrainEvent, Error> {
         let (recipe, plan, step) = (&self.trainer.recipe, &self.plan, progress.step);
-        let candidates = self.trainer.scoring.label_tokens.ids();
         let batch = plan.batch(step);
         let mut loss = 0.0;
         for (index, micro_batch) in plan.micro_batches(&batch, recipe.gradient_accumulation).into_iter().enumerate() {
-            let token = |next: &Next| match *next {
-                Next::Answer(answer) => candidates[answer],
-                Next::Token(token) => token,
-            };
-            let tokens: Vec<u32> = micro_batch.next.iter().map(token).collect();
-            let targets = Targets { texts: &micro_batch.texts, tokens: &tokens, weights: &micro_batch.weights };
-            let objective = Objective { loss: recipe.loss, candidates };
             let batch = TokenBatch::grouped(&micro_batch.groups);
-            loss += training.accumulate_gradients(&batch, &targets, objective, plan.dropout_seed(step, index))?;
+            loss += self.gradients(training, &batch, &micro_batch, plan.dropout_seed(step, index))?;
         }
         if !loss.is_finite() {
             return Err(Error::Diverged { step: step + 1 });

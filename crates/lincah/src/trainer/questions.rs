@@ -27,12 +27,17 @@ pub(super) fn of(train: &Dataset, encoder: &PromptEncoder, prompt: &Prompt, reci
     for (row, text) in texts.into_iter().enumerate() {
         let hard: Vec<f64> = train.truth[row].iter().map(|&has| f64::from(u8::from(has))).collect();
         let target = soft.map_or(hard.as_slice(), |soft| soft[row].as_slice());
+        let no_and_yes = |question: usize| [1.0 - target[question], target[question]];
         for (question, tokens) in text.prompts.into_iter().enumerate() {
-            let answers = match train.task {
-                Task::SingleLabel => target.to_vec(),
-                Task::MultiLabel => vec![1.0 - target[question], target[question]],
-            };
-            all.push(Question::new(tokens, &answers, &weights[question]));
+            all.push(match (train.task, prompt.has_label_rows()) {
+                (Task::SingleLabel, _) => Question::new(tokens, target, &weights[0]),
+                (Task::MultiLabel, false) => Question::new(tokens, &no_and_yes(question), &weights[question]),
+                // One prompt for all labels, whose rows are two per label.
+                (Task::MultiLabel, true) => {
+                    let answers: Vec<f64> = (0..target.len()).flat_map(no_and_yes).collect();
+                    Question::new(tokens, &answers, &weights.concat())
+                }
+            });
         }
     }
     Ok(Questions { all, truncated_texts })
