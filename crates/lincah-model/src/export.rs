@@ -7,7 +7,7 @@ mod gguf;
 mod mlx;
 mod safetensors_file;
 
-pub use checkpoint::{Checkpoint, LabelHead};
+pub use checkpoint::{Checkpoint, HeadRows, LabelHead};
 pub use error::ExportError;
 pub use gguf::{write_gguf_adapter, write_merged_gguf};
 pub use mlx::write_mlx_adapter;

@@ -2,7 +2,7 @@
 
 mod support;
 
-use lincah_model::export::{Checkpoint, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter};
+use lincah_model::export::{Checkpoint, HeadRows, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter};
 use lincah_model::gguf::GgufFile;
 use lincah_model::lora::AdapterTensor;
 use lincah_model::weights::ModelFiles;
@@ -122,7 +122,8 @@ fn a_checkpoint_has_the_merged_weights_of_a_gguf_file() {
 fn a_label_head_has_the_rows_of_the_labels_tokens() {
     let files = gguf("llama");
     let folder = tempfile::tempdir().unwrap();
-    let head = LabelHead { tokens: vec![5, 0], names: vec![String::from("a"), String::from("b")] };
+    let names = vec![String::from("a"), String::from("b")];
+    let head = LabelHead { rows: HeadRows::Tokens(vec![5, 0]), names, independent: false };
     let checkpoint =
         Checkpoint { files: &files, adapter: None, head: Some(head), number_type: NumberType::Bf16, special: [None; 3] };
     checkpoint.write(folder.path()).unwrap();

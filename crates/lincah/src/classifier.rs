@@ -92,16 +92,24 @@ impl AgileClassifier {
         Self { members, scoring: record.scoring(), calibration, rule, record: Some(record), cascade: None }
     }
 
-    /// A model that is asked as it is, without any training, in prompts of at most `max_tokens` tokens.
+    /// A model as it is, without any training: a decoder is asked in prompts of at most `max_tokens` tokens, an encoder compares texts with the
+    /// names of exclusive labels.
     ///
     /// # Errors
-    /// Labels that the tokenizer cannot tell apart, a prompt that does not fit.
+    /// Labels that the tokenizer cannot tell apart, a prompt that does not fit, labels that are rows; independent labels with an encoder.
     pub fn zero_shot(base: &BaseModel, prompt: Prompt, max_tokens: usize) -> Result<Self, Error> {
-        let scorer = base.language_model()?.scorer(None)?;
-        let scoring = Scoring::resolve(base, prompt, max_tokens)?;
+        if prompt.has_label_rows() {
+            return Err(Error::UntrainedLabelRows);
+        }
+        let (member, scoring) = match base.encoder() {
+            Some(_) => (Member::of_similarity(base, &prompt, max_tokens)?, Scoring::of_no_model(prompt, max_tokens)),
+            None => {
+                let scorer = base.language_model()?.scorer(None)?;
+                (Member::Asked { base: base.clone(), scorer }, Scoring::resolve(base, prompt, max_tokens)?)
+            }
+        };
         let (calibration, rule) = (Calibration::default(), DecisionRule::default());
-        let members = Members::one(Member::Asked { base: base.clone(), scorer });
-        Ok(Self { members, scoring, calibration, rule, record: None, cascade: None })
+        Ok(Self { members: Members::one(member), scoring, calibration, rule, record: None, cascade: None })
     }
 
     /// Reads a classifier folder and its base model.

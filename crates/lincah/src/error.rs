@@ -226,6 +226,21 @@ pub enum Error {
         "this classifier has no adapter to export: instant classifiers have no form in other programs; serve it, or train one with --model smollm2-135m"
     )]
     NothingToExport,
+    /// Labels that are rows, without a training.
+    #[error("labels that are rows are trained with an adapter: train first, or ask without --label-scheme rows")]
+    UntrainedLabelRows,
+    /// An encoder that would have to tell whether a label applies at all.
+    #[error("`{name}` is an encoder, which only says which of exclusive labels is nearest; ask a decoder about independent ones")]
+    SimilarityOfIndependent {
+        /// The encoder.
+        name: String,
+    },
+    /// A form whose programs score tokens alone.
+    #[error("labels that are rows have no place in the form {form}: export to peft or sequence-classification")]
+    NoPlaceForLabelRows {
+        /// The form.
+        form: String,
+    },
     /// A form of other programs.
     #[error(transparent)]
     Export(#[from] lincah_model::export::ExportError),

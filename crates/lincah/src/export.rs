@@ -7,7 +7,7 @@ use crate::prompt::{LongTexts, Obfuscation, Truncation};
 use crate::scoring::Scoring;
 use crate::task::Task;
 use lincah_model::Adapter;
-use lincah_model::export::{Checkpoint, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter};
+use lincah_model::export::{Checkpoint, HeadRows, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter};
 use lincah_model::new_file::{TemporaryFolder, write_atomically};
 use lincah_model::weights::ModelFiles;
 use serde_json::{Value, json};
@@ -113,7 +113,13 @@ impl AdaptedDecoder<'_> {
     }
 
     fn write(&self, folder: &Path, options: &ExportOptions) -> Result<(), Error> {
-        let adapter = self.scorer.adapter().ok_or(Error::NothingToExport)?;
+        let mut adapter = self.scorer.adapter().ok_or(Error::NothingToExport)?;
+        if let Some(rows) = self.scoring.rows_as_others_have_them(&adapter) {
+            adapter = adapter.with_label_rows(rows);
+            if !matches!(options.form, ExportForm::Peft | ExportForm::SequenceClassification) {
+                return Err(Error::NoPlaceForLabelRows { form: options.form.to_string() });
+            }
+        }
         let files = self.base.model_files()?;
         let checkpoint = |adapter, head| Checkpoint {
             files,
@@ -133,7 +139,7 @@ impl AdaptedDecoder<'_> {
             ExportForm::Peft => adapter.write(folder, base.as_deref().unwrap_or_default())?,
             ExportForm::Mlx => write_mlx_adapter(&adapter, files.config(), folder)?,
             ExportForm::Merged => checkpoint(Some(&adapter), None).write(folder)?,
-            ExportForm::SequenceClassification => checkpoint(Some(&adapter), Some(self.label_head())).write(folder)?,
+            ExportForm::SequenceClassification => checkpoint(Some(&adapter), Some(self.label_head(&adapter))).write(folder)?,
             ExportForm::GgufLora => {
                 write_gguf_adapter(files, &adapter, &folder.join("adapter.gguf"))?;
                 base = Some(self.base.name().to_owned());
@@ -181,10 +187,21 @@ impl AdaptedDecoder<'_> {
         write(&folder.join("tokenizer_config.json"), &config)
     }
 
-    /// The answers as labels: of independent labels no and yes.
-    fn label_head(&self) -> LabelHead {
-        let names = self.scoring.prompt.answer_names().into_iter().map(str::to_owned).collect();
-        LabelHead { tokens: self.scoring.label_tokens.ids().to_vec(), names }
+    /// The answers as labels: of independent labels no and yes, unless they are rows.
+    fn label_head(&self, adapter: &Adapter) -> LabelHead {
+        let prompt = &self.scoring.prompt;
+        match adapter.label_rows() {
+            Some(rows) => LabelHead {
+                rows: HeadRows::Own(rows.clone()),
+                names: prompt.labels().names().to_vec(),
+                independent: prompt.task() == Task::MultiLabel,
+            },
+            None => LabelHead {
+                rows: HeadRows::Tokens(self.scoring.label_tokens.ids().to_vec()),
+                names: prompt.answer_names().into_iter().map(str::to_owned).collect(),
+                independent: false,
+            },
+        }
     }
 
     fn prompt_json(&self, base: Option<&str>) -> Value {
@@ -196,6 +213,7 @@ impl AdaptedDecoder<'_> {
             "labels": prompt.labels().names(),
             "exclusive": prompt.task() == Task::SingleLabel,
             "answers": label_tokens.ids(),
+            "rows": prompt.has_label_rows().then(|| prompt.labels().len()),
             "begin": begin.into_iter().collect::<Vec<_>>(),
             "max_tokens": max_tokens,
             "truncation": if prompt.truncation() == Truncation::Prompt { "prompt" } else { "text" },
@@ -240,8 +258,12 @@ impl AdaptedDecoder<'_> {
             (ExportForm::GgufLora, _) => String::from(
                 "\nLoad it beside the GGUF file that it was trained on: `llama-cli --model BASE.gguf --lora adapter.gguf`. `score.py` takes that file first.\n",
             ),
-            (ExportForm::SequenceClassification, _) => String::from(
-                "\n`pipeline(\"text-classification\", model=\".\", top_k=None)` scores a text in its prompt, without calibration. Labels that may hold together are a question each, answered No or Yes.\n",
+            (ExportForm::SequenceClassification, _) => format!(
+                "\n`pipeline(\"text-classification\", model=\".\", top_k=None)` scores a text in its prompt, without calibration.{}\n",
+                match (prompt.task(), prompt.has_label_rows()) {
+                    (Task::MultiLabel, false) => " Labels that may hold together are a question each, answered No or Yes.",
+                    _ => "",
+                },
             ),
             _ => String::new(),
         };

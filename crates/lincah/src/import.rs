@@ -62,7 +62,8 @@ pub fn base_model_of(folder: &Path) -> Result<Option<String>, Error> {
 }
 
 impl AgileClassifier {
-    /// A causal language model's PEFT adapter, asked as `asked` says. Nothing is known of what it was trained on.
+    /// A PEFT adapter of a causal language model (`task_type` CAUSAL_LM) or of a sequence classifier (SEQ_CLS, whose head becomes label rows),
+    /// asked as `asked` says. Nothing is known of what it was trained on.
     ///
     /// # Errors
     /// Files that are not there, damaged or of another kind of adapter or model; labels that the tokenizer cannot tell apart; decisions that
@@ -75,7 +76,10 @@ impl AgileClassifier {
             let reason = String::from("its decision rule or calibration is not one of its labels");
             return Err(Error::Damaged { path: folder.join(PROMPT_FILE), reason });
         }
+        // A sequence classifier has rows, whatever the options say.
+        let prompt = if adapter.label_rows().is_some() { prompt.with_label_rows()? } else { prompt };
         let scoring = Scoring::resolve(base, prompt, max_tokens)?;
+        let adapter = scoring.with_rows_of_others(adapter);
         let recipe = Recipe { lora: adapter.config.clone(), max_tokens, ..Recipe::default() };
         let data = DataRecord::unknown(labels);
         let mut record = ClassifierRecord::from(NewRecord { base, scoring: &scoring, recipe: &recipe, data });

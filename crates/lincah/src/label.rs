@@ -76,6 +76,11 @@ impl LabelSet {
         Ok(Self { names })
     }
 
+    /// The names as a reader would write them: underscores and hyphens become spaces.
+    pub fn readable_names(&self) -> impl Iterator<Item = String> {
+        self.names.iter().map(|name| name.replace(['_', '-'], " "))
+    }
+
     /// Probabilities by label, in the labels' order. # Shapes: probabilities `[labels]`.
     pub fn by_name(&self, probabilities: &[f64]) -> Map<String, Value> {
         self.names.iter().cloned().zip(probabilities.iter().map(|&probability| Value::from(probability))).collect()

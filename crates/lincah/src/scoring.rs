@@ -71,12 +71,38 @@ impl Scoring {
         if found == expected { Ok(()) } else { Err(Error::LabelRows { found, expected }) }
     }
 
+    /// The label rows with one per label, as sequence classifiers of other programs have them: of an independent label the difference of yes
+    /// and no, whose sigmoid is the softmax of the two. `None` where labels are tokens.
+    pub(crate) fn rows_as_others_have_them(&self, adapter: &Adapter) -> Option<AdapterTensor> {
+        let rows = adapter.label_rows()?;
+        if self.prompt.task() == Task::SingleLabel {
+            return Some(rows.clone());
+        }
+        let [count, width] = rows.shape;
+        let difference = |pair: &[f32]| (0..width).map(|column| pair[width + column] - pair[column]).collect::<Vec<_>>();
+        let values = rows.values.chunks_exact(2 * width).flat_map(difference).collect();
+        Some(AdapterTensor { shape: [count / 2, width], values })
+    }
+
+    /// The adapter of a sequence classifier with a row per label: an independent label's becomes two, zeros for no.
+    pub(crate) fn with_rows_of_others(&self, adapter: Adapter) -> Adapter {
+        let (labels, task) = (self.prompt.labels().len(), self.prompt.task());
+        match adapter.label_rows() {
+            Some(rows) if task == Task::MultiLabel && rows.shape[0] == labels => {
+                let width = rows.shape[1];
+                let pairs = rows.values.chunks_exact(width).flat_map(|yes| [vec![0.0; width], yes.to_vec()].concat());
+                let rows = AdapterTensor { shape: [2 * labels, width], values: pairs.collect() };
+                adapter.with_label_rows(rows)
+            }
+            _ => adapter,
+        }
+    }
+
     /// The rows that a training begins with: the mean of the head's rows of each label's name; of an independent label, that of all names
     /// for no. # Shapes: `[L, D]`, or `[2 L, D]`.
     pub(crate) fn first_label_rows(&self, base: &BaseModel) -> Result<AdapterTensor, Error> {
-        let readable = |name: &String| format!(" {}", name.replace(['_', '-'], " "));
-        let tokens = |name: &String| base.tokenizer().encode(&readable(name)).map_err(PromptError::from);
-        let tokens: Vec<Vec<u32>> = self.prompt.labels().names().iter().map(tokens).collect::<Result<_, _>>()?;
+        let tokens = |name: String| base.tokenizer().encode(&format!(" {name}")).map_err(PromptError::from);
+        let tokens: Vec<Vec<u32>> = self.prompt.labels().readable_names().map(tokens).collect::<Result<_, _>>()?;
         let names = base.language_model()?.head_rows(&tokens)?;
         if self.prompt.task() == Task::SingleLabel {
             return Ok(names);

@@ -13,7 +13,8 @@ pub(crate) struct ClassifierArguments {
     /// Base model, a name, a folder, or a GGUF file [default: the classifier's own; with --labels smollm2-135m]
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
-    /// Ask the model as it is, without any training, which of these labels fits, in place of DIR; the last is the positive class
+    /// Ask the model as it is, without any training, which of these labels fits, in place of DIR; the last is the positive class. An encoder
+    /// compares the texts with the labels' names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub(crate) labels: Vec<String>,
     /// With --labels: ask about each whether it fits; any number of them may
@@ -42,6 +43,23 @@ impl ClassifierArguments {
         self.prompt.max_tokens.unwrap_or(Recipe::default().max_tokens)
     }
 
+    /// The model that is asked as it is: without a choice the default decoder, or the encoder where its prompt has no room for the labels.
+    pub(crate) fn zero_shot_model(&self, prompt: &Prompt) -> Result<&str, Error> {
+        if let Some(model) = &self.model {
+            return Ok(model);
+        }
+        let tokenizer = BaseModel::tokenizer_of(hub::DEFAULT_MODEL)?;
+        if self.independent || prompt.has_label_rows() || prompt.fits(&tokenizer, self.max_tokens()).is_ok() {
+            return Ok(hub::DEFAULT_MODEL);
+        }
+        note!(
+            "note: {} labels don't fit into a prompt: {} compares the texts with their names",
+            prompt.labels().len(),
+            hub::DEFAULT_ENCODER
+        );
+        Ok(hub::DEFAULT_ENCODER)
+    }
+
     /// Refuses what does not go with or without `--labels`.
     pub(crate) fn check(&self, folder: Option<&Path>) -> anyhow::Result<()> {
         match (folder, self.asked(), self.prompt.given()) {
@@ -66,8 +84,9 @@ impl ClassifierArguments {
         let mut classifier = match folder {
             Some(folder) => load(folder, self.model.as_deref(), compute)?,
             None => {
-                let base = BaseModel::open(self.model.as_deref().unwrap_or(hub::DEFAULT_MODEL), compute)?;
-                AgileClassifier::zero_shot(&base, self.prompt()?, self.max_tokens())?
+                let prompt = self.prompt()?;
+                let base = BaseModel::open(self.zero_shot_model(&prompt)?, compute)?;
+                AgileClassifier::zero_shot(&base, prompt, self.max_tokens())?
             }
         };
         print_device(compute, classifier.base());

@@ -3,20 +3,30 @@
 use super::safetensors_file::{self, Tensor};
 use super::{ExportError, NumberType, config_json, factors};
 use crate::config::BackboneConfig;
-use crate::lora::{Adapter, FUSED, Fused, Target};
+use crate::lora::{Adapter, AdapterTensor, FUSED, Fused, Target};
 use crate::new_file::write_atomically;
 use crate::weights::ModelFiles;
 use std::borrow::Cow;
 use std::path::Path;
 
-/// A head that scores labels in place of tokens: the token head's rows of the labels' answers, without a bias, so that its logits are the
-/// same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A head that scores labels in place of tokens, without a bias.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LabelHead {
-    /// The token that stands for each label.
-    pub tokens: Vec<u32>,
+    /// Where its rows come from.
+    pub rows: HeadRows,
     /// The labels' names.
     pub names: Vec<String>,
+    /// Whether any number of the labels may hold, each with the sigmoid of its own logit.
+    pub independent: bool,
+}
+
+/// Rows of a head, one per label.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HeadRows {
+    /// The token head's rows of these tokens, whose logits are the same.
+    Tokens(Vec<u32>),
+    /// The rows themselves. # Shapes: `[L, D]`.
+    Own(AdapterTensor),
 }
 
 /// What a Hugging Face checkpoint is made of.
@@ -56,13 +66,17 @@ impl Checkpoint<'_> {
             tensors.push(Tensor { name, shape, numbers });
         }
         if let Some(head) = &self.head {
-            let (rows, width) = (head.tokens.len(), config.hidden_size);
-            let numbers = move || {
-                let mut numbers = self.files.weights().read_rows(config.head_name(), &head.tokens, width)?;
-                numbers.iter_mut().for_each(|number| *number *= config.logit_scale);
-                Ok(numbers)
+            let width = config.hidden_size;
+            let numbers = move || match &head.rows {
+                HeadRows::Own(rows) => Ok(rows.values.clone()),
+                HeadRows::Tokens(tokens) => {
+                    let mut numbers = self.files.weights().read_rows(config.head_name(), tokens, width)?;
+                    numbers.iter_mut().for_each(|number| *number *= config.logit_scale);
+                    Ok(numbers)
+                }
             };
-            tensors.push(Tensor { name: String::from("score.weight"), shape: vec![rows, width], numbers: Box::new(numbers) });
+            let shape = vec![head.names.len(), width];
+            tensors.push(Tensor { name: String::from("score.weight"), shape, numbers: Box::new(numbers) });
         }
         if config.fused_projections {
             tensors = fused(config, tensors);

@@ -28,8 +28,9 @@ pub(super) fn of(checkpoint: &Checkpoint) -> Result<Value, ExportError> {
         let by_label: Map<String, Value> = head.names.iter().enumerate().map(|(id, name)| (name.clone(), id.into())).collect();
         json.insert(String::from("id2label"), Value::Object(by_id));
         json.insert(String::from("label2id"), Value::Object(by_label));
+        let problem_type = if head.independent { "multi_label_classification" } else { "single_label_classification" };
+        json.insert(String::from("problem_type"), problem_type.into());
         json.insert(String::from("num_labels"), head.names.len().into());
-        json.insert(String::from("problem_type"), "single_label_classification".into());
     }
     Ok(Value::Object(json))
 }

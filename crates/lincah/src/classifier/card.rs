@@ -33,6 +33,15 @@ pub(super) fn card(record: &ClassifierRecord) -> String {
     let (tokens, begin_of_text) = (record.label_tokens.ids(), record.prompt.begin_of_text());
     let _ = match record.task {
         _ if !record.has_adapter() => Ok(()),
+        _ if record.prompt.has_label_rows() => writeln!(
+            card,
+            "The score of a label is the {}, of the products of the adapter's label rows with the state behind this prompt\n\
+             (begin-of-text id in front: {begin_of_text}).\n",
+            match record.task {
+                Task::SingleLabel => "softmax",
+                Task::MultiLabel => "softmax, over its rows for no and yes",
+            }
+        ),
         Task::SingleLabel => writeln!(
             card,
             "The score of a label is the softmax, over the labels' tokens {tokens:?}, of the logits behind this prompt\n\

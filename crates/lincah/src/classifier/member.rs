@@ -7,7 +7,10 @@ use crate::error::Error;
 use crate::instant::{Probe, Reading, StateReader, States, text_encoder};
 use crate::mixture::Mixture;
 use crate::prediction::DecisionRule;
+use crate::prompt::{EncodedText, Prompt, PromptError};
+use crate::regression::DenseRow;
 use crate::scoring::{ScoredText, Scoring, scored};
+use crate::task::Task;
 use lincah_model::Scorer;
 
 /// A member at work.
@@ -33,6 +36,25 @@ impl Member {
             Self::Asked { base, .. } | Self::Probe { base, .. } => base,
             Self::Classifier(classifier) => classifier.members.first().base(),
         }
+    }
+
+    /// An encoder that compares texts with the names of exclusive labels, their underscores read as spaces.
+    pub(super) fn of_similarity(base: &BaseModel, prompt: &Prompt, max_tokens: usize) -> Result<Self, Error> {
+        if prompt.task() != Task::SingleLabel {
+            return Err(Error::SimilarityOfIndependent { name: base.name().to_owned() });
+        }
+        let encoder = text_encoder(base, prompt, max_tokens, Reading::Text)?;
+        let names: Vec<EncodedText> =
+            prompt.labels().readable_names().map(|name| encoder.encode(&name)).collect::<Result<_, _>>()?;
+        let reader = StateReader::new(base, vec![States::Embedding], &encoder)?;
+        let rows = reader.read(&names.iter().collect::<Vec<_>>())?;
+        let unit = |row: &DenseRow| {
+            let length = row.iter().map(|value| value * value).sum::<f64>().sqrt();
+            row.iter().map(|value| value / length.max(f64::MIN_POSITIVE)).collect()
+        };
+        let names: Vec<DenseRow> = rows.iter().map(|states| unit(&states[0])).collect();
+        let probe = Probe::of_similarity(&names).ok_or(PromptError::LabelTokenCount { tokens: 0, labels: names.len() })?;
+        Ok(Self::Probe { base: base.clone(), states: States::Embedding, reading: Reading::Text, probe })
     }
 
     /// The probabilities of each text, in order.

@@ -1,9 +1,12 @@
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(here)
-base = AutoModelForCausalLM.from_pretrained(here / ask["base"], dtype=torch.float32)
+if ask["rows"]:
+    base = AutoModelForSequenceClassification.from_pretrained(here / ask["base"], num_labels=ask["rows"], dtype=torch.float32)
+else:
+    base = AutoModelForCausalLM.from_pretrained(here / ask["base"], dtype=torch.float32)
 model = PeftModel.from_pretrained(base, here).eval()
 
 
@@ -13,4 +16,5 @@ def tokens(text):
 
 @torch.no_grad()
 def logits(ids):
-    return model(torch.tensor([ids])).logits[0, -1, ask["answers"]].double().tolist()
+    found = model(torch.tensor([ids])).logits[0]
+    return (found if ask["rows"] else found[-1, ask["answers"]]).double().tolist()

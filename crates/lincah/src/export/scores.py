@@ -55,8 +55,13 @@ def calibrated(found):
 
 def scores(text):
     """The probability of each label."""
-    answers = [softmax(logits(ids)) for ids in prompts(text)]
-    found = answers[0] if ask["exclusive"] else [no_and_yes[1] for no_and_yes in answers]
+    asked = [logits(ids) for ids in prompts(text)]
+    if ask["exclusive"]:
+        found = softmax(asked[0])
+    elif ask["rows"]:
+        found = [softmax([0, logit])[1] for logit in asked[0]]
+    else:
+        found = [softmax(no_and_yes)[1] for no_and_yes in asked]
     return dict(zip(ask["labels"], calibrated(found)))
 
 

@@ -3,7 +3,9 @@
 /// The model that is used where none is named: small, free to use, and not behind a licence gate.
 pub const DEFAULT_MODEL: &str = "smollm2-135m";
 /// The models that are trained together where none is named.
-pub const DEFAULT_MODELS: [&str; 2] = [DEFAULT_MODEL, "minilm"];
+pub const DEFAULT_MODELS: [&str; 2] = [DEFAULT_MODEL, DEFAULT_ENCODER];
+/// The encoder that is meant where none is named.
+pub const DEFAULT_ENCODER: &str = "minilm";
 
 /// One model of the catalogue. A name stands for one artefact, whichever source it comes from, so that scores are the same everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

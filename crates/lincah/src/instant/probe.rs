@@ -11,6 +11,9 @@ use std::path::Path;
 /// States that do not vary by so much are left out.
 const LEAST_DEVIATION: f64 = 1e-9;
 
+/// What embeddings' cosines are multiplied by, as in the training of these encoders (sentence-transformers' `MultipleNegativesRankingLoss`).
+const SIMILARITY_SCALE: f64 = 20.0;
+
 /// Takes the mean from every number and divides by the deviation, and by the root of the width, so that a row's length is about 1 whatever the
 /// model.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +64,21 @@ impl Probe {
         let rows: Vec<DenseRow> = rows.iter().map(|row| standardization.apply(row)).collect();
         let regressions = LabelRegressions::fit((task, truth), (&rows, rows[0].len()), options, None);
         Self { task, labels: truth[0].len(), standardization, regressions }
+    }
+
+    /// The softmax of [`SIMILARITY_SCALE`] times the cosine between a text's embedding and that of each exclusive label's name, both of
+    /// length 1: no row is needed to fit it. # Shapes: names `[labels][D]`.
+    pub(crate) fn of_similarity(names: &[DenseRow]) -> Option<Self> {
+        let (labels, width) = (names.len(), names.first()?.len());
+        let vector = |name: &DenseRow| name.iter().map(|value| SIMILARITY_SCALE * value).collect::<Vec<f64>>();
+        let vectors: Vec<Vec<f64>> = match names.iter().map(vector).collect::<Vec<_>>().as_slice() {
+            [first, second] => vec![second.iter().zip(first).map(|(second, first)| second - first).collect()],
+            vectors => vectors.to_vec(),
+        };
+        let parameters: Vec<f64> = vectors.into_iter().flat_map(|vector| vector.into_iter().chain([0.0])).collect();
+        let regressions = LabelRegressions::from_parameters(Task::SingleLabel, labels, width, &parameters)?;
+        let standardization = Standardization { mean: vec![0.0; width], factor: vec![1.0; width] };
+        Some(Self { task: Task::SingleLabel, labels, standardization, regressions })
     }
 
     /// The probability of each label.
@@ -121,6 +139,18 @@ impl Probe {
 mod tests {
     use super::*;
     use crate::regression::EXACT;
+
+    #[test]
+    fn similarity_is_the_softmax_of_scaled_cosines() {
+        let names = [vec![1.0, 0.0], vec![0.0, 1.0], vec![0.6, 0.8]];
+        for labels in [2, 3] {
+            let found = Probe::of_similarity(&names[..labels]).unwrap().probabilities(&vec![0.8, 0.6]);
+            let powers: Vec<f64> = [0.8f64, 0.6, 0.96][..labels].iter().map(|cosine| (20.0 * cosine).exp()).collect();
+            let sum: f64 = powers.iter().sum();
+            assert!(found.iter().zip(&powers).all(|(found, power)| (found - power / sum).abs() < 1e-12), "{found:?}");
+        }
+        assert_eq!(Probe::of_similarity(&[]), None);
+    }
 
     #[test]
     fn a_probe_comes_back_from_its_file_and_a_damaged_one_is_refused() {
