@@ -19,7 +19,7 @@ bench:
 # The golden files, made anew from transformers, peft and scikit-learn; tools/golden/README.md says what must be installed, and how those
 # of Keras and of the real models are made.
 golden:
-	for name in models generation metrics numpy_permutation statistics multi_label decisions audit label_errors; do $(PYTHON) tools/golden/$$name.py || exit 1; done
+	for name in models label_rows generation metrics numpy_permutation statistics multi_label decisions audit label_errors; do $(PYTHON) tools/golden/$$name.py || exit 1; done
 
 # The pages of docs/ as a book, target/book/index.html, and the crates' documentation. mdBook is installed into target/tools if it is not there.
 MDBOOK_VERSION := 0.5.2

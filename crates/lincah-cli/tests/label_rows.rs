@@ -35,9 +35,8 @@ fn json(bench: &Bench, path: &str) -> Value {
 }
 
 fn largest_difference(first: &[Value], second: &[Value]) -> f64 {
-    let scores = |row: &Value| -> Vec<f64> {
-        row["scores"].as_object().unwrap().values().map(|score| score.as_f64().unwrap()).collect()
-    };
+    let scores =
+        |row: &Value| -> Vec<f64> { row["scores"].as_object().unwrap().values().map(|score| score.as_f64().unwrap()).collect() };
     let rows = first.iter().zip(second).flat_map(|(a, b)| scores(a).into_iter().zip(scores(b)).collect::<Vec<_>>());
     rows.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
@@ -68,7 +67,10 @@ fn rows_learn_every_task_and_travel() {
         let config = json(&bench, &format!("{name}-labels/config.json"));
         let several = name == "several";
         let problem = if several { "multi_label_classification" } else { "single_label_classification" };
-        assert_eq!((&config["problem_type"], &config["num_labels"]), (&problem.into(), &Value::from(if several { 2 } else { rows })));
+        assert_eq!(
+            (&config["problem_type"], &config["num_labels"]),
+            (&problem.into(), &Value::from(if several { 2 } else { rows }))
+        );
         bench.run(&format!("verify {name}")).ok();
         let refused = bench.run(&format!("export {name} --to merged --out no")).refused();
         assert!(refused.contains("labels that are rows have no place in the form merged"), "{refused}");
@@ -104,7 +106,9 @@ fn what_rows_cannot_be_is_one_clear_line() {
     let bench = bench().with_encoder();
     let refused = |arguments: &str| bench.run(arguments).refused();
     assert!(refused(&format!("{TRAIN} --label half --loss all-tokens --out no")).contains("labels that are rows have no tokens"));
-    assert!(refused(&format!("{TRAIN} --multi-label a,z --label-description a=first --out no")).contains("not named in the prompt"));
+    assert!(
+        refused(&format!("{TRAIN} --multi-label a,z --label-description a=first --out no")).contains("not named in the prompt")
+    );
     assert!(refused("predict --labels A,B --model model --label-scheme rows --input zzzz").contains("train first"));
     assert!(refused("predict --labels A,B --model bert --independent --input zzzz").contains("only says which"));
     bench.run(&format!("{TRAIN} --label half --out two")).ok();

@@ -100,12 +100,7 @@ impl<K: Kernels> BackboneScorer<K> {
         Ok(logits)
     }
 
-    fn score_with(
-        &self,
-        batch: &TokenBatch,
-        asked: Asked<K>,
-        layers: &mut [KeyValueCache<K>],
-    ) -> Result<Vec<f32>, ModelError> {
+    fn score_with(&self, batch: &TokenBatch, asked: Asked<K>, layers: &mut [KeyValueCache<K>]) -> Result<Vec<f32>, ModelError> {
         let (base, kernels) = (&self.base, &self.base.kernels);
         let on_device = base.on_device(kernels, batch);
         let kept = KeptRows::new(kernels, &batch.layout.last_rows());
@@ -113,9 +108,7 @@ impl<K: Kernels> BackboneScorer<K> {
         let x = base.forward(&on_device.pass(kernels, None), &self.adapter.layers, embedded, Some(&kept), layers);
         let (normed, _) = base.normed(kernels, kept.count, &x);
         let logits = match asked {
-            Asked::Tokens(tokens) => {
-                base.logits(kernels, kept.count, &normed, &self.candidate_head.of(base, kernels, tokens)?)
-            }
+            Asked::Tokens(tokens) => base.logits(kernels, kept.count, &normed, &self.candidate_head.of(base, kernels, tokens)?),
             Asked::LabelRows(rows) => rows.scores(kernels, kept.count, &normed),
         };
         let logits = kernels.download(&logits);

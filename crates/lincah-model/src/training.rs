@@ -185,9 +185,7 @@ impl<K: Kernels> Backbone<K> {
 fn fresh_adapter(config: &LoraConfig, seed: u64, model: &BackboneConfig) -> Adapter {
     let mut initializer = Initializer::new(seed);
     let mut tensors = BTreeMap::new();
-    for AdaptedProjection { heads, keys: [key_a, key_b], shapes: [shape_a, shape_b], .. } in
-        adapted_projections(config, model)
-    {
+    for AdaptedProjection { heads, keys: [key_a, key_b], shapes: [shape_a, shape_b], .. } in adapted_projections(config, model) {
         let inputs = shape_a[1] as f32;
         let bound = match config.layout {
             LoraLayout::Whole => 1.0 / inputs.sqrt(),

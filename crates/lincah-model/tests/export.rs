@@ -2,7 +2,9 @@
 
 mod support;
 
-use lincah_model::export::{Checkpoint, HeadRows, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter};
+use lincah_model::export::{
+    Checkpoint, HeadRows, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter,
+};
 use lincah_model::gguf::GgufFile;
 use lincah_model::lora::AdapterTensor;
 use lincah_model::weights::ModelFiles;

@@ -7,7 +7,9 @@ use crate::prompt::{LongTexts, Obfuscation, Truncation};
 use crate::scoring::Scoring;
 use crate::task::Task;
 use lincah_model::Adapter;
-use lincah_model::export::{Checkpoint, HeadRows, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter};
+use lincah_model::export::{
+    Checkpoint, HeadRows, LabelHead, NumberType, write_gguf_adapter, write_merged_gguf, write_mlx_adapter,
+};
 use lincah_model::new_file::{TemporaryFolder, write_atomically};
 use lincah_model::weights::ModelFiles;
 use serde_json::{Value, json};

@@ -30,7 +30,9 @@ mod suggestion;
 mod tests;
 mod wheels;
 
-pub use catalogue::{Artefact, CatalogueEntry, DEFAULT_ENCODER, DEFAULT_MODEL, DEFAULT_MODELS, Origin, PinnedFile, Wheel, catalogue};
+pub use catalogue::{
+    Artefact, CatalogueEntry, DEFAULT_ENCODER, DEFAULT_MODEL, DEFAULT_MODELS, Origin, PinnedFile, Wheel, catalogue,
+};
 pub use error::HubError;
 pub use record::{CachedFile, CachedModel};
 

@@ -113,7 +113,11 @@ impl Trainer {
         let trains_rows = recipe.method == Method::Lora && prompt.has_label_rows();
         if trains_rows && recipe.loss != Loss::RestrictedLabel {
             let value = recipe.loss.to_string();
-            return Err(Error::Recipe { field: "loss", value, expected: "restricted-label, as labels that are rows have no tokens" });
+            return Err(Error::Recipe {
+                field: "loss",
+                value,
+                expected: "restricted-label, as labels that are rows have no tokens",
+            });
         }
         let scoring = match recipe.method {
             Method::Lora => {

@@ -10,13 +10,8 @@ use super::{AdapterError, AdapterTensor, FUSED, LoraConfig, LoraLayout, Target};
 /// What changes the computation unless it is false.
 const FLAGS: [&str; 4] = ["use_dora", "fan_in_fan_out", "lora_bias", "use_qalora"];
 /// What changes the computation unless it is absent or empty.
-const NOT_COMPUTED: [&str; 5] = [
-    "rank_pattern",
-    "alpha_pattern",
-    "layer_replication",
-    "trainable_token_indices",
-    "alora_invocation_tokens",
-];
+const NOT_COMPUTED: [&str; 5] =
+    ["rank_pattern", "alpha_pattern", "layer_replication", "trainable_token_indices", "alora_invocation_tokens"];
 
 /// Characters of a value that a message shows.
 const SHOWN: usize = 100;
