@@ -263,6 +263,13 @@ impl Adapter {
         self
     }
 
+    /// The same adapter without rows of labels.
+    #[must_use]
+    pub fn without_label_rows(mut self) -> Self {
+        self.tensors.remove(LABEL_ROWS_KEY);
+        self
+    }
+
     /// The configuration of the whole form, in which the arrays are.
     fn whole_config(&self) -> LoraConfig {
         let whole_rank = self.tensors.iter().find_map(|(key, tensor)| key.ends_with("lora_A.weight").then_some(tensor.shape[0]));

@@ -226,6 +226,24 @@ pub enum Error {
         "this classifier has no adapter to export: instant classifiers have no form in other programs; serve it, or train one with --model smollm2-135m"
     )]
     NothingToExport,
+    /// A start that no model of the training has, or that another setting contradicts.
+    #[error("{path} has no adapter of {models}: a training starts from one of the same base model")]
+    NothingToStartFrom {
+        /// The classifier's folder.
+        path: PathBuf,
+        /// The training's decoders.
+        models: String,
+    },
+    /// Rows to be judged by that the start knows.
+    #[error(
+        "the classifier to start from was trained on {rows} of the {of} rows that would be scored, which would make the figures better than they are; score other rows, or start afresh"
+    )]
+    StartedFromRows {
+        /// Those that it knows.
+        rows: usize,
+        /// All.
+        of: usize,
+    },
     /// Labels that are rows, without a training.
     #[error("labels that are rows are trained with an adapter: train first, or ask without --label-scheme rows")]
     UntrainedLabelRows,

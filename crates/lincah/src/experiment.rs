@@ -11,6 +11,7 @@ use crate::evaluation::Truth;
 use crate::label::LabelSet;
 use crate::prompt::LabelTokens;
 use crate::trainer::{FOLDS_FOLDER, TrainEvent, Trainer};
+use crate::warm_start::WarmStart;
 use lincah_model::ModelError;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -98,6 +99,9 @@ impl Experiment {
     /// As [`Trainer::fit`] and [`CrossValidation::run`].
     pub fn run(&self, train: &Dataset, holdout: Option<&Dataset>, on_event: &mut OnEvent) -> Result<TrainingOutcome, Error> {
         self.trainer.check_own_folder()?;
+        if let Some(holdout) = holdout {
+            self.trainer.starts().try_for_each(|start| WarmStart::check_unseen(Some(start), holdout))?;
+        }
         let out_of_fold = self.score_out_of_fold(train, on_event)?;
         let mut classifier = self.trainer.fit(train, &mut |event| on_event(&ExperimentEvent::Training(event)))?;
         self.choose_decisions(&mut classifier, train, out_of_fold.as_ref())?;

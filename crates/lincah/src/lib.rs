@@ -64,6 +64,7 @@ pub mod tokenizer;
 mod trainer;
 mod training_plan;
 pub mod verification;
+mod warm_start;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use cascade::{Cascade, CascadePoint};
@@ -97,3 +98,4 @@ pub use results::{FolderKind, RowLabels};
 pub use task::Task;
 pub use trainer::{Companion, EpochScores, TrainEvent, Trainer};
 pub use training_plan::TrainingPlan;
+pub use warm_start::WarmStart;

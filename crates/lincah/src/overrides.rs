@@ -100,6 +100,12 @@ impl RecipeOverrides {
         *self != Self { preset, augmentation, validation, max_tokens, seed, ..Self::default() }
     }
 
+    /// Whether anything of the adapter's shape and reach is chosen.
+    pub(crate) fn is_of_shape(&self) -> bool {
+        let Self { rank, alpha, targets, layers, lora_layout, rank_stabilized, .. } = self;
+        *rank_stabilized || rank.is_some() || alpha.is_some() || targets.is_some() || layers.is_some() || lora_layout.is_some()
+    }
+
     /// The recipe for so many training questions.
     pub fn recipe_for(&self, questions: usize, model: ModelSizes) -> Recipe {
         let mut recipe = self.scored_apart(questions, model);

@@ -4,6 +4,7 @@ use crate::base_model::ModelSizes;
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::task::Task;
+use crate::warm_start::WarmStart;
 use lincah_model::{LoraConfig, LoraLayout, Loss, Optimizer, Schedule, Target};
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +126,9 @@ pub struct Recipe {
     pub members: usize,
     /// Decides the adapter's start, the order of the rows, the dropout and the validation split.
     pub seed: u64,
+    /// The adapter that the training goes on from, in place of a fresh one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<WarmStart>,
 }
 
 impl Default for Recipe {
@@ -158,6 +162,7 @@ impl Default for Recipe {
             patience: None,
             members: 1,
             seed: 1,
+            start: None,
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::prediction::Prediction;
 use crate::prompt::{Prompt, PromptEncoder};
 use crate::recipe::{Method, Recipe, Sides};
 use crate::scoring::Scoring;
+use crate::warm_start::WarmStart;
 use job::TrainingJob;
 use lincah_model::{Device, Loss, TokenBatch};
 use plan::{MOST_TOKENS_ON_GPU, Plan};
@@ -267,7 +268,7 @@ impl Trainer {
         };
         let (adapter, scores) = job.execute(on_event)?;
         // Not part of what decides the training, which checkpoints know again.
-        let training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
+        let training_rows = Some(self.remembered(&record, data));
         let classifier = AgileClassifier::new(self.base.clone(), &adapter, ClassifierRecord { training_rows, ..record })?;
         // Scores that are no numbers are found out before anything is saved.
         classifier.predict(&data.texts[..1])?;
@@ -276,6 +277,17 @@ impl Trainer {
             remove_checkpoint(folder)?;
         }
         Ok(Trained { classifier, scores })
+    }
+
+    /// The rows that the classifier knows, by itself and by what it starts from.
+    fn remembered(&self, record: &ClassifierRecord, data: &Dataset) -> RememberedRows {
+        RememberedRows::new(&record.data.fingerprint, &data.texts).after(self.starts())
+    }
+
+    /// What the adapters start from, where that is another classifier.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = &WarmStart> {
+        let companions = self.companions.iter().map(|companion| &companion.recipe);
+        std::iter::once(&self.recipe).chain(companions).filter_map(|recipe| recipe.start.as_ref())
     }
 
     /// What is known of the classifier before it is trained.

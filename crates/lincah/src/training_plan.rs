@@ -8,7 +8,9 @@ use crate::overrides::{Preset, PromptOverrides, RecipeOverrides};
 use crate::prompt::{Prompt, PromptError};
 use crate::recipe::Recipe;
 use crate::trainer::Companion;
+use crate::warm_start::WarmStart;
 use lincah_model::ComputeOptions;
+use std::path::{Path, PathBuf};
 
 /// So many labels always fit into a prompt, unless their names are long.
 const FEW_LABELS: usize = 10;
@@ -24,6 +26,8 @@ pub struct TrainingPlan {
     pub prompt: Prompt,
     /// Whether the labels don't fit a prompt, so that an instant classifier is trained, which lists none.
     pub labels_do_not_fit: bool,
+    /// The classifier whose adapters the trainings start from.
+    starts_from: Option<PathBuf>,
 }
 
 impl TrainingPlan {
@@ -46,7 +50,7 @@ impl TrainingPlan {
         if let Some(name) = twice {
             return Err(Error::SameModel { name });
         }
-        let mut plan = Self { models, overrides, prompt, labels_do_not_fit: false };
+        let mut plan = Self { models, overrides, prompt, labels_do_not_fit: false, starts_from: None };
         if plan.overrides.preset == Preset::Instant || plan.models.len() == 1 && !plan.may_become_instant() {
             plan.overrides.in_committee = plan.models.len() > 1;
             return Ok(plan);
@@ -63,6 +67,23 @@ impl TrainingPlan {
         plan.models = [decoders, encoders].concat();
         plan.overrides.in_committee = plan.models.len() > 1;
         Ok(plan)
+    }
+
+    /// The same, each adapter starting from that of another classifier which has the same base model; its rank and reach are then that one's.
+    ///
+    /// # Errors
+    /// A folder that is no classifier or has no adapter of any of the decoders; settings of the adapter's shape beside it, an instant preset.
+    pub fn starting_from(self, folder: &Path) -> Result<Self, Error> {
+        if self.overrides.preset == Preset::Instant || self.overrides.is_of_shape() {
+            let value = folder.display().to_string();
+            let expected = "left out with an instant classifier, and with a rank, alpha, targets, layers or layout of its own";
+            return Err(Error::Recipe { field: "start", value, expected });
+        }
+        let found = self.models.iter().map(|model| WarmStart::read(folder, model)).collect::<Result<Vec<_>, _>>()?;
+        if found.iter().all(Option::is_none) {
+            return Err(Error::NothingToStartFrom { path: folder.to_path_buf(), models: self.models.join(", ") });
+        }
+        Ok(Self { starts_from: Some(folder.to_path_buf()), ..self })
     }
 
     fn may_become_instant(&self) -> bool {
@@ -85,7 +106,16 @@ impl TrainingPlan {
     /// # Errors
     /// A model that is not there, a recipe out of range.
     pub fn recipe(&self, questions: usize, model: &str) -> Result<Recipe, Error> {
-        let recipe = self.overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
+        let mut recipe = self.overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
+        recipe.start = match &self.starts_from {
+            Some(folder) => WarmStart::read(folder, model)?,
+            None => None,
+        };
+        if let Some(config) = recipe.start.as_ref().and_then(WarmStart::config) {
+            recipe.lora = config.clone();
+            // From one start several adapters come out much alike.
+            recipe.members = self.overrides.members.unwrap_or(1);
+        }
         recipe.check()?;
         Ok(recipe)
     }

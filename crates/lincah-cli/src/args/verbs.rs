@@ -94,6 +94,9 @@ pub(crate) struct Training {
     /// Use the first N of the training rows only
     #[arg(long, value_name = "N")]
     pub(crate) train_size: Option<usize>,
+    /// Start from another classifier's adapter, such as that of an earlier policy, in place of a fresh one
+    #[arg(long, value_name = "DIR")]
+    init: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) recipe: RecipeArguments,
 }
@@ -114,7 +117,10 @@ impl Training {
                 plan.prompt.labels().len()
             );
         }
-        Ok(plan)
+        Ok(match &self.init {
+            Some(folder) => plan.starting_from(folder)?,
+            None => plan,
+        })
     }
 }
 

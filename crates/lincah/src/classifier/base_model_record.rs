@@ -26,7 +26,7 @@ impl BaseModelRecord {
     }
 
     /// Refuses a model with other weights or another tokenizer.
-    pub(super) fn verify(&self, base: &BaseModel) -> Result<(), Error> {
+    pub(crate) fn verify(&self, base: &BaseModel) -> Result<(), Error> {
         let found = Self::of(base);
         for (part, expected, found) in [
             ("weights", &self.weights_sha256, &found.weights_sha256),

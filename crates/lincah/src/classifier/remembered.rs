@@ -3,6 +3,7 @@
 use crate::data::dataset::Dataset;
 use crate::data::report::normalize;
 use crate::error::Error;
+use crate::warm_start::WarmStart;
 use lincah_model::sha256;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -23,6 +24,9 @@ pub struct RememberedRows {
     trained: BTreeSet<String>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     chose: BTreeSet<String>,
+    /// Those of the classifiers that the training started from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    before: Vec<RememberedRows>,
 }
 
 impl RememberedRows {
@@ -30,7 +34,18 @@ impl RememberedRows {
     pub(crate) fn new<'a>(fingerprint: &str, trained: impl IntoIterator<Item = &'a String>) -> Self {
         let key = sha256::of_bytes(format!("rows remembered by lincah {fingerprint}"));
         let trained = trained.into_iter().map(|text| hashed(&key, text)).collect();
-        Self { key, trained, chose: BTreeSet::new() }
+        Self { key, trained, chose: BTreeSet::new(), before: Vec::new() }
+    }
+
+    /// Remembers what the adapters were trained on that the training started from, too.
+    pub(crate) fn after<'a>(self, starts: impl IntoIterator<Item = &'a WarmStart>) -> Self {
+        let mut before = Vec::new();
+        for rows in starts.into_iter().filter_map(WarmStart::rows) {
+            if !before.contains(rows) {
+                before.push(rows.clone());
+            }
+        }
+        Self { before, ..self }
     }
 
     /// Remembers the texts that chose the decisions, in place of those that did before.
@@ -40,7 +55,7 @@ impl RememberedRows {
 
     /// Whether the classifier was trained, or its training validated, on a text like this.
     pub fn trained_on(&self, text: &str) -> bool {
-        self.trained.contains(&hashed(&self.key, text))
+        self.trained.contains(&hashed(&self.key, text)) || self.before.iter().any(|rows| rows.trained_on(text))
     }
 
     /// Whether its calibration or decisions were chosen with a text like this.

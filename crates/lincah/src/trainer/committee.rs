@@ -3,7 +3,7 @@
 use super::{Given, OnEvent, TrainEvent, Trained, Trainer, job};
 use crate::base_model::BaseModel;
 use crate::classifier::{
-    AgileClassifier, BaseModelRecord, ClassifierRecord, Members, OpenModels, RememberedRows, is_empty_or_absent, member_folder,
+    AgileClassifier, BaseModelRecord, ClassifierRecord, Members, OpenModels, is_empty_or_absent, member_folder,
 };
 use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
@@ -73,7 +73,7 @@ impl Trainer {
         let Given { data, sides, scored } = *given;
         let begun = Instant::now();
         let mut record = self.record(data, sides, 0);
-        record.training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
+        record.training_rows = Some(self.remembered(&record, data));
         let mut committee = AgileClassifier::of_members(Members::none(), record);
         let trainers = self.members()?;
         let members = trainers.len();

@@ -2,7 +2,7 @@
 
 use super::{Given, OnEvent, TrainEvent, Trained, Trainer};
 use crate::base_model::BaseModel;
-use crate::classifier::{AgileClassifier, BaseModelRecord, Member, MemberRecord, Members, RememberedRows};
+use crate::classifier::{AgileClassifier, BaseModelRecord, Member, MemberRecord, Members};
 use crate::error::Error;
 use crate::instant::{self, FittedProbe};
 use std::ops::ControlFlow;
@@ -41,7 +41,7 @@ impl Trainer {
         if members.len() > 1 {
             record.weights = weights;
         }
-        record.training_rows = Some(RememberedRows::new(&record.data.fingerprint, &data.texts));
+        record.training_rows = Some(self.remembered(&record, data));
         let classifier = AgileClassifier::of_members(Members { all: members, mixture: fitted.mixture }, record);
         classifier.predict(&data.texts[..1])?;
         if let Some(folder) = &self.folder {

@@ -161,14 +161,17 @@ impl TrainingJob<'_> {
         Ok((self.begin_member(recipe.seed)?, progress))
     }
 
-    /// A training of a fresh adapter.
+    /// A training of a fresh adapter, or of the one to start from.
     fn begin_member(&self, seed: u64) -> Result<Box<dyn Training>, Error> {
-        let (trainer, model) = (self.trainer, self.trainer.base.language_model()?);
-        let fresh = model.fresh_adapter(&trainer.recipe.lora, seed)?;
-        Ok(model.train_adapter(&match trainer.scoring.prompt.has_label_rows() {
-            true => fresh.with_label_rows(trainer.scoring.first_label_rows(&trainer.base)?),
-            false => fresh,
-        })?)
+        let Trainer { base, scoring, recipe, .. } = self.trainer;
+        let model = base.language_model()?;
+        let adapter = match &recipe.start {
+            Some(start) => start.adapter(base, &scoring.prompt)?,
+            None => model.fresh_adapter(&recipe.lora, seed)?,
+        };
+        let lacks_rows = scoring.prompt.has_label_rows() && adapter.label_rows().is_none();
+        let adapter = if lacks_rows { adapter.with_label_rows(scoring.first_label_rows(base)?) } else { adapter };
+        Ok(model.train_adapter(&adapter)?)
     }
 
     /// The steps that are left; returns whether the training ended before its last epoch.
