@@ -32,7 +32,7 @@ pub(super) fn of(train: &Dataset, encoder: &PromptEncoder, prompt: &Prompt, reci
                 Task::SingleLabel => target.to_vec(),
                 Task::MultiLabel => vec![1.0 - target[question], target[question]],
             };
-            all.push(Question::new(tokens, &answers, &weights[question]));
+            all.push(Question::new(tokens, &answers, &weights[question]).times(train.weight(row)));
         }
     }
     Ok(Questions { all, truncated_texts })
@@ -57,7 +57,7 @@ fn of_codelab(train: &Dataset, encoder: &PromptEncoder, prompt: &Prompt, recipe:
         let mut tokens = encoded.prompts.swap_remove(0);
         let last = tokens.pop().expect("a sequence ends with end of text");
         truncated_texts += usize::from(encoded.truncated_characters > 0);
-        all.push(Question { prompt: tokens, answers: vec![(Next::Token(last), weights[label])] });
+        all.push(Question { prompt: tokens, answers: vec![(Next::Token(last), weights[label] * train.weight(row))] });
     }
     Ok(Questions { all, truncated_texts })
 }
