@@ -201,11 +201,11 @@ impl<'py> Options<'py> {
     pub(crate) fn decisions(&self) -> PyResult<impl FnOnce(f64) -> Option<DecisionPlan> + Send + use<>> {
         let request = self.request()?;
         let folds = self.get("oof_folds")?.unwrap_or(5);
-        let asked = match self.get::<String>("calibrate")?.as_deref() {
+        let asked = match self.get::<String>("calibrate_on")?.as_deref() {
             None => None,
             Some("oof") => Some(DecisionScores::OutOfFold { folds }),
             Some("validation") => Some(DecisionScores::Validation),
-            Some(_) => return self.wrong("calibrate", "\"oof\", \"validation\" or None"),
+            Some(_) => return self.wrong("calibrate_on", "\"oof\", \"validation\" or None"),
         };
         if folds < 2 {
             return self.wrong("oof_folds", "at least 2");

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,8 @@ def _column(values: Any, what: str) -> list[Any]:
     """The only column of a table, or the values of a series, an array or any other iterable."""
     if hasattr(values, "toarray"):
         raise TypeError(f"{what} is a sparse matrix, but must hold texts")
+    if hasattr(values, "__array__") and not isinstance(values, Iterable):
+        values = np.asarray(values)
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise LincahError(f"{what} must be a list of texts, or a column of them, not a single {type(values).__name__}")
     if isinstance(values, Mapping):
@@ -69,37 +72,47 @@ def texts(values: Any, what: str = "X") -> list[str]:
 
 
 def target(values: Any) -> NDArray[Any]:
-    """Labels as a vector, or an indicator matrix as one; the class names of a data frame's columns are lost."""
+    """Labels as a vector, or an indicator matrix."""
     if values is None:
-        raise ValueError("requires y to be passed, but the target y is None")
+        raise LincahError("requires y to be passed, but the target y is None")
     if hasattr(values, "toarray"):
         values = values.toarray()
-    for method in ("to_numpy", "to_pylist"):
+    elif hasattr(values, "to_pylist") and hasattr(values, "column_names"):
+        values = np.column_stack([values.column(name).to_pylist() for name in values.column_names])
+    for method in ("to_pylist", "to_numpy"):
         if hasattr(values, method):
             values = getattr(values, method)()
             break
+    if hasattr(values, "__array__"):
+        values = np.asarray(values)
     if not isinstance(values, np.ndarray):
         values = list(values)
-        found = np.asarray(values, dtype=_dtype(values))
-    else:
-        found = values
-    if found.ndim == 2 and found.shape[1] == 1:
-        import warnings
-
+        # Strings beside numbers must not become strings.
+        kinds = {type(value) for value in values}
+        values = np.asarray(values, dtype=object if len(kinds) > 1 and str in kinds else None)
+    if values.ndim == 2 and values.shape[1] == 1:
         from sklearn.exceptions import DataConversionWarning
 
         warnings.warn("A column-vector y was passed when a 1d array was expected.", DataConversionWarning, stacklevel=4)
-        found = found.ravel()
-    if found.ndim not in (1, 2):
-        raise LincahError(f"y has {found.ndim} dimensions, but must be a vector of labels or a matrix of indicators")
-    _refuse_missing(found)
+        values = values.ravel()
+    if values.ndim not in (1, 2):
+        raise LincahError(f"y has {values.ndim} dimensions, but must be a vector of labels or a matrix of indicators")
+    _refuse_missing(values)
+    found: NDArray[Any] = values
     return found
 
 
-def _dtype(values: Sequence[Any]) -> Any:
-    """Strings beside numbers must not become strings."""
-    kinds = {type(value) for value in values}
-    return object if len(kinds) > 1 and str in kinds else None
+def names_of(values: Any) -> list[Any] | None:
+    """The names of a table's columns."""
+    names = getattr(values, "column_names", getattr(values, "columns", None))
+    return None if names is None else list(names)
+
+
+def check_lengths(texts: list[str], found: NDArray[Any]) -> None:
+    """Refuse another number of labels than texts."""
+    if len(found) != len(texts):
+        counts = f"{len(texts)} texts, and labels of {len(found)} rows"
+        raise LincahError(f"Found input variables with inconsistent numbers of samples: {counts}")
 
 
 def _refuse_missing(labels: NDArray[Any]) -> None:
@@ -149,7 +162,9 @@ def columns(values: Any, rows: int) -> list[tuple[str, list[str]]]:
     """Further columns of a table, or of a dictionary of columns, as strings."""
     if values is None:
         return []
-    names = list(values.keys()) if isinstance(values, Mapping) else list(getattr(values, "column_names", values.columns))
+    names = list(values.keys()) if isinstance(values, Mapping) else names_of(values)
+    if names is None:
+        raise LincahError("columns must be a table, or a dictionary of columns")
     found = [(str(name), ["" if value is None or value != value else str(value) for value in list(values[name])]) for name in names]
     for name, column in found:
         if len(column) != rows:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _data, _progress, lincah_native
@@ -41,7 +41,7 @@ _OF_INSTANT = {
 }
 
 
-class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: ignore[misc]
+class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A text classifier: a small language model, tuned with LoRA on a few hundred labelled texts.
 
     Parameters have the names and meanings of the options of ``lincah train``; None leaves a setting to what was measured to work best.
@@ -127,6 +127,7 @@ class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: i
     # The files of a classifier that is not read yet.
     _folder: dict[str, bytes] | None
     _known: Known
+    _remembered: Remembered | None
 
     def fit(self, X: Iterable[Any], y: Iterable[Any], sample_weight: Iterable[float] | None = None) -> AgileClassifier:
         """Train on labelled texts; whatever was learned before is forgotten.
@@ -149,6 +150,8 @@ class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: i
         labels, rows = Labels.of_training(X, y, self.labels, sample_weight)
         native = lincah_native.train(rows, self._options(), _progress.listener(self.verbose, self.callback))
         self._take(native, Known(labels))
+        self._remembered = Remembered(labels)
+        self._remembered.take(rows)
         return self
 
     def partial_fit(
@@ -158,7 +161,9 @@ class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: i
         classes: Iterable[Any] | None = None,
         sample_weight: Iterable[float] | None = None,
     ) -> AgileClassifier:
-        """Take further labelled texts in: an instant classifier is trained on all texts that were ever given here, in seconds.
+        """Take further labelled texts in: an instant classifier is trained on all texts so far, those of :meth:`fit` too, in seconds.
+
+        Texts are kept in memory for that, and stored nowhere: a classifier that was unpickled or loaded takes none in.
 
         Parameters
         ----------
@@ -167,7 +172,7 @@ class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: i
         y : iterable
             Their labels.
         classes : iterable, optional
-            All classes that will come; required at the first call, unless its labels are independent.
+            All classes that will come; required before anything else was fitted, unless the labels are independent.
         sample_weight : iterable of float, optional
             How much each row counts.
 
@@ -179,9 +184,11 @@ class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: i
         texts, found = _data.texts(X), _data.target(y)
         remembered: Remembered | None = getattr(self, "_remembered", None)
         if remembered is None:
+            if hasattr(self, "classes_"):
+                raise LincahError("the rows that this classifier was trained on are not stored with it: fit it on all rows")
             if classes is None and found.ndim == 1:
                 raise ValueError("classes must be passed on the first call to partial_fit.")
-            remembered = Remembered(Labels.of(y, self.labels, classes))
+            remembered = Remembered(Labels.of(found, self.labels, _data.names_of(y), classes))
         elif classes is not None and not np.array_equal(_data.distinct(_data.target(classes)), remembered.labels.classes):
             was = remembered.labels.classes
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {was!r}")
@@ -336,4 +343,4 @@ class AgileClassifier(Judging, Storing, ClassifierMixin, Parameters):  # type: i
         state: dict[str, Any] = super().__getstate__()
         if state.get("_native") is not None:
             state = state | {"_native": None, "_folder": self._bytes()}
-        return state
+        return state | {"_remembered": None} if "_remembered" in state else state

@@ -33,21 +33,30 @@ class Labels:
     def of_training(cls, X: Iterable[Any], y: Any, names: Names, sample_weight: Any) -> tuple[Labels, Rows]:
         """The labels of training rows, and the rows."""
         texts = _data.texts(X)
-        labels = cls.of(y, names)
-        return labels, labels.rows(texts, y, sample_weight)
+        found = _data.target(y)
+        _data.check_lengths(texts, found)
+        labels = cls.of(found, names, _data.names_of(y))
+        rows = labels.rows(texts, found, sample_weight)
+        if rows.weights is not None:
+            counted = [label for label, weight in zip(rows.truth, rows.weights, strict=True) if weight != 0]
+            if not counted:
+                raise LincahError("sample_weight: every weight is zero")
+            if not labels.is_multi_label and len(set(counted)) < 2:
+                raise LincahError("y has one class only where sample_weight is above 0: a classifier needs at least 2 classes")
+        return labels, rows
 
     @classmethod
-    def of(cls, y: Any, names: Names, classes: Iterable[Any] | None = None) -> Labels:
-        """The labels of ``y``, or of the ``classes`` that are known to come."""
-        found = _data.target(y)
+    def of(
+        cls, found: NDArray[Any], names: Names, columns: list[Any] | None = None, classes: Iterable[Any] | None = None
+    ) -> Labels:
+        """The labels that were found, or the ``classes`` that are known to come; ``columns`` are those of a table of indicators."""
         if found.ndim == 2:
             count = found.shape[1]
-            columns = list(getattr(y, "columns", range(count)))
-            given = _names(columns, names)
+            given = _names(columns or list(range(count)), names)
             return cls(np.array(given), given, np.arange(count), True)
         known = _data.distinct(found if classes is None else _data.target(list(classes)))
         if len(known) < 2:
-            raise LincahError(f"y has one class only, {known[0]!r}: a classifier needs rows of at least 2 classes")
+            raise LincahError(f"y has one class only, {str(known[0])!r}: a classifier needs rows of at least 2 classes")
         return cls.of_classes(known, names)
 
     @classmethod
@@ -61,10 +70,7 @@ class Labels:
     def rows(self, texts: list[str], y: Any, sample_weight: Any = None, columns: Any = None) -> Rows:
         """Rows for the compiled part."""
         found = _data.target(y)
-        if len(found) != len(texts):
-            raise ValueError(
-                f"Found input variables with inconsistent numbers of samples: {len(texts)} texts, and labels of {len(found)} rows"
-            )
+        _data.check_lengths(texts, found)
         if self.is_multi_label:
             truth = self._indicators(found)
         else:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any
-
-from sklearn.base import BaseEstimator
+from typing import TYPE_CHECKING, Any
 
 from ._labels import Names
 
 
-class Parameters(BaseEstimator):  # type: ignore[misc]
+class Parameters:
     """What ``AgileClassifier`` documents."""
+
+    if TYPE_CHECKING:
+
+        def get_params(self, deep: bool = True) -> dict[str, Any]: ...
 
     def __init__(
         self,

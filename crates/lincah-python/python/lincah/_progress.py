@@ -60,13 +60,12 @@ class _Line:
         sys.stderr.flush()
 
     def _in_notebook(self, text: str, passes: bool) -> None:
-        from IPython.display import Pretty, display
+        from IPython.display import display
 
         class Text:
             def __repr__(self) -> str:
                 return text
 
-        del Pretty
         if self._display is None:
             self._display = display(Text(), display_id=True)
         else:

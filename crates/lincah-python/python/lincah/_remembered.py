@@ -65,7 +65,7 @@ class Remembered:
             share = np.eye(count)[told_apart[0]] if len(told_apart) == 1 else np.zeros(count)
         if len(told_apart) == count:
             return Rows(self.texts, self.labels.names, truth, self._weights()), Known(self.labels)
-        known = Known(self.labels, told_apart, np.round(share))
+        known = Known(self.labels, told_apart, np.asarray(np.round(share), dtype=np.float64))
         if len(told_apart) < 2:
             return None, known
         return Rows(self.texts, _chosen(self.labels.names, told_apart), truth, self._weights()), known
