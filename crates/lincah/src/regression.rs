@@ -328,7 +328,7 @@ mod tests {
     fn a_row_that_counts_twice_is_as_two() {
         let once: Vec<DenseRow> = (0..70).map(|i| vec![(i % 7) as f64 - 3.0, (i * i % 5) as f64]).collect();
         let weights: Vec<f64> = (0..70).map(|i| f64::from(1 + u8::from(i % 3 == 0))).collect();
-        let truth = |i: usize| vec![i % 2 == 0, i % 2 != 0];
+        let truth = |i: usize| [true, false].map(|has| i.is_multiple_of(2) == has).to_vec();
         let twice: Vec<usize> = (0..70).flat_map(|i| vec![i; weights[i] as usize]).collect();
         let options = FitOptions { penalty: 2.0, tolerance: EXACT };
         let of_once: Vec<Vec<bool>> = (0..70).map(truth).collect();
