@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+USERS_ENVIRONMENT = dict(os.environ)
 HIDDEN, INTERMEDIATE, LAYERS, VOCABULARY = 32, 48, 2, 257
 
 
@@ -60,6 +61,11 @@ def write_tiny_model(folder: Path, seed: int = 1) -> None:
         body += values
     described = json.dumps(header).encode()
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(described)) + described + body)
+
+
+@pytest.fixture(scope="session")
+def users_environment() -> dict[str, str]:
+    return USERS_ENVIRONMENT
 
 
 @pytest.fixture(scope="session", autouse=True)
