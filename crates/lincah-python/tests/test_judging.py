@@ -102,6 +102,9 @@ def test_a_loaded_classifier_has_the_classes_and_parameters(model, rows, tmp_pat
     assert (loaded.classes_.tolist(), loaded.classes_.dtype) == (classifier.classes_.tolist(), y.dtype)
     assert loaded.labels_ == classifier.labels_ and loaded.preset == "instant"
     np.testing.assert_array_equal(loaded.predict_proba(rows[0]), classifier.predict_proba(rows[0]))
+    early = AgileClassifier(model=model, preset="instant").partial_fit(rows[0], rows[1], classes=["A", "B", "C"])
+    early.save(tmp_path / "early")
+    assert AgileClassifier.load(tmp_path / "early").classes_.tolist() == ["A", "B"]
     with pytest.raises(LincahError, match="is not a classifier folder"):
         AgileClassifier.load(tmp_path)
 

@@ -40,6 +40,7 @@ def test_the_notebook_runs_to_its_end(environment, tmp_path):
     notebook = nbformat.read(ROOT / "examples" / "codelab.ipynb", as_version=4)
     if ETHOS.is_file():
         environment = environment | {"ETHOS": str(ETHOS)}
+    environment = {"EPOCHS": "1"} | environment
     client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": ROOT / "examples"}})
     client.execute(env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     shown = json.dumps([cell.get("outputs", []) for cell in notebook.cells])

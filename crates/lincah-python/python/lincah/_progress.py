@@ -60,14 +60,16 @@ class _Line:
         sys.stderr.flush()
 
     def _in_notebook(self, text: str, passes: bool) -> None:
-        from IPython.display import display
+        from IPython import display
+
+        show: Any = display.display
 
         class Text:
             def __repr__(self) -> str:
                 return text
 
         if self._display is None:
-            self._display = display(Text(), display_id=True)
+            self._display = show(Text(), display_id=True)
         else:
             self._display.update(Text())
         if not passes:

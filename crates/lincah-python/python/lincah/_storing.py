@@ -47,12 +47,14 @@ class Storing:
             The folder, which is made where it is not there.
         """
         self._fitted().save(folder)
-        labels = self._known.labels
+        labels, told_apart = self._known.labels, self._known.told_apart
+        # A class without a row so far is none of the folder's.
+        kept = [place for place in range(len(labels.classes)) if told_apart is None or labels.place[place] in told_apart]
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_STORED}
         described = {
-            "classes": labels.classes.tolist(),
+            "classes": labels.classes[kept].tolist(),
             "dtype": labels.classes.dtype.str,
-            "names": [labels.names[place] for place in labels.place],
+            "names": [labels.names[labels.place[place]] for place in kept],
             "parameters": {name: value for name, value in parameters.items() if _is_json(value)},
         }
         if not _is_json(described["classes"]):
