@@ -3,7 +3,7 @@
 CUDA := --features cuda -p lincah-kernels -p lincah-model
 PYTHON ?= python3
 
-.PHONY: check test bench golden docs test-cuda test-cuda-memory bench-cuda
+.PHONY: check test bench golden docs wheel test-python test-cuda test-cuda-memory bench-cuda
 
 check:
 	cargo fmt --all --check
@@ -29,6 +29,19 @@ docs:
 		cargo install mdbook --version $(MDBOOK_VERSION) --locked --root target/tools
 	PATH="$$PATH:$(CURDIR)/target/tools/bin" mdbook build docs
 	cargo doc --workspace --no-deps
+
+# The Python package in target/wheels, for this kind of machine; CUDA's libraries are loaded when they are asked for.
+wheel:
+	$(PYTHON) -m venv target/python/build
+	target/python/build/bin/pip install --quiet "maturin>=1.9.4,<2"
+	rm -rf target/wheels
+	target/python/build/bin/maturin build --release --out target/wheels
+
+# The wheel in an environment of its own, where nothing else of the project is.
+test-python: wheel
+	$(PYTHON) -m venv --clear target/python/test
+	target/python/test/bin/pip install --quiet target/wheels/*.whl --requirement crates/lincah-python/tests/requirements.txt
+	target/python/test/bin/python -m pytest -q -p no:cacheprovider crates/lincah-python/tests
 
 # The rest needs an NVIDIA GPU with driver, NVRTC and cuBLASLt (CUDA 12 or 13).
 test-cuda:

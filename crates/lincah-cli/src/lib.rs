@@ -18,13 +18,18 @@ use std::process::ExitCode;
 ///
 /// The exit code is 0 where all went well, and 1 otherwise, after one line that says what the user can mend.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    ExitCode::from(exit_code(arguments))
+}
+
+/// [`run`] for whoever ends the process in another way.
+pub fn exit_code(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let parsed = match Arguments::try_parse_from(&arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
             // Help and version go to standard output, which may be closed or full.
             let lost = error.print().is_err_and(|lost| lost.kind() != std::io::ErrorKind::BrokenPipe);
-            return ExitCode::from(u8::from(error.use_stderr() || lost));
+            return u8::from(error.use_stderr() || lost);
         }
     };
     print::configure(parsed.print_options());

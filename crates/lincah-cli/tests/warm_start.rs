@@ -36,7 +36,8 @@ fn a_training_goes_on_from_the_adapter_and_remembers_its_rows() {
         let of_first = scores(&bench, &first);
         assert!(largest_difference(&of_first, &scores(&bench, &next)) < 1e-3, "{scheme}");
         assert!(largest_difference(&of_first, &scores(&bench, &format!("fresh-{scheme}"))) > 0.05, "{scheme}");
-        let config: Value = serde_json::from_slice(&std::fs::read(bench.path(&next).join("adapter_config.json")).unwrap()).unwrap();
+        let config: Value =
+            serde_json::from_slice(&std::fs::read(bench.path(&next).join("adapter_config.json")).unwrap()).unwrap();
         assert_eq!((&config["r"], &config["lora_alpha"]), (&3.into(), &5.into()));
         let refused = bench.run(&format!("evaluate {next} data.csv --text comment --label label")).refused();
         assert!(refused.contains("trained on all 40 rows"), "{refused}");
@@ -72,7 +73,10 @@ fn what_cannot_be_started_from_is_one_clear_line() {
     bench.run(&format!("{FIRST} --out first")).ok();
     let refused = |arguments: &str| bench.run(arguments).refused();
     assert!(refused(&format!("{NEXT} --init first --rank 4 --out no")).contains("left out with"));
-    assert!(refused(&format!("{} --init first --out no", NEXT.replace("--model model", "--model other"))).contains("has no adapter of other"));
+    assert!(
+        refused(&format!("{} --init first --out no", NEXT.replace("--model model", "--model other")))
+            .contains("has no adapter of other")
+    );
     assert!(refused(&format!("{NEXT} --init nowhere --out no")).contains("nowhere"));
     let instant = "train next.csv --text comment --label label --preset instant --model bert --init first --out no";
     assert!(refused(instant).contains("left out with an instant classifier"));

@@ -26,6 +26,7 @@ mod base_model;
 pub mod baseline;
 pub mod calibration;
 mod cascade;
+pub mod checked;
 mod classifier;
 pub mod comparison;
 pub mod cross_validation;

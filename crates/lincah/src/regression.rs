@@ -50,8 +50,8 @@ impl Features for DenseRow {
 
 /// Weights and intercept of each class; of two classes, of the second only, the first having zeros.
 ///
-/// They minimize Σᵢ -ln p(yᵢ | xᵢ) + ½ λ Σ w², with p the softmax over the classes of w·x + b and λ the penalty; the intercepts b are free. That
-/// is scikit-learn's `LogisticRegression(C=1/λ)`.
+/// They minimize Σᵢ -sᵢ ln p(yᵢ | xᵢ) + ½ λ Σ w², with sᵢ how much row i counts, p the softmax over the classes of w·x + b and λ the penalty;
+/// the intercepts b are free. That is scikit-learn's `LogisticRegression(C=1/λ)`.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogisticRegression {
     /// For each class its weights, then its intercept.
@@ -64,6 +64,8 @@ pub(crate) struct LogisticRegression {
 struct Labelled<'a, R> {
     rows: &'a [R],
     classes: &'a [usize],
+    /// How much each row counts; all alike if there are none.
+    weights: Option<&'a [f64]>,
     penalty: f64,
 }
 
@@ -131,22 +133,26 @@ impl LogisticRegression {
         let penalized: Vec<f64> = weights.map(|(index, &weight)| if is_intercept(index) { 0.0 } else { weight }).collect();
         let mut loss = 0.5 * of.penalty * dot(&penalized, &penalized);
         let mut gradient: Vec<f64> = penalized.iter().map(|weight| of.penalty * weight).collect();
-        let parts = of.rows.par_chunks(ROWS_PER_SUM).zip(of.classes.par_chunks(ROWS_PER_SUM));
-        for (of_part, part) in parts.map(|(rows, classes)| self.sums(rows, classes)).collect::<Vec<_>>() {
+        let parts = of.rows.par_chunks(ROWS_PER_SUM).zip(of.classes.par_chunks(ROWS_PER_SUM)).enumerate();
+        let sums = |(part, (rows, classes)): (usize, (&[R], &[usize]))| {
+            self.sums(rows, classes, of.weights.map(|weights| &weights[part * ROWS_PER_SUM..]))
+        };
+        for (of_part, part) in parts.map(sums).collect::<Vec<_>>() {
             loss += of_part;
             gradient.iter_mut().zip(&part).for_each(|(entry, part)| *entry += part);
         }
         (loss, gradient)
     }
 
-    fn sums<R: Features>(&self, rows: &[R], classes: &[usize]) -> (f64, Vec<f64>) {
+    fn sums<R: Features>(&self, rows: &[R], classes: &[usize], weights: Option<&[f64]>) -> (f64, Vec<f64>) {
         let (mut loss, mut gradient) = (0.0, vec![0.0; self.parameters.len()]);
-        for (row, &label) in rows.iter().zip(classes) {
+        for (place, (row, &label)) in rows.iter().zip(classes).enumerate() {
+            let weight = weights.map_or(1.0, |weights| weights[place]);
             let probabilities = self.probabilities(row);
-            loss -= probabilities[label].max(f64::MIN_POSITIVE).ln();
+            loss -= weight * probabilities[label].max(f64::MIN_POSITIVE).ln();
             for (class, probability) in probabilities.into_iter().enumerate() {
                 let Some(first) = self.vector(class) else { continue };
-                let residual = probability - f64::from(u8::from(class == label));
+                let residual = weight * (probability - f64::from(u8::from(class == label)));
                 row.add_to(residual, &mut gradient[first..first + self.features]);
                 gradient[first + self.features] += residual;
             }
@@ -221,6 +227,17 @@ impl LabelRegressions {
         options: FitOptions,
         start: Option<&Self>,
     ) -> Self {
+        Self::fit_weighted((task, truth), None, (rows, features), options, start)
+    }
+
+    /// The same with how much each row counts; all alike if there are no weights.
+    pub(crate) fn fit_weighted<R: Features>(
+        (task, truth): (Task, &[Vec<bool>]),
+        weights: Option<&[f64]>,
+        (rows, features): (&[R], usize),
+        options: FitOptions,
+        start: Option<&Self>,
+    ) -> Self {
         let labels = truth.first().map_or(0, Vec::len);
         let class = |truth: &Vec<bool>| truth.iter().position(|&has| has).unwrap_or(0);
         let (labellings, classes): (Vec<Vec<usize>>, usize) = match task {
@@ -231,7 +248,7 @@ impl LabelRegressions {
             }
         };
         let fit = |(index, of): (usize, &Vec<usize>)| {
-            let of = &Labelled { rows, classes: of, penalty: options.penalty };
+            let of = &Labelled { rows, classes: of, weights, penalty: options.penalty };
             let start = start.and_then(|start| start.regressions.get(index));
             LogisticRegression::fit(of, (features, classes), options.tolerance, start)
         };
@@ -306,6 +323,23 @@ pub(crate) fn out_of_fold<T: Send>(fold_of: &[usize], score: impl Fn(&[usize], &
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_that_counts_twice_is_as_two() {
+        let once: Vec<DenseRow> = (0..70).map(|i| vec![(i % 7) as f64 - 3.0, (i * i % 5) as f64]).collect();
+        let weights: Vec<f64> = (0..70).map(|i| f64::from(1 + u8::from(i % 3 == 0))).collect();
+        let truth = |i: usize| [true, false].map(|has| i.is_multiple_of(2) == has).to_vec();
+        let twice: Vec<usize> = (0..70).flat_map(|i| vec![i; weights[i] as usize]).collect();
+        let options = FitOptions { penalty: 2.0, tolerance: EXACT };
+        let of_once: Vec<Vec<bool>> = (0..70).map(truth).collect();
+        let of_twice: Vec<Vec<bool>> = twice.iter().map(|&i| truth(i)).collect();
+        let rows: Vec<DenseRow> = twice.iter().map(|&i| once[i].clone()).collect();
+        let weighted = LabelRegressions::fit_weighted((Task::SingleLabel, &of_once), Some(&weights), (&once, 2), options, None);
+        let repeated = LabelRegressions::fit((Task::SingleLabel, &of_twice), (&rows, 2), options, None);
+        let plain = LabelRegressions::fit((Task::SingleLabel, &of_once), (&once, 2), options, None);
+        let far = |other: &LabelRegressions| (weighted.probabilities(&once[3])[0] - other.probabilities(&once[3])[0]).abs();
+        assert!(far(&repeated) < 1e-6 && far(&plain) > 1e-3);
+    }
 
     #[test]
     fn dense_and_sparse_rows_give_the_same_and_parameters_come_back() {

@@ -22,7 +22,7 @@ mod thresholds;
 
 pub use codelab::{CODELAB, PublishedPoint};
 pub use learning::Run;
-pub use scored::{Baseline, ScoredReport};
+pub use scored::{Baseline, ScoredReport, scored_notices};
 pub use summary::EvaluationPair;
 pub use sweep::SweepReport;
 

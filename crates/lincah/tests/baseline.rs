@@ -22,6 +22,7 @@ fn probabilities_are_scikit_learns() {
             threshold: None,
             skipped: Vec::new(),
             columns: Vec::new(),
+            weights: None,
         };
         let baseline = TfidfBaseline::fit(&data);
         assert_eq!(Some(baseline.features() as u64), case["features"].as_u64());

@@ -9,13 +9,13 @@ use lincah::audit::Audit;
 use lincah::baseline::TfidfBaseline;
 use lincah::cross_validation::FinishedCrossValidation;
 use lincah::data::report::{DataReport, SplitOverlap};
-use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport};
+use lincah::report::{Baseline, CODELAB, EvaluationPair, Origin, Report, Run, ScoredReport, SweepReport, scored_notices};
 use lincah::sweep::{finished_runs, recipe_settings};
 use lincah::{
-    AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, Evaluation, FolderKind, ScoredDataset,
-    TrainingRows, write_atomically,
+    AgileClassifier, BaseModel, ClassifierRecord, ComputeOptions, Dataset, Error, FolderKind, ScoredDataset, TrainingRows,
+    write_atomically,
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -90,7 +90,7 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
     note!("scoring {} rows", scored.len());
     let ScoredDataset { predictions, evaluation } = classifier.evaluate(&scored)?;
     let baseline = baseline(&record, &scored, others.as_ref(), &mut notices)?;
-    data_notices(&scored, &evaluation, &mut notices);
+    notices.extend(scored_notices(&DataReport::of(&scored), &evaluation));
     let mut report = ScoredReport {
         kind: "Classifier",
         predictions: &predictions,
@@ -103,7 +103,7 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
         folds: &[],
         base_model: Some(&record.base_model),
         training: Some(&record.data),
-        settings: settings(&record),
+        settings: record.settings(),
         decisions: record.decisions.as_ref(),
         prevalences: arguments.prevalence.clone().unwrap_or_default(),
         audit: audit.as_ref(),
@@ -117,15 +117,6 @@ fn classifier(arguments: &Arguments, compute: ComputeOptions) -> anyhow::Result<
         report.reasons = rows.into_iter().zip(explained).map(|(row, explanation)| (row, explanation.reasons)).collect();
     }
     Ok(report.render(&origin(arguments, Some(machine::described(compute))))?)
-}
-
-/// How it was trained, and its members where it has several.
-fn settings(record: &ClassifierRecord) -> Map<String, Value> {
-    let mut settings = recipe_settings(&record.prompt, &record.recipe);
-    for (place, member) in record.member_descriptions().into_iter().enumerate() {
-        settings.insert(format!("member {}", place + 1), Value::from(member));
-    }
-    settings
 }
 
 /// TF-IDF on the classifier's own training rows, if the file has them beside the scored ones.
@@ -178,19 +169,6 @@ fn without_baseline(rows: &TrainingRows, remembered: bool) -> Option<&'static st
     })
 }
 
-fn data_notices(data: &Dataset, evaluation: &Evaluation, notices: &mut Vec<String>) {
-    let report = DataReport::of(data);
-    if let Some(group) = report.conflicting_labels.first() {
-        notices.push(format!(
-            "{} texts are labelled in more than one way, the first in rows {group:?}; no classifier can answer them all.",
-            report.conflicting_labels.len()
-        ));
-    }
-    if evaluation.truncated_texts > 0 {
-        notices.push(format!("{} texts were truncated to fit the prompt; their ends were not seen.", evaluation.truncated_texts));
-    }
-}
-
 fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
     let found = FinishedCrossValidation::read(&arguments.folder)?;
     let evaluation = &found.scored.evaluation;
@@ -201,7 +179,7 @@ fn cross_validation(arguments: &Arguments) -> anyhow::Result<Report> {
     };
     let mut notices = Vec::new();
     if let Some(data) = &data {
-        data_notices(data, evaluation, &mut notices);
+        notices.extend(scored_notices(&DataReport::of(data), evaluation));
     }
     let folds: Vec<EvaluationPair> =
         found.folds.iter().map(|fold| EvaluationPair { classifier: &fold.evaluation, tfidf: &fold.tfidf }).collect();

@@ -2,50 +2,13 @@
 
 use super::data::{row_list, shortcut_text};
 use super::{note, result_line};
-use lincah::data::check::{DataCheck, Groups, NearDuplicates, Shortcut, TokenLengths};
+use lincah::checked::{Checked, Suspects};
+use lincah::data::check::{DataCheck, Groups, NearDuplicates, Shortcut};
 use lincah::label_errors::{Suggested, SuspectedRow};
 use lincah::{Dataset, RowLabels};
-use serde_json::{Value, json};
-use std::path::Path;
 
 /// Findings of each kind that are shown.
 const SHOWN: usize = 5;
-
-/// All that a check found.
-pub(crate) struct Checked<'a> {
-    pub(crate) found: DataCheck,
-    /// The shortcuts that are flagged where white space is trimmed and made single, as a training does.
-    pub(crate) trimmed: Vec<Shortcut>,
-    pub(crate) tokens: Option<TokenLengths>,
-    /// None where too few rows are there to tell, or nobody asked.
-    pub(crate) suspects: Option<Suspects>,
-    /// The cross-validation whose scores found them.
-    pub(crate) from: Option<&'a Path>,
-}
-
-/// Rows whose label may be wrong, the surest first.
-pub(crate) struct Suspects {
-    pub(crate) rows: Vec<SuspectedRow>,
-    /// Share of the rows whose labels the scores would give too.
-    pub(crate) agreement: f64,
-}
-
-impl Checked<'_> {
-    /// The whole as one object.
-    pub(crate) fn json(&self) -> anyhow::Result<Value> {
-        let mut object = serde_json::to_value(&self.found)?;
-        object["lengths"] = json!({"characters": self.found.report.characters, "tokens": self.tokens});
-        object["shortcuts_after_trimming"] = json!(self.trimmed);
-        object["label_errors"] = json!(self.suspects.as_ref().map_or(&[][..], |suspects| &suspects.rows));
-        object["label_errors_from"] = json!(self.suspects.is_some().then(|| self.source()));
-        object["label_errors_agreement"] = json!(self.suspects.as_ref().map(|suspects| suspects.agreement));
-        Ok(object)
-    }
-
-    fn source(&self) -> String {
-        self.from.map_or(String::from("TF-IDF + logistic regression, out of fold"), |folder| folder.display().to_string())
-    }
-}
 
 /// Every kind of finding with its rows by number.
 pub(crate) fn print_check(checked: &Checked, data: &Dataset) {
@@ -202,7 +165,8 @@ fn labels(found: &DataCheck) -> Vec<String> {
 }
 
 fn label_errors(checked: &Checked) -> Vec<String> {
-    let Some(Suspects { rows, agreement }) = checked.suspects.as_ref().filter(|suspects| !suspects.rows.is_empty()) else {
+    let Some(Suspects { rows, agreement, source }) = checked.suspects.as_ref().filter(|suspects| !suspects.rows.is_empty())
+    else {
         return Vec::new();
     };
     let set = |labels: &[String]| if labels.is_empty() { String::from("none") } else { labels.join(";") };
@@ -221,7 +185,7 @@ fn label_errors(checked: &Checked) -> Vec<String> {
         format!("Labels that may be wrong: {} to look at, the surest first (0 is the surest)", counted(rows.len(), "row")),
         format!(
             "  by {}, which agrees with the labels of {:.0} % of the rows: the fewer, the less this list says",
-            checked.source(),
+            source,
             100.0 * agreement
         ),
     ];

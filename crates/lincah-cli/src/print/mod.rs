@@ -18,11 +18,10 @@ mod verification;
 use clap::ValueEnum;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 pub(crate) use audit::{print_audit, print_drift};
-pub(crate) use check::{Checked, Suspects, print_check};
+pub(crate) use check::print_check;
 pub(crate) use comparison::{print_changes, print_comparison};
 pub(crate) use data::{data_report, negation, skipped};
 pub(crate) use decisions::print_decisions;
@@ -142,17 +141,17 @@ pub(crate) fn next_steps(commands: &[String]) {
 }
 
 /// Reports how the command ended, and gives its exit code.
-pub(crate) fn finish(result: anyhow::Result<()>) -> ExitCode {
+pub(crate) fn finish(result: anyhow::Result<()>) -> u8 {
     let lost = STDOUT_FAILED.lock().unwrap_or_else(PoisonError::into_inner).take();
     let message = match (result, lost) {
         (Err(error), _) => described(&error),
         (Ok(()), Some(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
             format!("standard output cannot be written: {error}")
         }
-        (Ok(()), _) => return ExitCode::SUCCESS,
+        (Ok(()), _) => return 0,
     };
     let _ = writeln!(io::stderr(), "{}", painted(&format!("error: {}", escaped(&message.replace('\n', " ")))));
-    ExitCode::from(1)
+    1
 }
 
 /// An error in one line, with the causes that its message leaves out, and the options by their names.

@@ -16,11 +16,12 @@ use crate::prediction::DecisionRule;
 use crate::prompt::{LabelTokens, Prompt};
 use crate::recipe::{Method, Recipe};
 use crate::scoring::Scoring;
+use crate::sweep::recipe_settings;
 use crate::task::Task;
 use lincah_model::new_file::write_atomically;
 use lincah_model::{Adapter, LoraConfig, LoraLayout, regular_file, sha256};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// The newest `classifier.json` that this lincah writes and reads. Version 1 knew exclusive labels only, version 2 was of independent ones.
@@ -252,6 +253,14 @@ impl ClassifierRecord {
             }
         };
         self.members.iter().enumerate().map(member).collect()
+    }
+
+    /// How it was trained, and its members where it has several, by name.
+    pub fn settings(&self) -> Map<String, Value> {
+        let mut settings = recipe_settings(&self.prompt, &self.recipe);
+        let members = self.member_descriptions().into_iter().enumerate();
+        settings.extend(members.map(|(place, member)| (format!("member {}", place + 1), Value::from(member))));
+        settings
     }
 
     /// The models that it is made of, each once.

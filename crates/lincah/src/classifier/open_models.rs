@@ -25,7 +25,7 @@ impl OpenModels {
     }
 
     /// Knows a model by a name, which need not be its own.
-    pub(crate) fn add(&mut self, name: &str, model: &BaseModel) {
+    pub fn add(&mut self, name: &str, model: &BaseModel) {
         self.named.insert(0, (name.to_owned(), model.clone()));
     }
 

@@ -14,7 +14,7 @@ pub enum TrainingRows {
     /// The rows to score are the very rows that it was trained on.
     Scored,
     /// They are among the others: these.
-    Others(Dataset),
+    Others(Box<Dataset>),
     /// The others are not those that it was trained on, so some of the rows to score may be.
     NotAmongOthers,
     /// There are no others to look at.
@@ -30,7 +30,7 @@ impl ClassifierRecord {
         let Some(others) = others else { return TrainingRows::Unknown };
         let trained_on = self.data.rows + self.data.validation_rows;
         let train = others.subset(&(0..trained_on.min(others.len())).collect::<Vec<_>>());
-        if self.was_trained_on(&train) { TrainingRows::Others(train) } else { TrainingRows::NotAmongOthers }
+        if self.was_trained_on(&train) { TrainingRows::Others(Box::new(train)) } else { TrainingRows::NotAmongOthers }
     }
 
     /// The rows of `data` that the classifier was not trained on; all rows, counted, where those are to be `included` too.

@@ -150,6 +150,8 @@ pub struct Dataset {
     pub skipped: Vec<SkippedRow>,
     /// The columns of [`DatasetOptions::keep_columns`].
     pub columns: Vec<KeptColumn>,
+    /// How much each row counts in a training, above 0; all alike if there are none.
+    pub weights: Option<Vec<f64>>,
 }
 
 impl Dataset {
@@ -211,7 +213,7 @@ impl Dataset {
         let Assigned { names, truth, fractions, threshold, by_name } = assigned;
         let labels = LabelSet::new(names)?;
         let rows = cells.iter().map(|cells| cells.place.row).collect();
-        let dataset = Self { texts, rows, labels, task, truth, fractions, threshold, skipped, columns };
+        let dataset = Self { texts, rows, labels, task, truth, fractions, threshold, skipped, columns, weights: None };
         match &options.positive {
             Some(positive) => dataset.positive_last(positive, by_name),
             None => Ok(dataset),
@@ -281,12 +283,18 @@ impl Dataset {
             threshold: self.threshold,
             skipped: Vec::new(),
             columns: self.columns.iter().map(|column| column.subset(indices)).collect(),
+            weights: self.weights.as_ref().map(|all| indices.iter().map(|&index| all[index]).collect()),
         }
     }
 
     /// The values of a kept column, if it was kept.
     pub fn column(&self, name: &str) -> Option<&[String]> {
         self.columns.iter().find(|column| column.name == name).map(|column| column.values.as_slice())
+    }
+
+    /// How much a row counts in a training.
+    pub fn weight(&self, row: usize) -> f64 {
+        self.weights.as_ref().map_or(1.0, |weights| weights[row])
     }
 
     /// The class of a row: the first label that it has, which is the only one if labels are exclusive. A row without any is of the first

@@ -18,7 +18,8 @@ pub fn fingerprint(data: &Dataset) -> String {
 }
 
 /// [`fingerprint`], with `soft_labels` over the data's numbers as well (as f64, little-endian), for they decide a training then: of
-/// exclusive labels one more part, the number; of independent labels in place of 1 or 0. Without numbers it is the same.
+/// exclusive labels one more part, the number; of independent labels in place of 1 or 0. Without numbers it is the same. Rows that count
+/// differently have their weight as last part.
 pub fn training_fingerprint(data: &Dataset, soft_labels: bool) -> String {
     let number =
         |row: usize, label: usize| data.fractions.as_ref().filter(|_| soft_labels).map(|fractions| fractions[row][label]);
@@ -36,7 +37,8 @@ pub fn training_fingerprint(data: &Dataset, soft_labels: bool) -> String {
             }
         }
     };
-    of_rows(&data.texts, (0..data.len()).map(parts))
+    let weight = |row: usize| data.weights.as_ref().map(|weights| weights[row].to_le_bytes().to_vec());
+    of_rows(&data.texts, (0..data.len()).map(|row| parts(row).into_iter().chain(weight(row)).collect::<Vec<_>>()))
 }
 
 /// SHA-256 over each text and the parts that belong to it, every one behind its length.

@@ -305,6 +305,7 @@ impl Journal {
             threshold: None,
             skipped: Vec::new(),
             columns: Vec::new(),
+            weights: None,
         })
     }
 

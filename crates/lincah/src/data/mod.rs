@@ -7,6 +7,7 @@ pub mod dataset;
 mod error;
 pub mod fingerprint;
 pub mod groups;
+pub mod in_memory;
 pub mod journal;
 pub mod label_columns;
 pub mod label_map;

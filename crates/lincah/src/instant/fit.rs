@@ -61,10 +61,11 @@ fn folds(data: &Dataset, rows: &Dataset) -> Option<Vec<usize>> {
     Some(fold_of.iter().cycle().take(data.len()).copied().collect())
 }
 
-/// Mean log loss of rows.
+/// Mean log loss of rows, each as much as it counts.
 fn mean_log_loss(data: &Dataset, probabilities: &[Vec<f64>]) -> f64 {
     let losses = data.truth.iter().zip(probabilities).map(|(truth, row)| log_loss(data.task, truth, row));
-    losses.sum::<f64>() / data.len() as f64
+    let weights = (0..data.len()).map(|row| data.weight(row));
+    losses.zip(weights.clone()).map(|(loss, weight)| weight * loss).sum::<f64>() / weights.sum::<f64>()
 }
 
 /// Rows to a label below which its name may say something that they do not.
@@ -102,6 +103,16 @@ struct Rows<'a> {
     /// Rows that every fold is fitted to besides.
     names: Vec<DenseRow>,
     truth_of_names: &'a [Vec<bool>],
+    /// How much each row counts; all alike if there are none. A label's name counts 1.
+    weights: Option<&'a [f64]>,
+}
+
+impl Rows<'_> {
+    /// The weights of these rows, and behind them of the labels' names.
+    fn weights_of(&self, rows: &[usize]) -> Option<Vec<f64>> {
+        let names = std::iter::repeat_n(1.0, self.names.len());
+        self.weights.map(|weights| rows.iter().map(|&row| weights[row]).chain(names).collect())
+    }
 }
 
 /// Probabilities out of fold, for each penalty: each regression begins where the one before it ended.
@@ -114,11 +125,14 @@ fn scored_out_of_fold(rows: &Rows, fold_of: &[usize]) -> Vec<Vec<Vec<f64>>> {
         let standardization = Standardization::of(&of_train);
         let of_train: Vec<DenseRow> = of_train.iter().map(|row| standardization.apply(row)).collect();
         let of_test: Vec<DenseRow> = test.iter().map(|&row| standardization.apply(&rows.states[row])).collect();
+        let weights = rows.weights_of(train);
         let mut last: Option<LabelRegressions> = None;
         let mut scored: Vec<Vec<Vec<f64>>> = vec![Vec::new(); test.len()];
         for inverse in INVERSE_PENALTIES {
             let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
-            let fitted = LabelRegressions::fit((rows.task, &truth), (&of_train, of_train[0].len()), options, last.as_ref());
+            let (width, last_fitted) = (of_train[0].len(), last.as_ref());
+            let fitted =
+                LabelRegressions::fit_weighted((rows.task, &truth), weights.as_deref(), (&of_train, width), options, last_fitted);
             scored.iter_mut().zip(&of_test).for_each(|(scores, row)| scores.push(fitted.probabilities(row)));
             last = Some(fitted);
         }
@@ -158,7 +172,7 @@ pub(crate) fn fit(
             let mut states: Vec<DenseRow> = read.iter().map(|text| text[place].clone()).collect();
             let names = states.split_off(data.len());
             let (names, truth_of_names) = if with_names { (names, named.truth.as_slice()) } else { (Vec::new(), &[][..]) };
-            Rows { task: data.task, states, truth: &data.truth, names, truth_of_names }
+            Rows { task: data.task, states, truth: &data.truth, names, truth_of_names, weights: data.weights.as_deref() }
         };
         let (chosen, inverse) = match &fold_of {
             None => (candidates.len() - 1, UNCHOSEN),
@@ -180,8 +194,11 @@ pub(crate) fn fit(
             }
         };
         let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
-        let Rows { states: rows, truth, names, truth_of_names, .. } = of_candidate(chosen);
-        let probe = Probe::fit((data.task, &[truth, truth_of_names].concat()), &[rows, names].concat(), options);
+        let of_chosen = of_candidate(chosen);
+        let weights = of_chosen.weights_of(&(0..data.len()).collect::<Vec<_>>());
+        let Rows { states: rows, truth, names, truth_of_names, .. } = of_chosen;
+        let truth = [truth, truth_of_names].concat();
+        let probe = Probe::fit((data.task, &truth), weights.as_deref(), &[rows, names].concat(), options);
         probes.push(FittedProbe { base: place, states: states[candidates[chosen].0], reading, probe });
     }
     if scores.is_empty() {

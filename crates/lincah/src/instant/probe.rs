@@ -58,11 +58,16 @@ pub(crate) struct Probe {
 }
 
 impl Probe {
-    /// Fits to rows of states with truth `[rows][labels]`.
-    pub(crate) fn fit((task, truth): (Task, &[Vec<bool>]), rows: &[DenseRow], options: FitOptions) -> Self {
+    /// Fits to rows of states with truth `[rows][labels]`, each as much as its weight says if there are any.
+    pub(crate) fn fit(
+        (task, truth): (Task, &[Vec<bool>]),
+        weights: Option<&[f64]>,
+        rows: &[DenseRow],
+        options: FitOptions,
+    ) -> Self {
         let standardization = Standardization::of(rows);
         let rows: Vec<DenseRow> = rows.iter().map(|row| standardization.apply(row)).collect();
-        let regressions = LabelRegressions::fit((task, truth), (&rows, rows[0].len()), options, None);
+        let regressions = LabelRegressions::fit_weighted((task, truth), weights, (&rows, rows[0].len()), options, None);
         Self { task, labels: truth[0].len(), standardization, regressions }
     }
 
@@ -157,7 +162,7 @@ mod tests {
         let rows: Vec<DenseRow> = (0..30).map(|i| vec![f64::from(i % 5), 7.0, f64::from(i * i % 11)]).collect();
         for (task, labels) in [(Task::SingleLabel, 2), (Task::SingleLabel, 3), (Task::MultiLabel, 2)] {
             let truth: Vec<Vec<bool>> = (0..30).map(|i| (0..labels).map(|label| i % labels == label).collect()).collect();
-            let probe = Probe::fit((task, &truth), &rows, FitOptions { penalty: 0.1, tolerance: EXACT });
+            let probe = Probe::fit((task, &truth), None, &rows, FitOptions { penalty: 0.1, tolerance: EXACT });
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("members/0/probe.safetensors");
             probe.write(&path).unwrap();

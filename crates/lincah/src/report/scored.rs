@@ -31,6 +31,19 @@ pub struct Baseline<'a> {
     pub evaluation: &'a Evaluation,
 }
 
+/// What a reader must know of scored rows, in sentences.
+pub fn scored_notices(data: &DataReport, evaluation: &Evaluation) -> Vec<String> {
+    let conflicting = data.conflicting_labels.first().map(|group| {
+        format!(
+            "{} texts are labelled in more than one way, the first in rows {group:?}; no classifier can answer them all.",
+            data.conflicting_labels.len()
+        )
+    });
+    let truncated = (evaluation.truncated_texts > 0)
+        .then(|| format!("{} texts were truncated to fit the prompt; their ends were not seen.", evaluation.truncated_texts));
+    conflicting.into_iter().chain(truncated).collect()
+}
+
 /// Scored rows and what is known about them.
 #[derive(Debug, Clone)]
 pub struct ScoredReport<'a> {

@@ -40,6 +40,12 @@ impl Question {
         }
     }
 
+    /// The same question, counted so many times.
+    pub(super) fn times(mut self, weight: f64) -> Self {
+        self.answers.iter_mut().for_each(|answer| answer.1 *= weight);
+        self
+    }
+
     fn weight(&self) -> f64 {
         self.answers.iter().map(|answer| answer.1).sum()
     }

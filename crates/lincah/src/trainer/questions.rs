@@ -29,7 +29,7 @@ pub(super) fn of(train: &Dataset, encoder: &PromptEncoder, prompt: &Prompt, reci
         let target = soft.map_or(hard.as_slice(), |soft| soft[row].as_slice());
         let no_and_yes = |question: usize| [1.0 - target[question], target[question]];
         for (question, tokens) in text.prompts.into_iter().enumerate() {
-            all.push(match (train.task, prompt.has_label_rows()) {
+            let asked = match (train.task, prompt.has_label_rows()) {
                 (Task::SingleLabel, _) => Question::new(tokens, target, &weights[0]),
                 (Task::MultiLabel, false) => Question::new(tokens, &no_and_yes(question), &weights[question]),
                 // One prompt for all labels, whose rows are two per label.
@@ -37,7 +37,8 @@ pub(super) fn of(train: &Dataset, encoder: &PromptEncoder, prompt: &Prompt, reci
                     let answers: Vec<f64> = (0..target.len()).flat_map(no_and_yes).collect();
                     Question::new(tokens, &answers, &weights.concat())
                 }
-            });
+            };
+            all.push(asked.times(train.weight(row)));
         }
     }
     Ok(Questions { all, truncated_texts })
@@ -62,7 +63,7 @@ fn of_codelab(train: &Dataset, encoder: &PromptEncoder, prompt: &Prompt, recipe:
         let mut tokens = encoded.prompts.swap_remove(0);
         let last = tokens.pop().expect("a sequence ends with end of text");
         truncated_texts += usize::from(encoded.truncated_characters > 0);
-        all.push(Question { prompt: tokens, answers: vec![(Next::Token(last), weights[label])] });
+        all.push(Question { prompt: tokens, answers: vec![(Next::Token(last), weights[label] * train.weight(row))] });
     }
     Ok(Questions { all, truncated_texts })
 }

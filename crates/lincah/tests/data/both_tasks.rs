@@ -335,6 +335,7 @@ fn synthetic(task: Task, truth: Vec<Vec<bool>>) -> Dataset {
         threshold: Some(0.5),
         skipped: Vec::new(),
         columns: Vec::new(),
+        weights: None,
         truth,
     }
 }

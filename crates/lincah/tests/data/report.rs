@@ -12,6 +12,7 @@ fn dataset(rows: &[(&str, usize)]) -> Dataset {
         threshold: None,
         skipped: Vec::new(),
         columns: Vec::new(),
+        weights: None,
     }
 }
 

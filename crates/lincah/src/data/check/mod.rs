@@ -110,6 +110,7 @@ impl Sides<'_> {
             fractions: None,
             skipped: Vec::new(),
             columns: Vec::new(),
+            weights: None,
             ..train.subset(&[])
         };
         let held_out: Vec<bool> = (0..both.len()).map(|row| row >= train.len()).collect();
@@ -158,6 +159,7 @@ pub(super) mod tests {
             threshold: None,
             skipped: Vec::new(),
             columns: Vec::new(),
+            weights: None,
         }
     }
 
