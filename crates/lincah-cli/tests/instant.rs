@@ -126,7 +126,6 @@ fn what_does_not_go_together_is_one_clear_line() {
     let refused = |arguments: &str| bench.run(arguments).refused();
     assert!(refused(&format!("train {DATA} --model bert --out no")).contains("`bert` is an encoder"));
     assert!(refused(&format!("train {DATA} --preset instant --model bert --epochs 2 --out no")).contains("trains no LoRA"));
-    assert!(refused("predict --model bert --labels A,B --input text").contains("`bert` is an encoder"));
     assert!(refused("generate --model bert text").contains("`bert` is an encoder"));
     assert!(refused("generate --model out text").contains("asks no model"));
     assert!(refused("prompt out --input text").contains("asks no model"));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The most labels of a classifier: its prompt names every one.
+/// The most labels of a classifier.
 pub const MAX_LABELS: usize = 1000;
 
 /// Two or more different labels in a fixed order; the last is the positive class of two-class metrics.
@@ -22,7 +22,7 @@ pub enum LabelError {
         /// Labels given.
         found: usize,
     },
-    /// A prompt could not name them all.
+    /// More than anybody tells apart.
     #[error("{found} labels were given; a classifier has at most {MAX_LABELS}")]
     TooMany {
         /// Labels given.

@@ -75,7 +75,7 @@ pub enum PromptError {
     NoEndOfText,
     /// Instruction, labels and tail alone are too long.
     #[error(
-        "the prompt takes {needed} tokens without any text, but at most {max_tokens} are allowed; shorten the instruction or labels, allow more, or train with --preset instant, which lists no labels"
+        "the prompt takes {needed} tokens without any text, but at most {max_tokens} are allowed; shorten the instruction or labels, allow more, or train with --preset instant or --label-scheme rows, which list no labels"
     )]
     NoRoom {
         /// Tokens of the prompt around an empty text.
@@ -85,7 +85,7 @@ pub enum PromptError {
     },
     /// There are not enough single pieces for letters to stand for the labels.
     #[error(
-        "{labels} labels need a letter each, but the vocabulary has only {letters} that work; use fewer labels, or train with --preset instant"
+        "{labels} labels need a letter each, but the vocabulary has only {letters} that work; use fewer labels, or train with --preset instant or --label-scheme rows"
     )]
     TooManyLabels {
         /// Labels to be told apart.
