@@ -167,6 +167,11 @@ fn what_is_written_is_read_again_and_what_does_not_fit_is_refused() {
     let config = std::fs::read_to_string(folder.path().join("adapter_config.json")).unwrap();
     assert!(config.contains("\"SEQ_CLS\"") && config.contains("\"score\""), "{config}");
 
+    // The head of a sequence classifier is not made up.
+    of_model.adapter().write(folder.path(), "tiny-llama").unwrap();
+    std::fs::write(folder.path().join("adapter_config.json"), config).unwrap();
+    assert!(Adapter::read(folder.path()).unwrap_err().to_string().contains(ROWS_KEY));
+
     let batch = TokenBatch::new(&of_model.texts());
     let without = model.scorer(Some(&of_model.adapter())).unwrap();
     assert!(matches!(without.score_label_rows(&batch), Err(ModelError::NoLabelRows)));

@@ -256,6 +256,18 @@ def test_decisions_are_chosen_with_the_training_and_afterwards(model, rows):
         left.calibrate(X, y, target="f1")
 
 
+def test_labels_are_rows_and_a_training_goes_on_from_another(quick, rows, tmp_path):
+    X, y = rows
+    first = AgileClassifier(**quick, label_scheme="rows").fit(X, y)
+    assert first.score(X, y) == 1
+    first.save(tmp_path / "first")
+    later = [f"{text} later" for text in X]
+    next = AgileClassifier(**quick | {"epochs": 1, "learning_rate": 1e-9}, label_scheme="rows", init=tmp_path / "first")
+    np.testing.assert_allclose(next.fit(later, y).predict_proba(X), first.predict_proba(X), atol=1e-3)
+    with pytest.raises(LincahError, match="start"):
+        AgileClassifier(**quick, rank=4, init=tmp_path / "first").fit(later, y)
+
+
 def test_models_are_opened_once_and_closed(model, rows):
     first = instant(model).fit(*rows)
     lincah.close_models()

@@ -307,7 +307,7 @@ fn more_labels_than_letters_are_refused() {
     let error = LabelTokens::resolve(prompt(&labels), &tokenizer).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "27 labels need a letter each, but the vocabulary has only 26 that work; use fewer labels, or train with --preset instant"
+        "27 labels need a letter each, but the vocabulary has only 26 that work; use fewer labels, or train with --preset instant or --label-scheme rows"
     );
 }
 

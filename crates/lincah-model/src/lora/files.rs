@@ -1,7 +1,7 @@
 //! `adapter_config.json` and `adapter_model.safetensors`, as PEFT writes and reads them.
 
 use super::config_file::ConfigFile;
-use super::{Adapter, AdapterTensor};
+use super::{Adapter, AdapterTensor, LABEL_ROWS_KEY};
 use crate::new_file::write_atomically;
 use crate::regular_file;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -196,6 +196,9 @@ impl Adapter {
         let json: Map<String, Value> =
             serde_json::from_slice(config).map_err(|source| AdapterError::Json { path: path.clone(), source })?;
         let config = ConfigFile { path: &path, json: &json }.resolve(&tensors)?;
+        if json.get("task_type").is_some_and(|task| task == "SEQ_CLS") && !tensors.contains_key(LABEL_ROWS_KEY) {
+            return Err(AdapterError::Mismatch { problem: "lacks", key: LABEL_ROWS_KEY.to_owned() });
+        }
         Ok(Self { config, tensors })
     }
 }
