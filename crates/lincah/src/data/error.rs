@@ -2,10 +2,10 @@
 
 use std::io;
 
+use super::in_memory::RowsError;
 use super::place::{Names, Place};
 use super::split_error::SplitError;
 use crate::label::LabelError;
-use crate::task::Task;
 
 /// An error of [`crate::data`]. The cause, where there is one, is in [`std::error::Error::source`] and not in the message.
 #[derive(Debug, thiserror::Error)]
@@ -229,32 +229,9 @@ pub enum DataError {
         /// Why the rows were left out.
         reasons: String,
     },
-    /// Parts of rows that are not as many as the texts.
-    #[error("there are {found} {part} for {texts} texts")]
-    RowsDiffer {
-        /// What there is another number of.
-        part: String,
-        /// How many.
-        found: usize,
-        /// How many texts.
-        texts: usize,
-    },
-    /// A row whose labels are not those that the task allows.
-    #[error("row {row} must have {} of the {labels} labels", if *task == Task::SingleLabel { "exactly one" } else { "any number" })]
-    RowLabels {
-        /// The row, from 1.
-        row: u64,
-        /// The task.
-        task: Task,
-        /// The labels.
-        labels: usize,
-    },
-    /// A weight that is none.
-    #[error("the weight of row {row} is no finite number from 0 up")]
-    RowWeight {
-        /// The row, from 1.
-        row: u64,
-    },
+    /// Rows from memory that do not fit together.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// A text is missing or blank.
     #[error("{place}, column `{column}`: the text is empty: fill it in or remove the row")]
     EmptyText {

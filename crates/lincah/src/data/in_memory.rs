@@ -22,28 +22,60 @@ pub struct Rows {
     pub columns: Vec<KeptColumn>,
 }
 
+/// Rows that do not fit together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowsError {
+    /// Parts of rows that are not as many as the texts.
+    #[error("there are {found} {part} for {texts} texts")]
+    RowsDiffer {
+        /// What there is another number of.
+        part: String,
+        /// How many.
+        found: usize,
+        /// How many texts.
+        texts: usize,
+    },
+    /// A row whose labels are not those that the task allows.
+    #[error("row {row} must have {} of the {labels} labels", if *task == Task::SingleLabel { "exactly one" } else { "any number" })]
+    RowLabels {
+        /// The row, from 1.
+        row: u64,
+        /// The task.
+        task: Task,
+        /// The labels.
+        labels: usize,
+    },
+    /// A weight that is none.
+    #[error("the weight of row {row} is no finite number from 0 up")]
+    RowWeight {
+        /// The row, from 1.
+        row: u64,
+    },
+}
+
 impl Dataset {
     /// The rows as a data set. Rows with a blank text are left out, as those of a file are; so are those that count nothing.
     ///
     /// # Errors
-    /// [`DataError::RowsDiffer`] for parts of different lengths, [`DataError::RowLabels`] for a row that does not fit the labels,
-    /// [`DataError::RowWeight`] for a weight that is no finite number from 0, [`DataError::NoUsableRows`].
+    /// [`RowsError::RowsDiffer`] for parts of different lengths, [`RowsError::RowLabels`] for a row that does not fit the labels,
+    /// [`RowsError::RowWeight`] for a weight that is no finite number from 0, [`DataError::NoUsableRows`].
     pub fn from_rows(task: Task, labels: LabelSet, rows: Rows) -> Result<Self, DataError> {
         let Rows { texts, truth, weights, columns } = rows;
         let counts = [("labels", truth.len()), ("weights", weights.as_ref().map_or(texts.len(), Vec::len))];
         let of_columns = columns.iter().map(|column| (column.name.as_str(), column.values.len()));
         if let Some((part, found)) = counts.into_iter().chain(of_columns).find(|&(_, count)| count != texts.len()) {
-            return Err(DataError::RowsDiffer { part: part.to_owned(), found, texts: texts.len() });
+            return Err(RowsError::RowsDiffer { part: part.to_owned(), found, texts: texts.len() }.into());
         }
         let fits = |row: &Vec<bool>| {
             row.len() == labels.len() && (task == Task::MultiLabel || row.iter().filter(|&&has| has).count() == 1)
         };
         if let Some(row) = truth.iter().position(|row| !fits(row)) {
-            return Err(DataError::RowLabels { row: row as u64 + 1, task, labels: labels.len() });
+            return Err(RowsError::RowLabels { row: row as u64 + 1, task, labels: labels.len() }.into());
         }
         let is_weight = |weight: &f64| (0.0..f64::INFINITY).contains(weight);
         if let Some(row) = weights.iter().flatten().position(|weight| !is_weight(weight)) {
-            return Err(DataError::RowWeight { row: row as u64 + 1 });
+            return Err(RowsError::RowWeight { row: row as u64 + 1 }.into());
         }
         let is_blank = |row: &usize| texts[*row].trim().is_empty();
         let counts = |row: &usize| weights.as_ref().is_none_or(|weights| weights[*row] > 0.0);
