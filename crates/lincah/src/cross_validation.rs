@@ -15,7 +15,6 @@ use crate::recipe::Recipe;
 use crate::results::{PREDICTIONS_FILE, RESULTS_FILE, RowLabels, open_folder, read_lines, write_lines};
 use crate::task::Task;
 use crate::trainer::{Companion, TrainEvent, Trainer};
-use crate::warm_start::WarmStart;
 use lincah_model::sha256;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -123,7 +122,7 @@ impl CrossValidation {
     pub fn run(&self, base: &BaseModel, data: &Dataset, on_event: &mut OnEvent) -> Result<Vec<FoldResult>, Error> {
         self.recipe.check()?;
         let recipes = std::iter::once(&self.recipe).chain(self.companions.iter().map(|companion| &companion.recipe));
-        recipes.into_iter().try_for_each(|recipe| WarmStart::check_unseen(recipe.start.as_ref(), data))?;
+        recipes.filter_map(|recipe| recipe.start.as_ref()).try_for_each(|start| start.check_unseen(data))?;
         let fold_of = data.folds(self.folds, self.fold_seed)?;
         let fingerprint = self.fingerprint(base, data);
         let _lock = FolderLock::acquire(&self.folder)?;

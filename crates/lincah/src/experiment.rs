@@ -11,7 +11,6 @@ use crate::evaluation::Truth;
 use crate::label::LabelSet;
 use crate::prompt::LabelTokens;
 use crate::trainer::{FOLDS_FOLDER, TrainEvent, Trainer};
-use crate::warm_start::WarmStart;
 use lincah_model::ModelError;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -100,7 +99,7 @@ impl Experiment {
     pub fn run(&self, train: &Dataset, holdout: Option<&Dataset>, on_event: &mut OnEvent) -> Result<TrainingOutcome, Error> {
         self.trainer.check_own_folder()?;
         if let Some(holdout) = holdout {
-            self.trainer.starts().try_for_each(|start| WarmStart::check_unseen(Some(start), holdout))?;
+            self.trainer.starts().try_for_each(|start| start.check_unseen(holdout))?;
         }
         let out_of_fold = self.score_out_of_fold(train, on_event)?;
         let mut classifier = self.trainer.fit(train, &mut |event| on_event(&ExperimentEvent::Training(event)))?;

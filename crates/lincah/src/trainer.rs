@@ -281,7 +281,7 @@ impl Trainer {
 
     /// The rows that the classifier knows, by itself and by what it starts from.
     fn remembered(&self, record: &ClassifierRecord, data: &Dataset) -> RememberedRows {
-        RememberedRows::new(&record.data.fingerprint, &data.texts).after(self.starts())
+        RememberedRows::new(&record.data.fingerprint, &data.texts).after(self.starts().filter_map(WarmStart::rows))
     }
 
     /// What the adapters start from, where that is another classifier.

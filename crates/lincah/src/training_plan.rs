@@ -10,7 +10,7 @@ use crate::recipe::Recipe;
 use crate::trainer::Companion;
 use crate::warm_start::WarmStart;
 use lincah_model::ComputeOptions;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// So many labels always fit into a prompt, unless their names are long.
 const FEW_LABELS: usize = 10;
@@ -26,8 +26,8 @@ pub struct TrainingPlan {
     pub prompt: Prompt,
     /// Whether the labels don't fit a prompt, so that an instant classifier is trained, which lists none.
     pub labels_do_not_fit: bool,
-    /// The classifier whose adapters the trainings start from.
-    starts_from: Option<PathBuf>,
+    /// What each of the models starts from; none where all start afresh.
+    starts: Vec<Option<WarmStart>>,
 }
 
 impl TrainingPlan {
@@ -50,7 +50,7 @@ impl TrainingPlan {
         if let Some(name) = twice {
             return Err(Error::SameModel { name });
         }
-        let mut plan = Self { models, overrides, prompt, labels_do_not_fit: false, starts_from: None };
+        let mut plan = Self { models, overrides, prompt, labels_do_not_fit: false, starts: Vec::new() };
         if plan.overrides.preset == Preset::Instant || plan.models.len() == 1 && !plan.may_become_instant() {
             plan.overrides.in_committee = plan.models.len() > 1;
             return Ok(plan);
@@ -79,11 +79,11 @@ impl TrainingPlan {
             let expected = "left out with an instant classifier, and with a rank, alpha, targets, layers or layout of its own";
             return Err(Error::Recipe { field: "start", value, expected });
         }
-        let found = self.models.iter().map(|model| WarmStart::read(folder, model)).collect::<Result<Vec<_>, _>>()?;
-        if found.iter().all(Option::is_none) {
+        let starts = self.models.iter().map(|model| WarmStart::read(folder, model)).collect::<Result<Vec<_>, _>>()?;
+        if starts.iter().all(Option::is_none) {
             return Err(Error::NothingToStartFrom { path: folder.to_path_buf(), models: self.models.join(", ") });
         }
-        Ok(Self { starts_from: Some(folder.to_path_buf()), ..self })
+        Ok(Self { starts, ..self })
     }
 
     fn may_become_instant(&self) -> bool {
@@ -107,10 +107,8 @@ impl TrainingPlan {
     /// A model that is not there, a recipe out of range.
     pub fn recipe(&self, questions: usize, model: &str) -> Result<Recipe, Error> {
         let mut recipe = self.overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
-        recipe.start = match &self.starts_from {
-            Some(folder) => WarmStart::read(folder, model)?,
-            None => None,
-        };
+        let starts = self.models.iter().zip(&self.starts);
+        recipe.start = starts.filter(|(name, _)| *name == model).find_map(|(_, start)| start.clone());
         if let Some(config) = recipe.start.as_ref().and_then(WarmStart::config) {
             recipe.lora = config.clone();
             // From one start several adapters come out much alike.

@@ -83,8 +83,8 @@ impl WarmStart {
     }
 
     /// Refuses to judge a training by rows that it starts from.
-    pub(crate) fn check_unseen(start: Option<&Self>, data: &Dataset) -> Result<(), Error> {
-        let Some(remembered) = start.and_then(Self::rows) else { return Ok(()) };
+    pub(crate) fn check_unseen(&self, data: &Dataset) -> Result<(), Error> {
+        let Some(remembered) = self.rows() else { return Ok(()) };
         match data.texts.iter().filter(|text| remembered.trained_on(text)).count() {
             0 => Ok(()),
             rows => Err(Error::StartedFromRows { rows, of: data.len() }),

@@ -3,7 +3,6 @@
 use crate::data::dataset::Dataset;
 use crate::data::report::normalize;
 use crate::error::Error;
-use crate::warm_start::WarmStart;
 use lincah_model::sha256;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -38,9 +37,9 @@ impl RememberedRows {
     }
 
     /// Remembers what the adapters were trained on that the training started from, too.
-    pub(crate) fn after<'a>(self, starts: impl IntoIterator<Item = &'a WarmStart>) -> Self {
+    pub(crate) fn after<'a>(self, earlier: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut before = Vec::new();
-        for rows in starts.into_iter().filter_map(WarmStart::rows) {
+        for rows in earlier {
             if !before.contains(rows) {
                 before.push(rows.clone());
             }
