@@ -121,9 +121,15 @@ impl Classifier {
     fn zero_shot(py: Python<'_>, options: Bound<'_, PyDict>) -> PyResult<Self> {
         let options = Options(options);
         let (compute, threads) = (options.compute()?, options.threads()?);
-        let model = options.get::<String>("model")?.unwrap_or_else(|| lincah::hub::DEFAULT_MODEL.to_owned());
+        let model = options.get::<String>("model")?;
         let Asked { prompt, max_tokens, .. } = asked(&options, options.strings("labels")?)?;
-        let ask = |_: &work::Listener| AgileClassifier::zero_shot(&models::open(&model, compute)?, prompt, max_tokens);
+        let ask = |_: &work::Listener| {
+            let model = match model {
+                Some(model) => model,
+                None => AgileClassifier::zero_shot_model(&prompt, max_tokens)?.to_owned(),
+            };
+            AgileClassifier::zero_shot(&models::open(&model, compute)?, prompt, max_tokens)
+        };
         Ok(Self::new(work::run(py, threads, None, ask)?, threads))
     }
 

@@ -20,6 +20,7 @@ use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::evaluation::{Evaluation, Truth};
 use crate::generate::Generator;
+use crate::hub;
 use crate::instant::Probe;
 use crate::label::LabelSet;
 use crate::mixture::Mixture;
@@ -110,6 +111,17 @@ impl AgileClassifier {
         };
         let (calibration, rule) = (Calibration::default(), DecisionRule::default());
         Ok(Self { members: Members::one(member), scoring, calibration, rule, record: None, cascade: None })
+    }
+
+    /// The model that is taken as it is where none is named: the default decoder, or the default encoder where the decoder's prompt has no room
+    /// for exclusive labels.
+    ///
+    /// # Errors
+    /// A decoder that is not there.
+    pub fn zero_shot_model(prompt: &Prompt, max_tokens: usize) -> Result<&'static str, Error> {
+        let tokenizer = BaseModel::tokenizer_of(hub::DEFAULT_MODEL)?;
+        let is_asked = prompt.task() == Task::MultiLabel || prompt.has_label_rows();
+        Ok(if is_asked || prompt.fits(&tokenizer, max_tokens).is_ok() { hub::DEFAULT_MODEL } else { hub::DEFAULT_ENCODER })
     }
 
     /// Reads a classifier folder and its base model.

@@ -43,21 +43,16 @@ impl ClassifierArguments {
         self.prompt.max_tokens.unwrap_or(Recipe::default().max_tokens)
     }
 
-    /// The model that is asked as it is: without a choice the default decoder, or the encoder where its prompt has no room for the labels.
-    pub(crate) fn zero_shot_model(&self, prompt: &Prompt) -> Result<&str, Error> {
+    /// The model that is taken as it is.
+    fn zero_shot_model(&self, prompt: &Prompt) -> Result<&str, Error> {
         if let Some(model) = &self.model {
             return Ok(model);
         }
-        let tokenizer = BaseModel::tokenizer_of(hub::DEFAULT_MODEL)?;
-        if self.independent || prompt.has_label_rows() || prompt.fits(&tokenizer, self.max_tokens()).is_ok() {
-            return Ok(hub::DEFAULT_MODEL);
+        let model = AgileClassifier::zero_shot_model(prompt, self.max_tokens())?;
+        if model == hub::DEFAULT_ENCODER {
+            note!("note: {} labels don't fit into a prompt: {model} compares the texts with their names", prompt.labels().len());
         }
-        note!(
-            "note: {} labels don't fit into a prompt: {} compares the texts with their names",
-            prompt.labels().len(),
-            hub::DEFAULT_ENCODER
-        );
-        Ok(hub::DEFAULT_ENCODER)
+        Ok(model)
     }
 
     /// Refuses what does not go with or without `--labels`.
