@@ -10,6 +10,8 @@ struct Open {
     path: PathBuf,
     compute: ComputeOptions,
     model: BaseModel,
+    /// The same for trainings that read texts again and again.
+    remembering: BaseModel,
 }
 
 static OPEN: Mutex<Vec<Open>> = Mutex::new(Vec::new());
@@ -20,16 +22,27 @@ fn all() -> MutexGuard<'static, Vec<Open>> {
 
 /// The model of this name, which is opened if it is not.
 pub(crate) fn open(name: &str, compute: ComputeOptions) -> Result<BaseModel, Error> {
+    opened(name, compute, |open| open.model.clone())
+}
+
+/// The same, remembering what it made of the texts of earlier trainings.
+pub(crate) fn open_remembering(name: &str, compute: ComputeOptions) -> Result<BaseModel, Error> {
+    opened(name, compute, |open| open.remembering.clone())
+}
+
+fn opened(name: &str, compute: ComputeOptions, of: impl Fn(&Open) -> BaseModel) -> Result<BaseModel, Error> {
     let path = hub::resolve(name)?;
     let path = std::path::absolute(&path).unwrap_or(path);
     let mut open = all();
     let found = open.iter().find(|open| open.path == path && open.compute == compute && open.model.name() == name);
     if let Some(found) = found {
-        return Ok(found.model.clone());
+        return Ok(of(found));
     }
     let model = BaseModel::open(name, compute)?;
-    open.push(Open { path, compute, model: model.clone() });
-    Ok(model)
+    let new = Open { path, compute, remembering: model.remembering_states(), model };
+    let found = of(&new);
+    open.push(new);
+    Ok(found)
 }
 
 /// The models of a stored classifier; `model` is where the first one is now, if it was moved.

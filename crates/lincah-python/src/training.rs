@@ -33,6 +33,7 @@ pub(crate) fn train(
     let (compute, threads, decisions) = (options.compute()?, options.threads()?, options.decisions()?);
     let [folder, init] = ["out", "init"].map(|name| Ok::<_, PyErr>(options.get::<String>(name)?.map(PathBuf::from)));
     let (folder, init, resume) = (folder?, init?, options.is("resume")?);
+    let open = if options.is("remember")? { models::open_remembering } else { models::open };
     let trained = work::run(py, threads, on_event.as_ref(), move |listener| {
         let plan = TrainingPlan::of(&names, recipe, &prompt, &data)?;
         let plan = match &init {
@@ -45,10 +46,9 @@ pub(crate) fn train(
         if let Some(folder) = &folder {
             Trainer::check_folder(folder, resume)?;
         }
-        let companion =
-            |name: &String| Ok(Companion { base: models::open(name, compute)?, recipe: plan.recipe(questions, name)? });
+        let companion = |name: &String| Ok(Companion { base: open(name, compute)?, recipe: plan.recipe(questions, name)? });
         let companions: Vec<Companion> = plan.models[1..].iter().map(companion).collect::<Result<_, lincah::Error>>()?;
-        let base = models::open(&plan.models[0], compute)?;
+        let base = open(&plan.models[0], compute)?;
         let trainer = Trainer::new(&base, plan.prompt, first)?.together_with(&companions)?;
         let trainer = match &folder {
             Some(folder) => trainer.in_folder(folder, resume),

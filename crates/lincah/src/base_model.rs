@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::hub;
+use crate::instant::StateMemory;
 use crate::prompt::{PromptEncoder, WhiteSpace};
 use crate::tokenizer::Tokenizer;
 use lincah_model::weights::{EncoderFiles, ModelFiles, TokenizerSource};
@@ -22,7 +23,10 @@ pub struct ModelSizes {
 /// A language model or an encoder, and its tokenizer. It is a handle: its copies share one set of weights, which nothing changes, and any number of
 /// classifiers and trainings use it at the same time.
 #[derive(Clone)]
-pub struct BaseModel(Arc<Opened>);
+pub struct BaseModel {
+    opened: Arc<Opened>,
+    states: Option<Arc<StateMemory>>,
+}
 
 struct Opened {
     /// As the user named it: a catalogue name or a path.
@@ -65,7 +69,11 @@ impl Files {
 
 impl std::fmt::Debug for BaseModel {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("BaseModel").field("name", &self.0.name).field("path", &self.0.path).finish_non_exhaustive()
+        formatter
+            .debug_struct("BaseModel")
+            .field("name", &self.opened.name)
+            .field("path", &self.opened.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,12 +97,25 @@ impl BaseModel {
                 Model::Encoder(files.clone(), lincah_model::load_encoder(files, compute)?)
             }
         };
-        Ok(Self(Arc::new(Opened { name: name.to_string(), path, compute, tokenizer, model })))
+        Ok(Self { opened: Arc::new(Opened { name: name.to_string(), path, compute, tokenizer, model }), states: None })
+    }
+
+    /// The same model, which remembers what it makes of texts for probes: where texts are read again, by a further training or by a classifier
+    /// that came of one, only those that are new cost a pass. It remembers up to 512 MiB; what does not fit is read each time. On the processor
+    /// the numbers are the same bits.
+    #[must_use]
+    pub fn remembering_states(&self) -> Self {
+        Self { opened: self.opened.clone(), states: Some(Arc::default()) }
+    }
+
+    /// What it made of texts, if it remembers that.
+    pub(crate) fn state_memory(&self) -> Option<&StateMemory> {
+        self.states.as_deref()
     }
 
     /// Where and how it computes.
     pub(crate) fn compute(&self) -> ComputeOptions {
-        self.0.compute
+        self.opened.compute
     }
 
     /// The sizes of a model named as in [`BaseModel::open`], whose weights are not read for it.
@@ -131,22 +152,22 @@ impl BaseModel {
 
     /// As the user named it.
     pub fn name(&self) -> &str {
-        &self.0.name
+        &self.opened.name
     }
 
     /// Where its files are.
     pub fn path(&self) -> &Path {
-        &self.0.path
+        &self.opened.path
     }
 
     /// Its tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.0.tokenizer
+        &self.opened.tokenizer
     }
 
     /// Its sizes.
     pub fn sizes(&self) -> ModelSizes {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(files, _) => {
                 ModelSizes { hidden_size: files.config().hidden_size(), layers: files.config().layer_count() }
             }
@@ -158,7 +179,7 @@ impl BaseModel {
 
     /// Where it computes; never [`Device::Auto`].
     pub fn device(&self) -> Device {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(_, model) => model.device(),
             Model::Encoder(_, encoder) => encoder.device(),
         }
@@ -166,7 +187,7 @@ impl BaseModel {
 
     /// How its weights and products are kept.
     pub fn precision(&self) -> Precision {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(_, model) => model.precision(),
             Model::Encoder(_, encoder) => encoder.precision(),
         }
@@ -174,7 +195,7 @@ impl BaseModel {
 
     /// SHA-256 of its weights.
     pub fn weights_fingerprint(&self) -> &str {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(files, _) => files.weights().fingerprint(),
             Model::Encoder(files, _) => files.weights().fingerprint(),
         }
@@ -182,7 +203,7 @@ impl BaseModel {
 
     /// What each operation took since this was last asked, by name; nothing unless [`ComputeOptions::profile`] was set, or on a GPU.
     pub fn take_operation_times(&self) -> BTreeMap<&'static str, OperationTime> {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(_, model) => model.take_times(),
             Model::Encoder(..) => BTreeMap::new(),
         }
@@ -193,9 +214,9 @@ impl BaseModel {
     /// # Errors
     /// [`Error::NotADecoder`] if it is an encoder.
     pub(crate) fn language_model(&self) -> Result<&dyn LanguageModel, Error> {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(_, model) => Ok(model.as_ref()),
-            Model::Encoder(..) => Err(Error::NotADecoder { name: self.0.name.clone() }),
+            Model::Encoder(..) => Err(Error::NotADecoder { name: self.opened.name.clone() }),
         }
     }
 
@@ -204,9 +225,9 @@ impl BaseModel {
     /// # Errors
     /// [`Error::NotADecoder`] if it is an encoder.
     pub(crate) fn model_files(&self) -> Result<&ModelFiles, Error> {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(files, _) => Ok(files),
-            Model::Encoder(..) => Err(Error::NotADecoder { name: self.0.name.clone() }),
+            Model::Encoder(..) => Err(Error::NotADecoder { name: self.opened.name.clone() }),
         }
     }
 
@@ -215,7 +236,7 @@ impl BaseModel {
     /// # Errors
     /// [`Error::NotAnEncoder`] if it is a decoder; texts that cannot be encoded.
     pub fn embed<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<f32>>, Error> {
-        let encoder = self.encoder().ok_or_else(|| Error::NotAnEncoder { name: self.0.name.clone() })?;
+        let encoder = self.encoder().ok_or_else(|| Error::NotAnEncoder { name: self.opened.name.clone() })?;
         let config = encoder.config();
         let texts = PromptEncoder::text_alone(self.tokenizer(), WhiteSpace::Keep, config.max_tokens())?.encode_batch(texts)?;
         let tokens: Vec<&[u32]> = texts.iter().map(|text| text.prompts[0].as_slice()).collect();
@@ -224,7 +245,7 @@ impl BaseModel {
 
     /// The encoder, if it is one.
     pub(crate) fn encoder(&self) -> Option<&dyn SentenceEncoder> {
-        match &self.0.model {
+        match &self.opened.model {
             Model::Decoder(..) => None,
             Model::Encoder(_, encoder) => Some(encoder.as_ref()),
         }

@@ -11,4 +11,4 @@ mod states;
 pub(crate) use fit::{FittedProbe, fit};
 pub(crate) use probe::Probe;
 pub use states::{Reading, States};
-pub(crate) use states::{StateReader, text_encoder};
+pub(crate) use states::{StateMemory, StateReader, text_encoder};

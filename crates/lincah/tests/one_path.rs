@@ -105,6 +105,28 @@ fn classifiers_that_share_a_base_have_the_bits_that_each_has_alone() {
 }
 
 /// The parts of a text that are scored one after the other.
+#[test]
+fn texts_that_are_remembered_are_not_read_again_and_have_the_same_bits() {
+    let profiled = ComputeOptions { profile: true, ..Device::Cpu.into() };
+    let base = BaseModel::open(MODEL.path().to_str().unwrap(), profiled).unwrap();
+    for data in datasets() {
+        let instant = |base: &BaseModel, data: &Dataset| {
+            let trainer = Trainer::new(base, prompt(data), Recipe::instant()).unwrap();
+            probabilities(&trainer.fit(data, &mut |_| ControlFlow::Continue(())).unwrap(), &data.texts)
+        };
+        let (fewer, remembering) = (data.subset(&(0..9).collect::<Vec<_>>()), base.remembering_states());
+        let passes = || base.take_operation_times().get("attention").map_or(0, |time| time.calls);
+        let expected = instant(&base, &data);
+        passes();
+        instant(&remembering, &fewer);
+        let of_fewer = passes();
+        assert_eq!(instant(&remembering, &data), expected);
+        let of_others = passes();
+        assert_eq!(instant(&remembering, &data), expected);
+        assert!(of_fewer > 0 && of_others > 0 && passes() == 0, "{of_fewer} {of_others}");
+    }
+}
+
 fn windows(base: &BaseModel, prompt: &Prompt, text: &str) -> Vec<String> {
     let encoder = PromptEncoder::new(base.tokenizer(), prompt, 80).unwrap();
     let mut rest: Vec<char> = text.chars().collect();

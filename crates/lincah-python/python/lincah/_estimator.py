@@ -166,7 +166,10 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
         classes: Iterable[Any] | None = None,
         sample_weight: Iterable[float] | None = None,
     ) -> AgileClassifier:
-        """Take further labelled texts in: an instant classifier is trained on all texts so far, those of :meth:`fit` too, in seconds.
+        """Take further labelled texts in: an instant classifier is trained on all texts so far, those of :meth:`fit` too.
+
+        Models read the new texts alone, and remember (up to 512 MiB each) what they made of the others: a further label takes well under a
+        second with 500 texts and two labels. :func:`close_models` forgets it.
 
         Texts are kept in memory for that, and stored nowhere: a classifier that was unpickled or loaded takes none in.
 
@@ -199,7 +202,8 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
             raise ValueError(f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {was!r}")
         remembered.take(remembered.labels.rows(texts, found, sample_weight))
         rows, known = remembered.rows()
-        options = {name: value for name, value in self._options().items() if name in _OF_INSTANT} | {"preset": "instant"}
+        options = {name: value for name, value in self._options().items() if name in _OF_INSTANT}
+        options |= {"preset": "instant", "remember": True}
         listener = _progress.listener(self.verbose, self.callback)
         self._take(None if rows is None else lincah_native.train(rows, options, listener), known)
         self._remembered = remembered

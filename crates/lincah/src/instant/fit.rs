@@ -8,7 +8,7 @@ use crate::data::split::dealt_folds;
 use crate::error::Error;
 use crate::mixture::{Mixture, log_loss};
 use crate::prompt::{EncodedText, Prompt};
-use crate::regression::{DenseRow, FitOptions, LabelRegressions, NEAR, out_of_fold};
+use crate::regression::{DenseRow, FitOptions, LabelRegressions, NEAR};
 use crate::task::Task;
 use rayon::prelude::*;
 
@@ -17,6 +17,8 @@ const FOLDS: usize = 5;
 const FOLD_SEED: u32 = 1;
 /// One over the penalties that are tried, the strongest penalty first. Standardized rows have a length of about 1.
 const INVERSE_PENALTIES: [f64; 7] = [0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0];
+/// Penalties that must be worse than the best one before no weaker one is tried.
+const WORSE_IN_A_ROW: usize = 2;
 /// The inverse penalty where there are too few rows to choose by.
 const UNCHOSEN: f64 = 3.0;
 /// Depths of a decoder that are tried, as shares of its layers.
@@ -115,31 +117,70 @@ impl Rows<'_> {
     }
 }
 
-/// Probabilities out of fold, for each penalty: each regression begins where the one before it ended.
-fn scored_out_of_fold(rows: &Rows, fold_of: &[usize]) -> Vec<Vec<Vec<f64>>> {
-    let by_row: Vec<Vec<Vec<f64>>> = out_of_fold(fold_of, |train, test| {
-        let of_train = || train.iter().map(|&row| &rows.states[row]);
-        let of_train: Vec<DenseRow> = of_train().chain(&rows.names).cloned().collect();
-        let truth = || train.iter().map(|&row| &rows.truth[row]);
-        let truth: Vec<Vec<bool>> = truth().chain(rows.truth_of_names).cloned().collect();
-        let standardization = Standardization::of(&of_train);
-        let of_train: Vec<DenseRow> = of_train.iter().map(|row| standardization.apply(row)).collect();
-        let of_test: Vec<DenseRow> = test.iter().map(|&row| standardization.apply(&rows.states[row])).collect();
-        let weights = rows.weights_of(train);
-        let mut last: Option<LabelRegressions> = None;
-        let mut scored: Vec<Vec<Vec<f64>>> = vec![Vec::new(); test.len()];
-        for inverse in INVERSE_PENALTIES {
-            let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };
-            let (width, last_fitted) = (of_train[0].len(), last.as_ref());
-            let fitted =
-                LabelRegressions::fit_weighted((rows.task, &truth), weights.as_deref(), (&of_train, width), options, last_fitted);
-            scored.iter_mut().zip(&of_test).for_each(|(scores, row)| scores.push(fitted.probabilities(row)));
-            last = Some(fitted);
+/// One fold: rows to fit to, and rows to score.
+struct Fold {
+    train: Vec<DenseRow>,
+    truth: Vec<Vec<bool>>,
+    weights: Option<Vec<f64>>,
+    test: Vec<(usize, DenseRow)>,
+    /// What was fitted last, where the next regression begins.
+    fitted: Option<LabelRegressions>,
+}
+
+impl Fold {
+    fn of(rows: &Rows, fold_of: &[usize], fold: usize) -> Self {
+        let (test, train): (Vec<usize>, Vec<usize>) = (0..fold_of.len()).partition(|&row| fold_of[row] == fold);
+        let raw: Vec<&DenseRow> = train.iter().map(|&row| &rows.states[row]).chain(&rows.names).collect();
+        let truth = train.iter().map(|&row| &rows.truth[row]).chain(rows.truth_of_names).cloned().collect();
+        let standardization = Standardization::of(&raw);
+        Self {
+            train: raw.into_iter().map(|row| standardization.apply(row)).collect(),
+            truth,
+            weights: rows.weights_of(&train),
+            test: test.into_iter().map(|row| (row, standardization.apply(&rows.states[row]))).collect(),
+            fitted: None,
         }
-        scored
-    });
-    let penalty = |penalty: usize| by_row.iter().map(|row| row[penalty].clone()).collect();
-    (0..INVERSE_PENALTIES.len()).map(penalty).collect()
+    }
+
+    /// The probabilities of the rows that it was not fitted to.
+    fn scores(&mut self, task: Task, options: FitOptions) -> Vec<(usize, Vec<f64>)> {
+        let (rows, width) = (&self.train, self.train[0].len());
+        let given = (task, self.truth.as_slice());
+        let fitted = LabelRegressions::fit_weighted(given, self.weights.as_deref(), (rows, width), options, self.fitted.as_ref());
+        let scores = self.test.iter().map(|(row, states)| (*row, fitted.probabilities(states))).collect();
+        self.fitted = Some(fitted);
+        scores
+    }
+}
+
+/// What a penalty is worth out of fold.
+struct Scored {
+    log_loss: f64,
+    inverse_penalty: f64,
+    probabilities: Vec<Vec<f64>>,
+}
+
+/// The penalty of the least log loss out of fold, from the strongest on, until [`WORSE_IN_A_ROW`] were worse than the best before: the weakest
+/// take the longest.
+fn best_penalty(rows: &Rows, data: &Dataset, fold_of: &[usize]) -> Option<Scored> {
+    let folds = fold_of.iter().max().map_or(0, |last| last + 1);
+    let mut folds: Vec<Fold> = (0..folds).into_par_iter().map(|fold| Fold::of(rows, fold_of, fold)).collect();
+    let (mut best, mut worse): (Option<Scored>, usize) = (None, 0);
+    for inverse_penalty in INVERSE_PENALTIES {
+        let options = FitOptions { penalty: 1.0 / inverse_penalty, tolerance: NEAR };
+        let mut scored: Vec<(usize, Vec<f64>)> =
+            folds.par_iter_mut().flat_map_iter(|fold| fold.scores(rows.task, options)).collect();
+        scored.sort_by_key(|(row, _)| *row);
+        let probabilities: Vec<Vec<f64>> = scored.into_iter().map(|(_, probabilities)| probabilities).collect();
+        let log_loss = mean_log_loss(data, &probabilities);
+        worse = if best.as_ref().is_some_and(|best| log_loss >= best.log_loss) { worse + 1 } else { 0 };
+        if worse == 0 {
+            best = Some(Scored { log_loss, inverse_penalty, probabilities });
+        } else if worse == WORSE_IN_A_ROW {
+            break;
+        }
+    }
+    best
 }
 
 /// Fits a probe on each of the models, and their mixture, to `data`: the `rows`, and behind them copies of each, if there are any. `on_read`
@@ -177,20 +218,14 @@ pub(crate) fn fit(
         let (chosen, inverse) = match &fold_of {
             None => (candidates.len() - 1, UNCHOSEN),
             Some(fold_of) => {
-                let scored: Vec<Vec<Vec<Vec<f64>>>> = (0..candidates.len())
-                    .into_par_iter()
-                    .map(|candidate| scored_out_of_fold(&of_candidate(candidate), fold_of))
-                    .collect();
-                let all = scored.iter().enumerate().flat_map(|(candidate, scored)| {
-                    scored.iter().enumerate().map(move |(penalty, scores)| (candidate, penalty, scores))
-                });
-                let loss = |(candidate, penalty, scores): (usize, usize, &Vec<Vec<f64>>)| {
-                    (mean_log_loss(data, scores), candidate, penalty)
-                };
-                let (_, candidate, penalty) =
-                    all.map(loss).min_by(|left, right| left.0.total_cmp(&right.0)).unwrap_or((0.0, 0, 0));
-                scores.push(scored[candidate][penalty].clone());
-                (candidate, INVERSE_PENALTIES[penalty])
+                let scored = (0..candidates.len()).into_par_iter();
+                let scored = scored.map(|candidate| best_penalty(&of_candidate(candidate), data, fold_of));
+                let scored: Vec<(usize, Option<Scored>)> = scored.collect::<Vec<_>>().into_iter().enumerate().collect();
+                let scored = scored.into_iter().filter_map(|(candidate, scored)| Some((candidate, scored?)));
+                let best = scored.min_by(|left, right| left.1.log_loss.total_cmp(&right.1.log_loss));
+                let (candidate, Scored { inverse_penalty, probabilities, .. }) = best.expect("a penalty is tried of each");
+                scores.push(probabilities);
+                (candidate, inverse_penalty)
             }
         };
         let options = FitOptions { penalty: 1.0 / inverse, tolerance: NEAR };

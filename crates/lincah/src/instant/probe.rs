@@ -25,15 +25,15 @@ pub(crate) struct Standardization {
 
 impl Standardization {
     /// That of rows, of which there is at least one.
-    pub(crate) fn of(rows: &[DenseRow]) -> Self {
-        let (count, width) = (rows.len() as f64, rows[0].len());
+    pub(crate) fn of<R: AsRef<[f64]>>(rows: &[R]) -> Self {
+        let (count, width) = (rows.len() as f64, rows[0].as_ref().len());
         let mut mean = vec![0.0; width];
-        rows.iter().for_each(|row| mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / count));
+        rows.iter().for_each(|row| mean.iter_mut().zip(row.as_ref()).for_each(|(mean, value)| *mean += value / count));
         let mut squares = vec![0.0; width];
         for row in rows {
             squares
                 .iter_mut()
-                .zip(row.iter().zip(&mean))
+                .zip(row.as_ref().iter().zip(&mean))
                 .for_each(|(sum, (value, mean))| *sum += (value - mean) * (value - mean));
         }
         let factor = |square: f64| {

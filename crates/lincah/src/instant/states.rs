@@ -4,10 +4,13 @@ use crate::base_model::BaseModel;
 use crate::error::Error;
 use crate::prompt::{EncodedText, Prompt, PromptEncoder, PromptError};
 use crate::regression::DenseRow;
+use lincah_model::sha256;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// Which of a frozen model's states are features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum States {
     /// An encoder's embedding.
@@ -33,6 +36,47 @@ pub enum Reading {
     Text,
     /// The text in the prompt, so that its states are about the labels.
     Prompt,
+}
+
+/// Bytes of states that are remembered of a model.
+const MOST_BYTES: usize = 512 << 20;
+
+/// What a frozen model made of texts, by their tokens.
+#[derive(Debug, Default)]
+pub(crate) struct StateMemory(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    rows: HashMap<Read, Vec<f32>>,
+    bytes: usize,
+}
+
+/// SHA-256 of a text's tokens and of how many of them do not count, and the states that were read.
+type Read = (String, States);
+
+impl StateMemory {
+    fn key(tokens: &[u32], first: usize) -> String {
+        let numbers = std::iter::once(first as u64).chain(tokens.iter().map(|&token| u64::from(token)));
+        sha256::of_bytes(numbers.flat_map(u64::to_le_bytes).collect::<Vec<u8>>())
+    }
+
+    /// All of the states of each text, where all are remembered.
+    fn recall(&self, keys: &[String], states: &[States]) -> Vec<Option<Vec<Vec<f32>>>> {
+        let remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = |key: &String, states: &States| remembered.rows.get(&(key.clone(), *states)).cloned();
+        keys.iter().map(|key| states.iter().map(|states| row(key, states)).collect()).collect()
+    }
+
+    fn remember(&self, key: &str, states: &[States], rows: &[Vec<f32>]) {
+        let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (states, row) in states.iter().zip(rows) {
+            let bytes = size_of_val(row.as_slice()) + key.len();
+            if remembered.bytes + bytes <= MOST_BYTES && remembered.rows.insert((key.to_owned(), *states), row.clone()).is_none()
+            {
+                remembered.bytes += bytes;
+            }
+        }
+    }
 }
 
 /// Reads texts with one frozen model.
@@ -72,23 +116,43 @@ impl<'a> StateReader<'a> {
 
     /// The states of each text. # Shapes: result `[texts][states][D]`.
     pub(crate) fn read(&self, texts: &[&EncodedText]) -> Result<Vec<Vec<DenseRow>>, Error> {
-        if texts.is_empty() {
+        let tokens: Vec<&[u32]> = texts.iter().map(|text| text.prompts[0].as_slice()).collect();
+        let rows = match self.base.state_memory() {
+            Some(memory) => self.recalled(memory, &tokens)?,
+            None => self.computed(&tokens)?,
+        };
+        let wide = |row: Vec<f32>| row.into_iter().map(f64::from).collect();
+        Ok(rows.into_iter().map(|states| states.into_iter().map(wide).collect()).collect())
+    }
+
+    /// What is remembered, and computed of the other texts.
+    fn recalled(&self, memory: &StateMemory, tokens: &[&[u32]]) -> Result<Vec<Vec<Vec<f32>>>, Error> {
+        let keys: Vec<String> = tokens.iter().map(|tokens| StateMemory::key(tokens, self.first)).collect();
+        let found = memory.recall(&keys, &self.states);
+        let new: Vec<usize> = (0..tokens.len()).filter(|&text| found[text].is_none()).collect();
+        let computed = self.computed(&new.iter().map(|&text| tokens[text]).collect::<Vec<_>>())?;
+        new.iter().zip(&computed).for_each(|(&text, rows)| memory.remember(&keys[text], &self.states, rows));
+        let mut computed = computed.into_iter();
+        Ok(found.into_iter().map(|rows| rows.unwrap_or_else(|| computed.next().unwrap_or_default())).collect())
+    }
+
+    fn computed(&self, tokens: &[&[u32]]) -> Result<Vec<Vec<Vec<f32>>>, Error> {
+        if tokens.is_empty() {
             return Ok(Vec::new());
         }
-        let tokens: Vec<&[u32]> = texts.iter().map(|text| text.prompts[0].as_slice()).collect();
         let layers = |states: &States| match states {
             States::Layer(layer) => *layer,
             States::Embedding => 0,
         };
         let (rows, width) = match self.base.encoder() {
-            Some(encoder) => (encoder.embed(&tokens)?, encoder.config().hidden_size()),
+            Some(encoder) => (encoder.embed(tokens)?, encoder.config().hidden_size()),
             None => {
                 let layers: Vec<usize> = self.states.iter().map(layers).collect();
-                let rows = self.base.language_model()?.pooled_states(&tokens, self.first, &layers)?;
+                let rows = self.base.language_model()?.pooled_states(tokens, self.first, &layers)?;
                 (rows, self.base.sizes().hidden_size)
             }
         };
-        let row = |row: &[f32]| row.iter().map(|&value| f64::from(value)).collect();
-        Ok(rows.chunks_exact(self.states.len() * width).map(|text| text.chunks_exact(width).map(row).collect()).collect())
+        let rows = rows.chunks_exact(self.states.len() * width);
+        Ok(rows.map(|text| text.chunks_exact(width).map(<[f32]>::to_vec).collect()).collect())
     }
 }
