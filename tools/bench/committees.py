@@ -1,5 +1,5 @@
 """Committees (an instant classifier on all models, and an adapter for each decoder) on ETHOS (splits 101 to 106, the codelab's split with five seeds,
-ten folds with the threshold 0.5), and on 200 rows of SST-2 and TREC (five draws, the whole test file). Each run is one JSON file; one that is there
+ten folds with the threshold 0.5), and on some 50, 100, 200 and 800 rows of SST-2 and TREC (five draws, the whole test file). Each run is one JSON file; one that is there
 is not run again, and what is there is summed up.
 
 Usage: python tools/bench/committees.py LINCAH SHARED DIR [--only PREFIX ...] [--workers N] [--options "OPTIONS OF LINCAH"]
@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 MODELS = {"one": "smollm2-135m,minilm", "all": "smollm2-135m,gemma-3-270m,minilm"}
-FEW = {"sst2": 100, "trec": 33}
+# Rows of each label.
+FEW = {"sst2": [25, 50, 100, 400], "trec": [8, 17, 33, 133]}
 ETHOS = ["--text", "comment", "--label", "isHate", "--labels", "Positive,Negative"]
 
 
@@ -41,10 +42,46 @@ def runs(shared: Path, base: Path) -> dict[str, list[str]]:
     ethos = str(shared / "ethos/Ethos_Dataset_Binary.csv")
     found = {}
     for name, models in MODELS.items():
-        for size in [200, 800]:
+        for size in [50, 100, 200, 800]:
             for seed in range(101, 107):
                 split = ["--positive-at", "median", "--holdout", "198", "--split-seed", str(seed), "--train-size", str(size)]
-                for members in ["", "3"] if size == 200 or name == "all" else [""]:
+                for members in ["", "3"] if size == 200 or (name, size) == ("all", 800) else [""]:
+                    key = f"ethos-{name}{members}-{size}-{seed}"
+                    found[key] = ["train", ethos, *ETHOS, *split, "--model", models, "--out", str(base / key), "--json"]
+                    if members:
+                        found[key] += ["--members", members]
+        for seed in [1, 2, 3, 4, 777]:
+            split = ["--positive-at", "median", "--holdout", "198", "--split-seed", "32", "--train-size", "800", "--seed", str(seed)]
+            for members in ["", "3"] if name == "all" else [""]:
+                key = f"codelab-{name}{members}-800-{seed}"
+                found[key] = ["train", ethos, *ETHOS, *split, "--model", models, "--out", str(base / key), "--json"]
+                if members:
+                    found[key] += ["--members", members]
+        found[f"folds-{name}"] = ["cross-validate", ethos, *ETHOS, "--positive-at", "0.5", "--model", models, "--out", str(base / f"folds-{name}"), "--json"]
+        for data, count in [(data, count) for data, counts in FEW.items() for count in counts]:
+            for seed in range(1, 6):
+                part = base / f"{data}-{count}-{seed}.csv"
+                if not part.exists():
+                    with part.open("w", newline="", encoding="utf-8") as file:
+                        writer = csv.DictWriter(file, ["text", "label"])
+                        writer.writeheader()
+                        writer.writerows(drawn(shared / f"public/{data}_train.csv", count, seed))
+                key = f"{data}-{name}-{count}-{seed}"
+                columns = ["--text", "text", "--label", "label"]
+                found[key] = ["train", str(part), *columns, "--model", models, "--out", str(base / key)]
+                found[f"{key}-scored"] = ["evaluate", str(base / key), str(shared / f"public/{data}_test.csv"), *columns, "--json"]
+    return found
+
+
+def runs(shared: Path, base: Path) -> dict[str, list[str]]:
+    """Options behind `lincah`, by name; what evaluates another run's folder comes behind it."""
+    ethos = str(shared / "ethos/Ethos_Dataset_Binary.csv")
+    found = {}
+    for name, models in MODELS.items():
+        for size in [50, 100, 200, 800]:
+            for seed in range(101, 107):
+                split = ["--positive-at", "median", "--holdout", "198", "--split-seed", str(seed), "--train-size", str(size)]
+                for members in ["", "3"] if size == 200 or (name, size) == ("all", 800) else [""]:
                     key = f"ethos-{name}{members}-{size}-{seed}"
                     found[key] = ["train", ethos, *ETHOS, *split, "--model", models, "--out", str(base / key), "--json"]
                     if members:

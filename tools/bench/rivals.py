@@ -1,19 +1,24 @@
-"""What others make of few rows: ETHOS (splits 101 to 106, 200 and 800 rows), SST-2 and TREC (200 rows, five draws), banking77 (5 and 10 texts per
-label, five draws, 1,000 test rows). Each run is one JSON file; one that is there is not run again, and what is there is summed up. lincah's own figures
-come from `committees.py` and `instant.py`, on the same rows.
+"""What others make of few rows: ETHOS (splits 101 to 106), SST-2 and TREC (five draws), each with some 50, 100, 200 and 800 rows, banking77 (5 and 10
+texts per label, five draws, 1,000 test rows). Each run is one JSON file; one that is there is not run again, and what is there is summed up. lincah's
+own figures come from `committees.py` and `instant.py`, on the same rows; with `--lincah COMMAND --models A,B` it is a rival like the others, a whole
+command that trains and one that scores. Peak memory is that of the process, so it counts only where a process has one run. Bytes are what must be kept to score.
 
 Rivals: `tfidf` (scikit-learn), `minilm-frozen` (all-MiniLM-L6-v2 and logistic regression, C by five folds), `minilm-tuned` (all of it, with a linear
 head), `setfit` (PyPI), `peft` (SmolLM2-135M with transformers and PEFT by lincah's recipe). Nothing is chosen on test rows.
 
-Usage: python tools/bench/rivals.py SHARED DIR --minilm FOLDER [--smollm2 FILE.gguf] [--only PREFIX ...] [--device cuda]
+Usage: python tools/bench/rivals.py SHARED DIR --minilm FOLDER [--smollm2 FILE.gguf] [--only PREFIX ...] [--share K/N] [--device cuda]
 """
 
 import argparse
 import csv
 import json
 import os
+import pickle
 import resource
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,10 +31,11 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
-from committees import drawn as drawn_together
+from committees import FEW, drawn as drawn_together
 from instant import drawn as drawn_apart
 
 EPOCHS_OF_SMALL_SETS, EPOCHS = 20, 10
+SIZES = [50, 100, 200, 800]
 
 
 def rows(path: Path) -> list[dict]:
@@ -55,9 +61,9 @@ def tasks(shared: Path):
     for seed in range(101, 107):
         order = np.random.RandomState(seed).permutation(len(pairs))
         test = [pairs[index] for index in order[-198:]]
-        for size in [200, 800]:
+        for size in SIZES:
             yield Task(f"ethos-{size}-{seed}", [pairs[index] for index in order[:-198][:size]], test)
-    for data, count in {"sst2": 100, "trec": 33}.items():
+    for data, count in [(data, count) for data, counts in FEW.items() for count in counts]:
         test = [(row["text"], row["label"]) for row in rows(shared / f"public/{data}_test.csv")]
         for seed in range(1, 6):
             train = drawn_together(shared / f"public/{data}_train.csv", count, seed)
@@ -71,22 +77,30 @@ def tasks(shared: Path):
             yield Task(f"banking77-{count}-{seed}", [(row["text"], row["category"]) for row in train], [(row["text"], row["category"]) for row in test])
 
 
-def tfidf(task: Task, _) -> np.ndarray:
+def bytes_of(module) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+
+
+# Each gives what scores texts, and the bytes that must be kept to do so (lincah's without its base models).
+
+
+def tfidf(task: Task, _):
     model = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000))
-    return model.fit(task.texts, task.y).predict_proba
+    model.fit(task.texts, task.y)
+    return model.predict_proba, len(pickle.dumps(model))
 
 
-def minilm_frozen(task: Task, options) -> np.ndarray:
+def minilm_frozen(task: Task, options):
     from sentence_transformers import SentenceTransformer
 
     encoder = SentenceTransformer(options.minilm, device=options.device)
     folds = max(2, min(5, np.bincount(task.y).min()))
     model = LogisticRegressionCV(Cs=[1, 3, 10, 30, 100], cv=folds, scoring="neg_log_loss", max_iter=2000, use_legacy_attributes=False)
     model.fit(encoder.encode(task.texts), task.y)
-    return lambda texts: model.predict_proba(encoder.encode(texts))
+    return lambda texts: model.predict_proba(encoder.encode(texts)), bytes_of(encoder) + len(pickle.dumps(model))
 
 
-def minilm_tuned(task: Task, options) -> np.ndarray:
+def minilm_tuned(task: Task, options):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -121,10 +135,10 @@ def minilm_tuned(task: Task, options) -> np.ndarray:
     def predict(texts: list[str]) -> np.ndarray:
         return np.concatenate([logits(texts[begin : begin + 64]).softmax(-1).cpu().numpy() for begin in range(0, len(texts), 64)])
 
-    return predict
+    return predict, bytes_of(encoder) + bytes_of(head)
 
 
-def setfit(task: Task, options) -> np.ndarray:
+def setfit(task: Task, options):
     from datasets import Dataset
     from setfit import SetFitModel, Trainer, TrainingArguments
 
@@ -134,10 +148,11 @@ def setfit(task: Task, options) -> np.ndarray:
     arguments = TrainingArguments(batch_size=16, num_iterations=iterations, num_epochs=1, report_to="none", seed=1, output_dir=str(options.dir / "setfit"), save_strategy="no")
     data = Dataset.from_dict({"text": task.texts, "label": task.y.tolist()})
     Trainer(model=model, args=arguments, train_dataset=data).train()
-    return lambda texts: np.asarray(model.predict_proba(list(texts), as_numpy=True))
+    stored = bytes_of(model.model_body) + len(pickle.dumps(model.model_head))
+    return lambda texts: np.asarray(model.predict_proba(list(texts), as_numpy=True)), stored
 
 
-def peft(task: Task, options) -> np.ndarray:
+def peft(task: Task, options):
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -202,15 +217,37 @@ def peft(task: Task, options) -> np.ndarray:
             found[batch] = logits([all_tokens[index] for index in batch]).softmax(-1).cpu().numpy()
         return found
 
-    return predict
+    return predict, os.path.getsize(options.smollm2) + sum(4 * p.numel() for p in model.parameters() if p.requires_grad)
 
 
-RIVALS = {"tfidf": tfidf, "minilm-frozen": minilm_frozen, "minilm-tuned": minilm_tuned, "setfit": setfit, "peft": peft}
+def lincah(task: Task, options):
+    with tempfile.TemporaryDirectory() as folder:
+        kept = options.dir / f"lincah-{task.name}"
+        shutil.rmtree(kept, ignore_errors=True)
+        rows = Path(folder, "train.csv")
+        with rows.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["text", "label"], *zip(task.texts, [task.labels[y] for y in task.y])])
+        files = ["--text", "text", "--label", "label", "--labels", ",".join(task.labels)]
+        subprocess.run([*options.lincah, "train", str(rows), *files, "--model", options.models, *options.train, "--quiet", "--out", str(kept)], check=True)
+    stored = sum(path.stat().st_size for path in kept.rglob("*") if path.is_file())
+
+    def predict(texts: list[str]) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = Path(folder, "test.csv")
+            with rows.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([["text"], *([text] for text in texts)])
+            ran = subprocess.run([*options.lincah, "predict", str(kept), str(rows), "--text", "text", "--quiet"], check=True, capture_output=True, text=True)
+        return np.array([[json.loads(line)["scores"][label] for label in task.labels] for line in ran.stdout.splitlines()])
+
+    return predict, stored
+
+
+RIVALS = {"tfidf": tfidf, "minilm-frozen": minilm_frozen, "minilm-tuned": minilm_tuned, "setfit": setfit, "peft": peft, "lincah": lincah}
 
 
 def run(name: str, task: Task, options) -> dict:
     begun = time.time()
-    predict = RIVALS[name](task, options)
+    predict, stored = RIVALS[name](task, options)
     trained = time.time()
     scores = predict(task.test_texts)
     scored = time.time()
@@ -219,7 +256,8 @@ def run(name: str, task: Task, options) -> dict:
         "accuracy": accuracy_score(task.test_y, scores.argmax(1)),
         "seconds": trained - begun,
         "texts_per_second": len(task.test_y) / (scored - trained),
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_memory_mb": max(resource.getrusage(who).ru_maxrss for who in [resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN][name == "lincah" :]) / 1024,
+        "megabytes_kept": stored / 1e6,
         "device": options.device,
     }
     if len(task.labels) == 2:
@@ -246,19 +284,22 @@ def main() -> None:
     parser.add_argument("dir", type=Path)
     parser.add_argument("--minilm", required=True)
     parser.add_argument("--smollm2")
-    parser.add_argument("--rivals", nargs="*", default=list(RIVALS))
+    parser.add_argument("--lincah", nargs="+", help="the command, with options for every verb")
+    parser.add_argument("--models", default="smollm2-135m,minilm", help="of lincah")
+    parser.add_argument("--train", nargs="*", default=[], help="further options of its training, each as one word: --train=--preset=instant")
+    parser.add_argument("--rivals", nargs="*", default=[rival for rival in RIVALS if rival != "lincah"])
+    parser.add_argument("--share", default="1/1", help="K/N: every Nth run from the Kth on, so that N processes share them")
     parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further run after so many")
     options = parser.parse_args()
     options.dir.mkdir(parents=True, exist_ok=True)
-    begun = time.time()
-    for task in tasks(options.shared):
-        for rival in options.rivals:
-            path = options.dir / f"{rival}-{task.name}.json"
-            wanted = any(task.name.startswith(prefix) for prefix in options.only)
-            if not wanted or path.exists() or time.time() - begun > options.seconds or (rival == "peft" and len(task.labels) > 10):
-                continue
+    begun, (share, of) = time.time(), map(int, options.share.split("/"))
+    wanted = [task for task in tasks(options.shared) if any(task.name.startswith(prefix) for prefix in options.only)]
+    all_runs = [(rival, task) for rival in options.rivals for task in wanted if rival != "peft" or len(task.labels) <= 10]
+    for rival, task in all_runs[share - 1 :: of]:
+        path = options.dir / f"{rival}-{task.name}.json"
+        if not path.exists() and time.time() - begun < options.seconds:
             path.write_text(json.dumps(run(rival, task, options)))
     summary(options.dir)
 

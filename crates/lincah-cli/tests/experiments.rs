@@ -251,3 +251,64 @@ fn a_folder_of_something_else_is_left_alone() {
     let message = bench.run(&sweep("out", "--epochs 1")).refused();
     assert!(message.starts_with("error: out/results.jsonl, line 2, is no result: ") && message.contains("delete that line"));
 }
+
+#[test]
+fn two_devices_share_the_work_and_change_nothing() {
+    let bench = Bench::new().with_encoder().with_other_decoder();
+    let same = |first: &str, second: &str| assert_eq!(by_run(&bench, first), by_run(&bench, second));
+    let (one, two) = ("--device cpu", "--device cpu,cpu");
+    let folds = format!("cross-validate {DATA} {QUICK} --epochs 3 --folds 4");
+    let grid = |out: &str| sweep(out, "--epochs 1,2 --seed 1,2 --rank 2,4");
+    let train = format!("train {DATA} --model model,bert,other --learning-rate 0.01 --holdout 8 --epochs 3");
+    bench.write("texts.csv", String::from("comment\n") + &(0..1500).map(|row| format!("text {row}\n")).collect::<String>());
+    for (name, device) in [("one", one), ("two", two)] {
+        bench.run(&format!("{folds} {device} --out {name}-folds")).ok();
+        bench.run(&format!("{} {device}", grid(&format!("{name}-grid")))).ok();
+        let trained = bench.run(&format!("{train} {device} --out {name}"));
+        assert!(trained.stderr.contains("all members work together now"), "{trained:?}");
+        trained.ok();
+        bench.run(&format!("predict {name} texts.csv --text comment {device} --out {name}.jsonl")).ok();
+    }
+    same("one-folds", "two-folds");
+    assert_eq!(lines(&bench, "one-folds/predictions.jsonl"), lines(&bench, "two-folds/predictions.jsonl"));
+    same("one-grid", "two-grid");
+    let scored = lines(&bench, "two.jsonl");
+    assert!(scored.len() == 1500 && scored == lines(&bench, "one.jsonl"));
+    // What cannot be shared says so, and what is no device too.
+    let refused = bench.run(&format!("evaluate one data.csv --text comment --label label {two}")).refused();
+    assert!(refused.contains("this verb computes on one device"), "{refused}");
+    let bad = bench.run(&format!("{folds} --device cpu,auto --out none"));
+    assert!(bad.code == Some(1) && bad.stderr.contains("auto is one device"), "{bad:?}");
+}
+
+#[test]
+fn models_that_work_together_and_starts_are_swept_too() {
+    let bench = Bench::new().with_encoder().with_other_decoder();
+    bench.write(
+        "before.csv",
+        String::from("comment,label\n")
+            + &(0..20)
+                .map(|row| format!("{} {row} before,{}\n", ["aaaa", "zzzz"][row % 2], ["A", "B"][row % 2]))
+                .collect::<String>(),
+    );
+    bench.run("train before.csv --text comment --label label --model model --members 1 --epochs 6 --rank 4 --out before").ok();
+    let grid = "--model model,model+bert+other --init none,before --epochs 2";
+    let command = |out: &str| format!("sweep {DATA} --learning-rate 0.01 --holdout 8 {grid} --out {out}");
+    let table = bench.run(&command("grid")).ok();
+    assert!(table.contains("model+other+bert") && table.contains("init"), "{table}");
+    let results = lines(&bench, "grid/results.jsonl");
+    assert_eq!(results.len(), 4);
+    let together = results.iter().find(|result| !result["companions"].is_null() && result["recipe"]["start"].is_null()).unwrap();
+    assert_eq!(together["evaluation"]["n"], 8);
+    // As `train` does it.
+    let train = format!("train {DATA} --model model,bert,other --learning-rate 0.01 --holdout 8 --epochs 2 --out trained --json");
+    let trained: Value = serde_json::from_str(&bench.run(&train).ok()).unwrap();
+    for key in ["roc_auc", "log_loss"] {
+        assert_eq!(together["evaluation"][key], trained[key], "{key}");
+    }
+    assert!(bench.run(&command("grid")).stderr.contains("4 runs, 4 of them done"));
+    bench.run("report grid --out report.html").ok();
+    // Rows of the start are no rows to score.
+    let refused = bench.run(&command("seen").replace(DATA, "before.csv --text comment --label label")).refused();
+    assert!(refused.contains("trained on"), "{refused}");
+}

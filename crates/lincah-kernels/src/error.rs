@@ -1,7 +1,11 @@
 //! Why a device can't be had.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
+
+/// How the message begins with which an operation panics once its device is lost: it has no other way to say so.
+pub(crate) const DEVICE_FAILED: &str = "the CUDA device failed";
 
 /// Why there is no CUDA device.
 #[derive(Debug)]
@@ -33,6 +37,11 @@ pub enum CudaError {
         /// Its compute capability.
         capability: (i32, i32),
     },
+    /// A device that failed in the midst of its work.
+    Lost {
+        /// What it panicked with.
+        message: String,
+    },
     /// What the driver, cuBLASLt or NVRTC refused.
     Failed {
         /// The device that was asked for.
@@ -42,6 +51,14 @@ pub enum CudaError {
         /// The answer.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl CudaError {
+    /// The loss of a device that an operation panicked with, if it was that.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Option<Self> {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied())?;
+        text.starts_with(DEVICE_FAILED).then(|| Self::Lost { message: text.to_owned() })
+    }
 }
 
 impl fmt::Display for CudaError {
@@ -66,6 +83,7 @@ impl fmt::Display for CudaError {
                     "CUDA device {ordinal} has no bf16: its compute capability is {major}.{minor}, not 8.0 or more; pass --precision f32"
                 )
             }
+            Self::Lost { message } => formatter.write_str(message),
             Self::Failed { ordinal, action, source } => {
                 write!(formatter, "CUDA device {ordinal} can't be used: to {action} failed: {source}; see what nvidia-smi says")
             }
@@ -77,7 +95,9 @@ impl Error for CudaError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Failed { source, .. } => Some(&**source),
-            Self::NotBuilt { .. } | Self::NoLibrary { .. } | Self::NoDevice { .. } | Self::NoBf16 { .. } => None,
+            Self::NotBuilt { .. } | Self::NoLibrary { .. } | Self::NoDevice { .. } | Self::NoBf16 { .. } | Self::Lost { .. } => {
+                None
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ pub mod reference;
 mod shapes;
 
 pub use cpu::Cpu;
-pub use cuda::{CUDA_IS_BUILT, CudaPrecision, cuda};
+pub use cuda::{CUDA_IS_BUILT, CudaPrecision, cuda, cuda_device_count};
 pub use error::CudaError;
 pub use kernels::Kernels;
 pub use layout::{GroupLayout, RaggedLayout};

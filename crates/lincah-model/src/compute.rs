@@ -48,9 +48,63 @@ impl FromStr for Device {
     }
 }
 
+/// Devices that work at the same time, the first of them alone where there is nothing to share: names separated by commas, or `cuda:all`. A device
+/// may be there twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Devices {
+    /// The first.
+    pub first: Device,
+    /// The others.
+    pub others: Vec<Device>,
+}
+
+impl From<Device> for Devices {
+    fn from(first: Device) -> Self {
+        Self { first, others: Vec::new() }
+    }
+}
+
+impl fmt::Display for Devices {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        self.first.fmt(formatter)?;
+        self.others.iter().try_for_each(|device| write!(formatter, ",{device}"))
+    }
+}
+
+impl FromStr for Devices {
+    type Err = NoDevices;
+
+    fn from_str(names: &str) -> Result<Self, NoDevices> {
+        let mut devices = match names {
+            "cuda:all" => (0..lincah_kernels::cuda_device_count()?).map(Device::Cuda).collect(),
+            names => names.split(',').map(|name| name.trim().parse()).collect::<Result<Vec<Device>, _>>()?,
+        };
+        if devices.contains(&Device::Auto) && devices.len() > 1 {
+            return Err(NoDevices::AutoAmongOthers);
+        }
+        let none = || lincah_kernels::CudaError::NoDevice { ordinal: 0, count: 0 };
+        let first = (!devices.is_empty()).then(|| devices.remove(0)).ok_or_else(none)?;
+        Ok(Self { first, others: devices })
+    }
+}
+
+/// Why a text names no [`Devices`].
+#[derive(Debug, thiserror::Error)]
+pub enum NoDevices {
+    /// One of them is none.
+    #[error(transparent)]
+    Unknown(#[from] UnknownDevice),
+    /// There is no GPU.
+    #[error(transparent)]
+    Cuda(#[from] lincah_kernels::CudaError),
+    /// `auto` is one device.
+    #[error("auto is one device; name each of several, or cuda:all")]
+    AutoAmongOthers,
+}
+
 /// A name that is no [`Device`]'s.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is no device; it is cpu, cuda, cuda:N (a GPU's number) or auto")]
+#[error("`{name}` is no device; it is cpu, cuda, cuda:N (a GPU's number) or auto; several are separated by commas, or cuda:all")]
 pub struct UnknownDevice {
     /// The name.
     pub name: String,
@@ -112,6 +166,22 @@ mod tests {
         }
         for name in ["", "gpu", "cuda:", "cuda:-1", "cuda3", "CPU"] {
             assert_eq!(name.parse::<Device>(), Err(UnknownDevice { name: name.into() }));
+        }
+    }
+
+    #[test]
+    fn several_devices_are_listed() {
+        for names in ["cpu", "auto", "cuda,cuda:3", "cuda:1,cuda:1,cpu"] {
+            assert_eq!(names.parse::<Devices>().unwrap().to_string(), names);
+        }
+        let two = "cuda:1, cpu".parse::<Devices>().unwrap();
+        assert_eq!((two.first, two.others), (Device::Cuda(1), vec![Device::Cpu]));
+        assert!(matches!("auto,cpu".parse::<Devices>(), Err(NoDevices::AutoAmongOthers)));
+        assert!(matches!("cpu,".parse::<Devices>(), Err(NoDevices::Unknown(_))));
+        // Without a GPU there is no first one; with some, these are all.
+        match "cuda:all".parse::<Devices>() {
+            Ok(all) => assert_eq!(all.first, Device::Cuda(0)),
+            Err(error) => assert!(matches!(error, NoDevices::Cuda(_)), "{error}"),
         }
     }
 }

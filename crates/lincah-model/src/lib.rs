@@ -40,14 +40,14 @@ pub mod weights;
 
 pub use backbone::Backbone;
 pub use batch::{ROWS_PER_BATCH, TokenBatch, batches_by_length};
-pub use compute::{ComputeOptions, Device, Precision, UnknownDevice};
+pub use compute::{ComputeOptions, Device, Devices, NoDevices, Precision, UnknownDevice};
 pub use config::{BackboneConfig, EncoderConfig};
 pub use decoding::Decoding;
 pub use encoder::{SentenceEncoder, load_encoder};
 pub use error::ModelError;
 pub use frozen_states::FrozenStates;
 pub use language_model::{LanguageModel, load};
-pub use lincah_kernels::OperationTime;
+pub use lincah_kernels::{CudaError, OperationTime};
 pub use lora::{Adapter, LoraConfig, LoraLayout, Target};
 pub use loss::{Loss, Targets};
 pub use names::UnknownName;

@@ -113,6 +113,14 @@ impl BaseModel {
         self.states.as_deref()
     }
 
+    /// The same model opened elsewhere.
+    ///
+    /// # Errors
+    /// As [`BaseModel::open`].
+    pub(crate) fn on(&self, compute: ComputeOptions) -> Result<Self, Error> {
+        Self::open(self.name(), compute)
+    }
+
     /// Where and how it computes.
     pub(crate) fn compute(&self) -> ComputeOptions {
         self.opened.compute

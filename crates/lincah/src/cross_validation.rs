@@ -15,12 +15,14 @@ use crate::recipe::Recipe;
 use crate::results::{PREDICTIONS_FILE, RESULTS_FILE, RowLabels, open_folder, read_lines, write_lines};
 use crate::task::Task;
 use crate::trainer::{Companion, TrainEvent, Trainer};
-use lincah_model::sha256;
+use crate::workers::{self, Heard, Reporter};
+use lincah_model::{ComputeOptions, FrozenStates, sha256};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// A cross-validation to be run, or gone on with.
@@ -38,6 +40,8 @@ pub struct CrossValidation {
     pub fold_seed: u32,
     /// Where `results.jsonl` and `predictions.jsonl` are kept. A fold that is finished there is not run again.
     pub folder: PathBuf,
+    /// Further devices, each of which trains a fold beside the others, on models that are opened there again.
+    pub elsewhere: Vec<ComputeOptions>,
 }
 
 /// Metrics of one fold, or of all folds' rows together; a line of `results.jsonl`.
@@ -97,21 +101,40 @@ pub struct OutOfFold {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum CrossValidationEvent<'a> {
-    /// Something in the training of a fold, from 0.
+    /// Something in the training of a fold, from 0; of several at the same time, what is on the first device.
     Training(usize, &'a TrainEvent),
     /// A fold is done; whether it was already, when the cross-validation began.
     Fold(&'a FoldResult, bool),
+    /// A device has failed; the others go on without it.
+    Lost(&'a Error),
+    /// Nothing yet, a moment later.
+    Waiting,
 }
 
 type OnEvent<'a> = dyn FnMut(&CrossValidationEvent) -> ControlFlow<()> + 'a;
 
-/// A cross-validation on its base model and rows.
+/// A fold's metrics and scored rows.
+type Fold = (FoldResult, Vec<OutOfFold>);
+
+/// A cross-validation on its models and rows.
 struct Run<'a> {
     settings: &'a CrossValidation,
-    base: &'a BaseModel,
+    trainer: Trainer,
     data: &'a Dataset,
     fold_of: Vec<usize>,
     fingerprint: String,
+}
+
+/// A device that trains folds: the trainer's own, or another, where the models are opened before the first.
+struct Place {
+    elsewhere: Option<ComputeOptions>,
+    opened: Mutex<Option<Opened>>,
+}
+
+struct Opened {
+    trainer: Trainer,
+    /// The folds' texts are the same: what frozen layers make of them is computed once.
+    _states: Vec<Arc<FrozenStates>>,
 }
 
 impl CrossValidation {
@@ -126,11 +149,8 @@ impl CrossValidation {
         let fold_of = data.folds(self.folds, self.fold_seed)?;
         let fingerprint = self.fingerprint(base, data);
         let _lock = FolderLock::acquire(&self.folder)?;
-        // The folds' texts are the same: what frozen layers make of them is computed once.
-        let companions = self.companions.iter().map(|companion| &companion.base);
-        let decoders = std::iter::once(base).chain(companions).filter_map(|base| base.language_model().ok());
-        let _states: Vec<_> = decoders.map(|model| model.frozen_states()).collect();
-        Run { settings: self, base, data, fold_of, fingerprint }.all(on_event)
+        let trainer = Trainer::new(base, self.prompt.clone(), self.recipe.clone())?.together_with(&self.companions)?;
+        Run { settings: self, trainer, data, fold_of, fingerprint }.all(on_event)
     }
 
     /// SHA-256 over all that decides the results.
@@ -148,10 +168,6 @@ impl CrossValidation {
 }
 
 impl Run<'_> {
-    fn bases(&self) -> impl Iterator<Item = &BaseModel> {
-        std::iter::once(self.base).chain(self.settings.companions.iter().map(|companion| &companion.base))
-    }
-
     fn all(&self, on_event: &mut OnEvent) -> Result<Vec<FoldResult>, Error> {
         let folder = &self.settings.folder;
         open_folder(folder, RESULTS_FILE)?;
@@ -161,34 +177,62 @@ impl Run<'_> {
         }
         results.retain(|result| result.fold.is_some());
         let mut rows: Vec<OutOfFold> = read_lines(&folder.join(PREDICTIONS_FILE))?;
-        for fold in 0..self.settings.folds {
-            if let Some(done) = results.iter().find(|result| result.fold == Some(fold)) {
-                let _ = on_event(&CrossValidationEvent::Fold(done, true));
-                continue;
-            }
-            rows.retain(|row| row.fold != fold);
-            let (result, scored) = self.fold(fold, on_event)?;
-            rows.extend(scored);
-            // The predictions first: what `results.jsonl` has is whole.
-            write_lines(&folder.join(PREDICTIONS_FILE), &rows)?;
-            results.push(result);
-            write_lines(&folder.join(RESULTS_FILE), &results)?;
-            let _ = on_event(&CrossValidationEvent::Fold(&results[results.len() - 1], false));
+        for done in &results {
+            let _ = on_event(&CrossValidationEvent::Fold(done, true));
         }
+        let is_done = |fold: usize| results.iter().any(|result| result.fold == Some(fold));
+        rows.retain(|row| is_done(row.fold));
+        let folds: Vec<usize> = (0..self.settings.folds).filter(|&fold| !is_done(fold)).collect();
+        let elsewhere = self.settings.elsewhere.iter().copied().map(Some);
+        let place = |elsewhere| Place { elsewhere, opened: Mutex::default() };
+        let places: Vec<Place> = std::iter::once(None).chain(elsewhere).map(place).collect();
+        workers::work(&places, &folds, |place, fold, reporter| self.fold(place, *fold, reporter), &mut |heard| {
+            match heard {
+                Heard::Message((fold, event)) => return Ok(on_event(&CrossValidationEvent::Training(fold, &event))),
+                Heard::Waiting => return Ok(on_event(&CrossValidationEvent::Waiting)),
+                Heard::Lost(error) => return Ok(on_event(&CrossValidationEvent::Lost(&error))),
+                Heard::Done((result, scored)) => {
+                    rows.extend(scored);
+                    rows.sort_by_key(|row: &OutOfFold| row.fold);
+                    // The predictions first: what `results.jsonl` has is whole.
+                    write_lines(&folder.join(PREDICTIONS_FILE), &rows)?;
+                    results.push(result);
+                    write_lines(&folder.join(RESULTS_FILE), &results)?;
+                    let _ = on_event(&CrossValidationEvent::Fold(&results[results.len() - 1], false));
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
         results.sort_by_key(|result| result.fold);
         results.push(self.pooled(&results, &rows)?);
         write_lines(&folder.join(RESULTS_FILE), &results)?;
         Ok(results)
     }
 
+    /// The trainer of a place, opened there if it was not.
+    fn opened(&self, elsewhere: Option<ComputeOptions>) -> Result<Opened, Error> {
+        let trainer = match elsewhere {
+            None => self.trainer.clone(),
+            Some(compute) => self.trainer.on(compute)?,
+        };
+        let decoders = trainer.bases().filter_map(|base| base.language_model().ok());
+        Ok(Opened { _states: decoders.map(|model| model.frozen_states()).collect(), trainer })
+    }
+
     /// Trains on all folds but one, and scores that one.
-    fn fold(&self, fold: usize, on_event: &mut OnEvent) -> Result<(FoldResult, Vec<OutOfFold>), Error> {
+    fn fold(&self, place: &Place, fold: usize, reporter: &Reporter<(usize, TrainEvent)>) -> Result<Fold, Error> {
+        let mut opened = place.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let trainer = match &mut *opened {
+            Some(opened) => &opened.trainer,
+            none => &none.insert(self.opened(place.elsewhere)?).trainer,
+        };
         let (test, train): (Vec<usize>, Vec<usize>) = (0..self.data.len()).partition(|&row| self.fold_of[row] == fold);
         let (train, test) = (self.data.subset(&train), self.data.subset(&test));
-        let CrossValidation { prompt, recipe, .. } = self.settings;
         let begun = Instant::now();
-        let trainer = Trainer::new(self.base, prompt.clone(), recipe.clone())?.together_with(&self.settings.companions)?;
-        let classifier = trainer.fit(&train, &mut |event| on_event(&CrossValidationEvent::Training(fold, event)))?;
+        let classifier = trainer.fit(&train, &mut |event| match place.elsewhere {
+            None => reporter.tell((fold, event.clone())),
+            Some(_) => reporter.asked(),
+        })?;
         let seconds = begun.elapsed().as_secs_f64();
         let (scored, tfidf) = (classifier.evaluate(&test)?, TfidfBaseline::evaluate(&train, &test)?);
         let rows = (0..test.len()).map(|index| OutOfFold {
@@ -222,8 +266,8 @@ impl Run<'_> {
             tfidf: Evaluation::of(&scored.tfidf_predictions, truth, &rule, seconds(|fold| &fold.tfidf))?,
             seconds: folds.iter().map(|fold| fold.seconds).sum(),
             training: Some(FoldTraining {
-                base_model: BaseModelRecord::of(self.base),
-                base_models: self.bases().map(BaseModelRecord::of).collect(),
+                base_model: BaseModelRecord::of(self.trainer.base()),
+                base_models: self.trainer.bases().map(BaseModelRecord::of).collect(),
                 prompt: prompt.clone(),
                 recipe: recipe.clone(),
                 fold_seed: *fold_seed,

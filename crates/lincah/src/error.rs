@@ -383,6 +383,11 @@ impl From<DataError> for Error {
 }
 
 impl Error {
+    /// Whether a device failed, or is not there, so that another one may do the same work.
+    pub fn is_of_device(&self) -> bool {
+        matches!(self, Self::Model(ModelError::Cuda(_)))
+    }
+
     pub(crate) fn file(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::File { action, path, source }

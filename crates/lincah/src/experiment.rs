@@ -132,6 +132,7 @@ impl Experiment {
             folds,
             fold_seed: FOLD_SEED,
             folder: folder.clone(),
+            elsewhere: self.trainer.elsewhere().to_vec(),
         };
         let run = validation.run(self.trainer.base(), train, &mut |event| on_event(&ExperimentEvent::Folds(event)));
         run.map_err(|error| match error {

@@ -66,6 +66,7 @@ mod trainer;
 mod training_plan;
 pub mod verification;
 mod warm_start;
+mod workers;
 
 pub use base_model::{BaseModel, ModelSizes};
 pub use cascade::{Cascade, CascadePoint};
@@ -87,7 +88,8 @@ pub use label::LabelSet;
 pub use lincah_model::export::NumberType;
 pub use lincah_model::new_file::{remove_temporary_files, write_atomically};
 pub use lincah_model::{
-    ComputeOptions, Device, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target, UnknownName,
+    ComputeOptions, Device, Devices, LoraConfig, LoraLayout, Loss, OperationTime, Optimizer, Precision, Schedule, Target,
+    UnknownName,
 };
 pub use lincah_model::{regular_file, sha256};
 pub use overrides::{LabelScoring, Preset, PromptOverrides, RecipeOverrides};

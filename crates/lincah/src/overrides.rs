@@ -108,16 +108,6 @@ impl RecipeOverrides {
 
     /// The recipe for so many training questions.
     pub fn recipe_for(&self, questions: usize, model: ModelSizes) -> Recipe {
-        let mut recipe = self.scored_apart(questions, model);
-        recipe.validation = self.validation.unwrap_or(0.0);
-        if self.members.is_none() && recipe.validation > 0.0 {
-            recipe.members = 1;
-        }
-        recipe
-    }
-
-    /// The same without validation: the rows to score are split off by somebody else.
-    pub(crate) fn scored_apart(&self, questions: usize, model: ModelSizes) -> Recipe {
         let mut recipe = match self.preset {
             Preset::Default if self.in_committee => Recipe::suggested_in_committee(questions, model.hidden_size),
             Preset::Default => Recipe::suggested(questions, model.hidden_size),
@@ -150,6 +140,10 @@ impl RecipeOverrides {
         recipe.optimizer.clip_norm = self.clip_norm.or(recipe.optimizer.clip_norm);
         put(&mut recipe.max_tokens, self.max_tokens);
         recipe.patience = self.patience;
+        recipe.validation = self.validation.unwrap_or(0.0);
+        if recipe.validation > 0.0 {
+            recipe.members = 1;
+        }
         put(&mut recipe.members, self.members);
         put(&mut recipe.seed, self.seed);
         recipe

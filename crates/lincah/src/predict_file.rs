@@ -10,8 +10,11 @@ use crate::error::Error;
 use crate::explanation::Explanation;
 use crate::prediction::{Decision, Prediction};
 use crate::task::Task;
+use crate::workers::with_loss;
+use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Texts that are scored at a time.
 const CHUNK: usize = 512;
@@ -63,6 +66,7 @@ pub struct PredictedFile {
 }
 
 /// A row to be scored, or why it cannot be, and the values to keep.
+#[derive(Clone)]
 struct Row {
     text: Result<String, SkipReason>,
     kept: Vec<Value>,
@@ -75,7 +79,8 @@ impl AgileClassifier {
     /// As [`AgileClassifier::predict`]; an output that cannot be written.
     pub fn predict_text(&self, text: &str, explain: bool, output: PredictionOutput) -> Result<(), Error> {
         let mut writer = PredictionWriter::new(self, output, Vec::new(), Extras { reason: false, explain })?;
-        writer.write(vec![Row { text: Ok(text.to_owned()), kept: Vec::new() }])?;
+        let rows = vec![Row { text: Ok(text.to_owned()), kept: Vec::new() }];
+        writer.write(predicted(self, explain, &rows)?, rows)?;
         Ok(writer.writer.finish()?)
     }
 
@@ -87,6 +92,21 @@ impl AgileClassifier {
     /// As [`AgileClassifier::predict`]; a file that cannot be read, with its row, or written.
     pub fn predict_file(
         &self,
+        input: &Path,
+        options: &PredictFileOptions,
+        output: PredictionOutput,
+    ) -> Result<PredictedFile, Error> {
+        self.predict_file_beside(&[], input, options, output)
+    }
+
+    /// The same with copies of this classifier, each on a device of its own, that take the rows in turn. If a device fails, the others score its
+    /// rows.
+    ///
+    /// # Errors
+    /// As [`AgileClassifier::predict_file`].
+    pub fn predict_file_beside(
+        &self,
+        copies: &[Self],
         input: &Path,
         options: &PredictFileOptions,
         output: PredictionOutput,
@@ -105,8 +125,15 @@ impl AgileClassifier {
         let (text_columns, strict) = (options.text_columns.clone(), options.strict);
         let reading = std::thread::spawn(move || read_chunks(reader, &text_columns, strict, &send));
         // An error ends this without waiting for the reader, which may be waiting for a pipe.
-        for chunk in chunks {
-            writer.write(chunk?)?;
+        let copies: Vec<&Self> = std::iter::once(self).chain(copies).collect();
+        match copies.as_slice() {
+            [only] => chunks.into_iter().try_for_each(|chunk| {
+                let rows = chunk?;
+                writer.write(predicted(only, options.explain, &rows)?, rows)
+            })?,
+            several => predict_beside(several, options.explain, chunks.into_iter(), &mut |predicted, rows| {
+                writer.write(predicted, rows)
+            })?,
         }
         // Rows that end in a panic are not all rows.
         if let Err(panic) = reading.join() {
@@ -134,6 +161,79 @@ fn read_chunks(mut reader: RecordReader, columns: &TextColumns, strict: bool, se
             return;
         }
     }
+}
+
+/// A text's prediction and, where they are wanted, its reasons as JSON.
+type Predicted = (Prediction, Option<Value>);
+
+/// The prediction of each row that has a text.
+fn predicted(classifier: &AgileClassifier, explain: bool, rows: &[Row]) -> Result<Vec<Predicted>, Error> {
+    let texts: Vec<&String> = rows.iter().filter_map(|row| row.text.as_ref().ok()).collect();
+    if !explain {
+        return Ok(classifier.predict(&texts)?.into_iter().map(|prediction| (prediction, None)).collect());
+    }
+    let explained = |explanation: Explanation| {
+        let reasons = serde_json::to_string(&explanation.reasons).expect("reasons serialize");
+        (explanation.prediction, Some(Value::Text(reasons)))
+    };
+    Ok(classifier.explain(&texts)?.into_iter().map(explained).collect())
+}
+
+/// A copy of a classifier at work in a thread.
+struct Lane {
+    chunks: SyncSender<Arc<Vec<Row>>>,
+    predicted: Receiver<Result<Vec<Predicted>, Error>>,
+}
+
+/// Gives the chunks to whichever copy has the least to do, two at most each, and passes on what comes of them, in order. A copy whose device
+/// fails gets no more, and another one does what it had.
+fn predict_beside(
+    copies: &[&AgileClassifier],
+    explain: bool,
+    chunks: impl Iterator<Item = Result<Vec<Row>, DataError>>,
+    write: &mut dyn FnMut(Vec<Predicted>, Vec<Row>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    const WAITING: usize = 2;
+    let predict = |copy: usize, rows: &[Row]| with_loss(|| predicted(copies[copy], explain, rows), || ());
+    std::thread::scope(|scope| {
+        let lane = |copy: usize| {
+            let (chunks, received) = sync_channel::<Arc<Vec<Row>>>(WAITING);
+            let (send, predicted) = sync_channel(WAITING);
+            let predict = &predict;
+            scope.spawn(move || received.into_iter().all(|rows| send.send(predict(copy, &rows)).is_ok()));
+            Lane { chunks, predicted }
+        };
+        let lanes: Vec<Lane> = (0..copies.len()).map(lane).collect();
+        let mut working: Vec<usize> = (0..copies.len()).collect();
+        let mut under_way: VecDeque<(usize, Arc<Vec<Row>>)> = VecDeque::new();
+        let mut chunks = chunks.fuse();
+        loop {
+            let chunk = chunks.next().transpose()?;
+            let most = if chunk.is_some() { WAITING * working.len() - 1 } else { 0 };
+            while under_way.len() > most {
+                let Some((lane, rows)) = under_way.pop_front() else { break };
+                // A thread that is gone has panicked, which the scope passes on.
+                let Ok(mut predicted) = lanes[lane].predicted.recv() else { return Ok(()) };
+                while let Err(error) = &predicted
+                    && error.is_of_device()
+                {
+                    working.retain(|other| *other != lane);
+                    let Some(&other) = working.first() else { break };
+                    predicted = predict(other, &rows);
+                    if predicted.is_err() {
+                        working.retain(|left| *left != other);
+                    }
+                }
+                write(predicted?, Arc::unwrap_or_clone(rows))?;
+            }
+            let Some(chunk) = chunk else { return Ok(()) };
+            let waiting = |lane: &&usize| under_way.iter().filter(|(other, _)| other == *lane).count();
+            let Some(&lane) = working.iter().min_by_key(waiting) else { return Ok(()) };
+            let rows = Arc::new(chunk);
+            under_way.push_back((lane, rows.clone()));
+            let _ = lanes[lane].chunks.send(rows);
+        }
+    })
 }
 
 /// Columns that are not always there.
@@ -189,22 +289,9 @@ impl<'a> PredictionWriter<'a> {
         Ok(Self { classifier, writer, extras, written: PredictedFile::default() })
     }
 
-    /// Each text's prediction and, where they are wanted, its reasons as JSON.
-    fn predicted(&self, texts: &[&String]) -> Result<Vec<(Prediction, Option<Value>)>, Error> {
-        if !self.extras.explain {
-            return Ok(self.classifier.predict(texts)?.into_iter().map(|prediction| (prediction, None)).collect());
-        }
-        let explained = |explanation: Explanation| {
-            let reasons = serde_json::to_string(&explanation.reasons).expect("reasons serialize");
-            (explanation.prediction, Some(Value::Text(reasons)))
-        };
-        Ok(self.classifier.explain(texts)?.into_iter().map(explained).collect())
-    }
-
-    /// Scores the rows that have a text, and writes all in order.
-    fn write(&mut self, rows: Vec<Row>) -> Result<(), Error> {
-        let texts: Vec<&String> = rows.iter().filter_map(|row| row.text.as_ref().ok()).collect();
-        let mut predictions = self.predicted(&texts)?.into_iter();
+    /// Writes the rows in order, with the predictions of those that have a text.
+    fn write(&mut self, predicted: Vec<Predicted>, rows: Vec<Row>) -> Result<(), Error> {
+        let mut predictions = predicted.into_iter();
         let labels = self.classifier.labels().names();
         for Row { text, kept: mut values } in rows {
             self.written.rows += 1;

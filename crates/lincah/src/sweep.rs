@@ -14,6 +14,7 @@ use crate::prediction::Prediction;
 use crate::prompt::Prompt;
 use crate::recipe::Recipe;
 use crate::results::{RESULTS_FILE, RowLabels, open_folder, read_lines, write_lines};
+use crate::workers::Heard;
 use lincah_model::{ComputeOptions, sha256};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ const PREDICTIONS_FOLDER: &str = "predictions";
 pub struct PlannedRun {
     /// Catalogue name or path of the base model.
     pub model: String,
+    /// Models that work together with it, each with how its adapter is trained.
+    pub companions: Vec<(String, Recipe)>,
     /// Seed of the split that the rows come from; only recorded.
     pub split_seed: u32,
     /// Rows to train on.
@@ -47,6 +50,13 @@ pub struct PlannedRun {
     pub recipe: Recipe,
 }
 
+impl PlannedRun {
+    /// How each model's adapter is trained, the first one's first.
+    fn recipes(&self) -> impl Iterator<Item = &Recipe> {
+        std::iter::once(&self.recipe).chain(self.companions.iter().map(|(_, recipe)| recipe))
+    }
+}
+
 /// What came out of a training; a line of `results.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunResult {
@@ -54,6 +64,9 @@ pub struct RunResult {
     pub run: String,
     /// The base model.
     pub base_model: BaseModelRecord,
+    /// Models that worked together with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub companions: Vec<BaseModelRecord>,
     /// Seed of the split.
     pub split_seed: u32,
     /// Training rows.
@@ -117,6 +130,8 @@ pub enum SweepEvent<'a> {
         /// Seconds that the others will take at this speed.
         seconds_left: f64,
     },
+    /// A device has failed; the others go on without it.
+    Lost(&'a Error),
     /// Nothing yet, a moment later.
     Waiting,
 }
@@ -138,8 +153,11 @@ impl Sweep {
     /// A folder of something else, or in use; a recipe out of range; results that cannot be read.
     pub fn open(folder: &Path, runs: Vec<PlannedRun>) -> Result<Self, Error> {
         for run in &runs {
-            run.recipe.check()?;
-            run.recipe.check_task(run.prompt.task())?;
+            for recipe in run.recipes() {
+                recipe.check()?;
+                recipe.check_task(run.prompt.task())?;
+                recipe.start.iter().try_for_each(|start| start.check_unseen(&run.test))?;
+            }
         }
         let lock = FolderLock::acquire(folder)?;
         open_folder(folder, RESULTS_FILE)?;
@@ -155,7 +173,11 @@ impl Sweep {
         for run in runs {
             let soft = run.recipe.soft_labels;
             let parts = (&run.model, of(&run.train, soft), of(&run.test, false), run.split_seed, &run.prompt, &run.recipe);
-            let key = sha256::of_bytes(serde_json::to_vec(&parts).expect("settings serialize"));
+            let bytes = match run.companions.as_slice() {
+                [] => serde_json::to_vec(&parts),
+                companions => serde_json::to_vec(&(parts, companions)),
+            };
+            let key = sha256::of_bytes(bytes.expect("settings serialize"));
             if planned.iter().all(|(other, _)| *other != key) {
                 planned.push((key, run));
             }
@@ -178,7 +200,7 @@ impl Sweep {
         self.planned.iter().filter_map(|(key, _)| self.results.iter().find(|result| result.run == *key)).collect()
     }
 
-    /// Runs what is not done, `jobs` at once on one base model.
+    /// Runs what is not done on each of the devices, `jobs` at once on one base model.
     ///
     /// Runs that differ in `epochs` alone are one training, scored at each, where [`Recipe::depends_on_length`] is false.
     ///
@@ -188,14 +210,18 @@ impl Sweep {
     pub fn run(
         &mut self,
         jobs: usize,
-        compute: ComputeOptions,
+        devices: &[ComputeOptions],
         on_event: &mut dyn FnMut(&SweepEvent) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let groups = self.groups();
         let (begun, cost) = (Instant::now(), groups.iter().map(worker::Group::cost).sum::<f64>());
         let (mut spent, runs) = (0.0, self.planned.len());
-        let outcome = worker::run_all(groups, jobs, compute, &mut |finished| {
-            let Some(finished) = finished else { return Ok(on_event(&SweepEvent::Waiting)) };
+        let outcome = worker::run_all(&groups, jobs, devices, &mut |heard| {
+            let finished: worker::Finished = match heard {
+                Heard::Done(finished) => finished,
+                Heard::Lost(error) => return Ok(on_event(&SweepEvent::Lost(&error))),
+                Heard::Message(()) | Heard::Waiting => return Ok(on_event(&SweepEvent::Waiting)),
+            };
             spent += finished.cost;
             let new = self.results.len()..self.results.len() + finished.results.len();
             for (result, rows) in finished.results {

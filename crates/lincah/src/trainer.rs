@@ -25,7 +25,7 @@ use crate::recipe::{Method, Recipe, Sides};
 use crate::scoring::Scoring;
 use crate::warm_start::WarmStart;
 use job::TrainingJob;
-use lincah_model::{Device, Loss, TokenBatch};
+use lincah_model::{ComputeOptions, Device, Loss, TokenBatch};
 use plan::{MOST_TOKENS_ON_GPU, Plan};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(crate) use job::FOLDS_FOLDER;
 /// Trains classifiers on a base model.
 ///
 /// The same base model, prompt, recipe and rows give the same classifier, bit for bit, on one machine; interrupted and resumed or not.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Trainer {
     base: BaseModel,
     /// Models that work together with it.
@@ -52,6 +52,8 @@ pub struct Trainer {
     resume: bool,
     checkpoint_interval: Duration,
     text_columns: Option<TextColumns>,
+    /// Further devices, for what can be done beside other things.
+    elsewhere: Vec<ComputeOptions>,
 }
 
 /// Texts that a training scores on the way.
@@ -138,6 +140,7 @@ impl Trainer {
             resume: false,
             checkpoint_interval,
             text_columns: None,
+            elsewhere: Vec::new(),
         })
     }
 
@@ -182,6 +185,25 @@ impl Trainer {
     #[must_use]
     pub fn text_columns(self, columns: &TextColumns) -> Self {
         Self { text_columns: (columns.columns.len() > 1).then(|| columns.clone()), ..self }
+    }
+
+    /// Trains a committee's members on these devices too, one beside the other. A single classifier is trained on one device.
+    #[must_use]
+    pub fn also_on(self, elsewhere: &[ComputeOptions]) -> Self {
+        Self { elsewhere: elsewhere.to_vec(), ..self }
+    }
+
+    /// Further devices that it may use.
+    pub(crate) fn elsewhere(&self) -> &[ComputeOptions] {
+        &self.elsewhere
+    }
+
+    /// The same trainer on another device alone, where its models are opened again.
+    pub(crate) fn on(&self, compute: ComputeOptions) -> Result<Self, Error> {
+        let companion =
+            |companion: &Companion| Ok(Companion { base: companion.base.on(compute)?, recipe: companion.recipe.clone() });
+        let companions = self.companions.iter().map(companion).collect::<Result<_, Error>>()?;
+        Ok(Self { base: self.base.on(compute)?, companions, elsewhere: Vec::new(), ..self.clone() })
     }
 
     /// What it trains on top of.

@@ -63,6 +63,11 @@ impl WarmStart {
         })
     }
 
+    /// SHA-256 of the adapter.
+    pub(crate) fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// Shape and reach of the adapter.
     pub(crate) fn config(&self) -> Option<&LoraConfig> {
         self.held.as_ref().map(|held| &held.adapter.config)

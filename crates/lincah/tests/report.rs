@@ -129,7 +129,7 @@ fn swept(runs: &[(Map<String, serde_json::Value>, Evaluation)], diverged: usize,
     let mut results = Vec::new();
     for (index, (settings, evaluation)) in runs.iter().enumerate() {
         let (settings, scored) = (settings.clone(), (index < with_evaluation).then_some(evaluation));
-        results.push(Run { settings, base_model: &base_model, evaluation: scored, tfidf: evaluation, seconds: 1.0 });
+        results.push(Run { settings, base_models: vec![&base_model], evaluation: scored, tfidf: evaluation, seconds: 1.0 });
     }
     SweepReport { results: &results, published: if published { &CODELAB } else { &[] } }.render(origin)
 }

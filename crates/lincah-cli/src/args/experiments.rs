@@ -4,7 +4,7 @@ use super::recipe_lists::RecipeLists;
 use super::{DataArguments, HoldoutArguments, SplitArguments, Training, TrainingRowsArguments};
 use clap::Args;
 use lincah::decisions::Prevalences;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, Args)]
 #[command(
@@ -36,7 +36,7 @@ pub(crate) struct CrossValidate {
 #[command(
     after_help = "Example:\n  lincah sweep samples/comments.csv --text comment --label label --labels civil,uncivil --holdout 96 \
 --validation 0.2 --train-size 100,200 --epochs 2,4,8 --seed 1,2,3 --learning-rate 5e-4,1e-3 --out grid\n\n\
-Every option of --model, --split-seed, --train-size and the recipe takes a list, by commas or by giving it again (--targets, --layers, \
+Every option of --model, --init, --split-seed, --train-size and the recipe takes a list, by commas or by giving it again (--targets, --layers, \
 --instruction and --separator: by giving it again only); every combination is run. Where the learning rate is constant and without \
 warm-up, one training serves all its --epochs. --validation F scores on that share of the training rows (drawn by --split-seed, the same \
 for all runs) and leaves the holdout alone; without it the holdout is scored. No setting is chosen for you: a setting picked on the \
@@ -56,9 +56,13 @@ pub(crate) struct Sweep {
     /// Folder of results.jsonl and results.csv
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Base models: names from `lincah models`, Hugging Face folders, or GGUF files
+    /// Base models: names from `lincah models`, Hugging Face folders, or GGUF files; with + between them, models that work together, as
+    /// smollm2-135m+minilm
     #[arg(long, value_delimiter = ',', value_name = "MODELS", default_value = lincah::hub::DEFAULT_MODEL)]
-    pub(crate) model: Vec<String>,
+    model: Vec<String>,
+    /// Classifiers whose adapters the trainings start from, as in `train`; the word `none` stands for a fresh one
+    #[arg(long, value_delimiter = ',', value_name = "DIRS")]
+    init: Vec<String>,
     #[command(flatten)]
     pub(crate) split: SplitArguments,
     /// Which rows: the last N of NumPy's RandomState(SEED).permutation
@@ -75,6 +79,22 @@ pub(crate) struct Sweep {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) recipes: RecipeLists,
+}
+
+impl Sweep {
+    /// The models of each run.
+    pub(crate) fn models(&self) -> Vec<Vec<String>> {
+        let together = |names: &String| match Path::new(names).exists() {
+            true => vec![names.clone()],
+            false => names.split('+').map(str::to_owned).collect(),
+        };
+        self.model.iter().map(together).collect()
+    }
+
+    /// What each run starts from.
+    pub(crate) fn starts(&self) -> Vec<Option<PathBuf>> {
+        self.init.iter().map(|folder| (folder != "none").then(|| PathBuf::from(folder))).collect()
+    }
 }
 
 #[derive(Debug, Args)]

@@ -14,8 +14,9 @@ mod verbs;
 mod who;
 
 use crate::print::{Color, PrintOptions};
+use anyhow::bail;
 use clap::{Parser, Subcommand};
-use lincah::{ComputeOptions, Device, Precision};
+use lincah::{ComputeOptions, Device, Devices, Precision};
 
 pub(crate) use audit::Audit;
 pub(crate) use check::Check;
@@ -38,9 +39,10 @@ pub(crate) struct Arguments {
     /// Threads to compute with [default: all cores]
     #[arg(long, global = true, display_order = 1000, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=1024), help_heading = GLOBAL)]
     pub(crate) threads: Option<usize>,
-    /// Where to compute: cpu, cuda, cuda:N or auto
-    #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Device::Auto, help_heading = GLOBAL)]
-    device: Device,
+    /// Where to compute: cpu, cuda, cuda:N or auto. Several, as cuda:0,cuda:1 or cuda:all, share the work of sweep, cross-validate, predict and of
+    /// a committee's members in train
+    #[arg(long, global = true, display_order = 1001, value_name = "ID", default_value_t = Devices::from(Device::Auto), help_heading = GLOBAL)]
+    device: Devices,
     /// Precision of weights and products: f32, bf16 (GPUs), int8 (processors, to score) [default: bf16 on a GPU, else f32]
     #[arg(long, global = true, display_order = 1002, value_name = "KIND", help_heading = GLOBAL)]
     precision: Option<Precision>,
@@ -60,12 +62,34 @@ pub(crate) struct Arguments {
 const GLOBAL: &str = "For every verb";
 
 impl Arguments {
-    pub(crate) fn compute(&self) -> ComputeOptions {
-        ComputeOptions { device: self.device, precision: self.precision, recompute: self.recompute, profile: false }
+    pub(crate) fn compute(&self) -> Compute {
+        let on = |device: Device| ComputeOptions { device, precision: self.precision, recompute: self.recompute, profile: false };
+        Compute { first: on(self.device.first), others: self.device.others.iter().copied().map(on).collect() }
     }
 
     pub(crate) fn print_options(&self) -> PrintOptions {
         PrintOptions { quiet: self.quiet, color: self.color }
+    }
+}
+
+/// Where and how to compute.
+#[derive(Debug, Clone)]
+pub(crate) struct Compute {
+    pub(crate) first: ComputeOptions,
+    pub(crate) others: Vec<ComputeOptions>,
+}
+
+impl Compute {
+    /// The only device, for a verb that has nothing to share.
+    pub(crate) fn only(&self) -> anyhow::Result<ComputeOptions> {
+        if !self.others.is_empty() {
+            bail!("this verb computes on one device; several share the work of sweep, cross-validate, predict and train");
+        }
+        Ok(self.first)
+    }
+
+    pub(crate) fn all(&self) -> Vec<ComputeOptions> {
+        std::iter::once(self.first).chain(self.others.iter().copied()).collect()
     }
 }
 

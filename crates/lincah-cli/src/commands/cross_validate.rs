@@ -1,12 +1,12 @@
 //! `lincah cross-validate`.
 
-use crate::args::CrossValidate;
+use crate::args::{Compute, CrossValidate};
 use crate::interrupt::asked_to_stop;
 use crate::print::{FoldProgress, data_report, json_line, next_steps, print_device, print_folds, print_members};
 use lincah::cross_validation::CrossValidation;
-use lincah::{BaseModel, ComputeOptions, Error};
+use lincah::{BaseModel, Error};
 
-pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &CrossValidate, compute: &Compute) -> anyhow::Result<()> {
     let training = &arguments.training;
     let data = training.data.read(&training.labels, training.positive.as_deref(), &training.holdout.split)?;
     let data = training.holdout.divide(&data, training.train_size)?.train;
@@ -18,15 +18,16 @@ pub(crate) fn run(arguments: &CrossValidate, compute: ComputeOptions) -> anyhow:
     let validation = CrossValidation {
         prompt: plan.prompt.clone(),
         recipe: plan.recipe(questions, first)?,
-        companions: plan.companions(questions, compute)?,
+        companions: plan.companions(questions, compute.first)?,
         folds: arguments.folds,
         fold_seed: arguments.fold_seed,
         folder: arguments.out.clone(),
+        elsewhere: compute.others.clone(),
     };
     data_report(&data, None, validation.prompt.white_space());
     print_members(&validation.recipe);
-    let base = BaseModel::open(first, compute)?;
-    print_device(compute, &base);
+    let base = BaseModel::open(first, compute.first)?;
+    print_device(compute.first, &base);
     let mut progress = FoldProgress::new(arguments.folds, &arguments.out);
     let results = validation.run(&base, &data, &mut |event| {
         progress.show(event);

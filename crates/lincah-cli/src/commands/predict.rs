@@ -1,16 +1,16 @@
 //! `lincah predict`.
 
-use crate::args::{Predict, PredictionFormat};
+use crate::args::{Compute, Predict, PredictionFormat};
 use crate::outputs;
 use crate::print::note;
 use anyhow::bail;
 use lincah::data::records::ReadOptions;
 use lincah::data::text_columns::TextColumns;
 use lincah::data::writer::{Destination, OutputFormat};
-use lincah::{AgileClassifier, ComputeOptions, Error, Keep, PredictFileOptions, PredictionOutput};
+use lincah::{AgileClassifier, Error, Keep, PredictFileOptions, PredictionOutput};
 use std::path::Path;
 
-pub(crate) fn run(arguments: &Predict, compute: ComputeOptions) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Predict, compute: &Compute) -> anyhow::Result<()> {
     let places = places(arguments)?;
     if let Some(out) = &arguments.out {
         outputs::check(out, &places.file.into_iter().collect::<Vec<_>>())?;
@@ -52,18 +52,20 @@ fn places(arguments: &Predict) -> anyhow::Result<Places<'_>> {
     }
 }
 
-fn predict(arguments: &Predict, places: &Places, compute: ComputeOptions) -> anyhow::Result<()> {
+fn predict(arguments: &Predict, places: &Places, compute: &Compute) -> anyhow::Result<()> {
     let output = output(arguments)?;
     let (Some(file), None) = (places.file, &arguments.input) else {
         let text = arguments.input.as_deref().unwrap_or_default();
-        let classifier = arguments.who.load(places.folder, compute)?;
+        let classifier = arguments.who.load(places.folder, compute.first)?;
         return Ok(classifier.predict_text(text, arguments.explain, output)?);
     };
     let keep = match arguments.keep.as_slice() {
         [all] if all == "all" => Keep::All,
         columns => Keep::Columns(columns.to_vec()),
     };
-    let classifier = arguments.who.load(places.folder, compute)?;
+    let classifier = arguments.who.load(places.folder, compute.first)?;
+    let elsewhere = compute.others.iter().map(|&compute| arguments.who.load(places.folder, compute));
+    let copies = elsewhere.collect::<Result<Vec<AgileClassifier>, Error>>()?;
     let options = PredictFileOptions {
         text_columns: text_columns(arguments, file, &classifier)?,
         keep,
@@ -71,7 +73,7 @@ fn predict(arguments: &Predict, places: &Places, compute: ComputeOptions) -> any
         strict: arguments.strict,
         explain: arguments.explain,
     };
-    let written = classifier.predict_file(file, &options, output)?;
+    let written = classifier.predict_file_beside(&copies, file, &options, output)?;
     if written.without_text > 0 {
         note!(
             "note: {} of {} rows have no text and got no prediction; --strict refuses such data",

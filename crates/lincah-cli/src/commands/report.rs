@@ -211,7 +211,7 @@ fn sweep(arguments: &Arguments) -> anyhow::Result<Report> {
         .iter()
         .map(|result| Run {
             settings: result.settings(),
-            base_model: &result.base_model,
+            base_models: std::iter::once(&result.base_model).chain(&result.companions).collect(),
             evaluation: result.evaluation.as_ref(),
             tfidf: &result.tfidf,
             seconds: result.seconds,

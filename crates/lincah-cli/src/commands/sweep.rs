@@ -1,16 +1,17 @@
 //! `lincah sweep`.
 
-use crate::args::Sweep as SweepArguments;
+use crate::args::{Compute, Sweep as SweepArguments};
 use crate::interrupt::asked_to_stop;
-use crate::print::{data_report, duration, json_line, next_steps, note, print_sweep, result_line, run_line};
+use crate::print::{data_report, device_lost, duration, json_line, next_steps, note, print_sweep, result_line, run_line};
+use lincah::Error;
 use lincah::sweep::{PlannedRun, Sweep, SweepEvent, SweepPlan, SweepRecipe, varied_settings};
-use lincah::{ComputeOptions, Error};
 
-pub(crate) fn run(arguments: &SweepArguments, compute: ComputeOptions) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &SweepArguments, compute: &Compute) -> anyhow::Result<()> {
     let data = arguments.data.read(&arguments.labels, arguments.positive.as_deref(), &arguments.split)?;
     let recipes = arguments.recipes.combinations()?;
     let plan = SweepPlan {
-        models: arguments.model.clone(),
+        models: arguments.models(),
+        starts: arguments.starts(),
         split_seeds: arguments.split_seed.clone(),
         holdout: arguments.split.held_out(),
         train_sizes: arguments.train_size.clone(),
@@ -24,9 +25,13 @@ pub(crate) fn run(arguments: &SweepArguments, compute: ComputeOptions) -> anyhow
     }
     let settings: Vec<_> = sweep.planned().map(PlannedRun::settings).collect();
     let varied = varied_settings(&settings.iter().collect::<Vec<_>>());
-    let outcome = sweep.run(arguments.jobs, compute, &mut |event| {
-        if let SweepEvent::Run { result, done, runs, seconds_left } = event {
-            note!("run {done}/{runs}  {}  {} left", run_line(result, &varied), duration(*seconds_left));
+    let outcome = sweep.run(arguments.jobs, &compute.all(), &mut |event| {
+        match event {
+            SweepEvent::Run { result, done, runs, seconds_left } => {
+                note!("run {done}/{runs}  {}  {} left", run_line(result, &varied), duration(*seconds_left));
+            }
+            SweepEvent::Lost(error) => device_lost(error),
+            _ => {}
         }
         asked_to_stop()
     });

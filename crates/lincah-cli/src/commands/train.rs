@@ -1,6 +1,6 @@
 //! `lincah train`.
 
-use crate::args::Train;
+use crate::args::{Compute, Train};
 use crate::interrupt::asked_to_stop;
 use crate::print::{
     ExperimentProgress, data_report, json_line, next_steps, note, print_decisions, print_device, print_full_evaluation,
@@ -11,9 +11,9 @@ use lincah::evaluation::{EvaluatedRows, FullEvaluation};
 use lincah::{BaseModel, ComputeOptions, Error, Experiment, Trainer};
 use std::time::{Duration, Instant};
 
-pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &Train, compute: &Compute) -> anyhow::Result<()> {
     let (training, out) = (&arguments.training, &arguments.out);
-    let compute = ComputeOptions { profile: arguments.profile, ..compute };
+    let (elsewhere, compute) = (&compute.others, ComputeOptions { profile: arguments.profile, ..compute.first });
     let data = training.data.read(&training.labels, training.positive.as_deref(), &training.holdout.split)?;
     let sides = training.holdout.divide(&data, training.train_size)?;
     sides.train.check_trainable().map_err(Error::from)?;
@@ -32,7 +32,8 @@ pub(crate) fn run(arguments: &Train, compute: ComputeOptions) -> anyhow::Result<
         .together_with(&companions)?
         .in_folder(out, arguments.resume)
         .checkpoint_interval(Duration::try_from_secs_f64(arguments.checkpoint_seconds)?)
-        .text_columns(&TextColumns::new(training.data.text.clone()));
+        .text_columns(&TextColumns::new(training.data.text.clone()))
+        .also_on(elsewhere);
     let begun = Instant::now();
     let experiment = Experiment::new(trainer).decide_by(decisions)?;
     let outcome = experiment.run(&sides.train, sides.holdout.as_ref(), &mut |event| {

@@ -1,7 +1,7 @@
 //! What a person sees of a cross-validation.
 
 use super::evaluation::{headline, print_evaluation, print_tfidf};
-use super::{TrainingProgress, note, result_line};
+use super::{TrainingProgress, device_lost, note, result_line};
 use lincah::cross_validation::{CrossValidationEvent, FoldResult};
 use lincah::statistics::mean_deviation;
 use lincah::{Error, Evaluation};
@@ -34,6 +34,7 @@ impl<'a> FoldProgress<'a> {
                 let (fold, tfidf) = (result.fold.map_or(0, |fold| fold + 1), headline(&result.tfidf));
                 note!("fold {fold}: {}  (TF-IDF: {tfidf}){before}", headline(&result.evaluation));
             }
+            CrossValidationEvent::Lost(error) => device_lost(error),
             _ => {}
         }
     }

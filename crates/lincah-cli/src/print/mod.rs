@@ -28,7 +28,9 @@ pub(crate) use decisions::print_decisions;
 pub(crate) use evaluation::{print_evaluation, print_full_evaluation, print_rounding, print_tfidf};
 pub(crate) use experiment::ExperimentProgress;
 pub(crate) use folds::{FoldProgress, print_folds};
-pub(crate) use progress::{PullProgress, TrainingProgress, duration, print_device, print_members, print_operation_times};
+pub(crate) use progress::{
+    PullProgress, TrainingProgress, device_lost, duration, print_device, print_members, print_operation_times,
+};
 pub(crate) use sweep::{print_sweep, run_line};
 pub(crate) use verification::print_verification;
 

@@ -3,7 +3,7 @@
 use super::{is_quiet, note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, ComputeOptions, Device, Method, Recipe, TrainEvent};
+use lincah::{BaseModel, ComputeOptions, Device, Error, Method, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,11 @@ pub(crate) fn print_device(asked: ComputeOptions, base: &BaseModel) {
         Device::Cpu => note!("computing on the processor, as no GPU can be used (--device cuda says why)"),
         device => note!("computing on {device}"),
     }
+}
+
+/// Says that a device has failed while others go on.
+pub(crate) fn device_lost(error: &Error) {
+    note!("warning: {error}; what it was doing is done by the other devices");
 }
 
 /// Prints what the operations of a training took, the longest first.

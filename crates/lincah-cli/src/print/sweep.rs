@@ -6,14 +6,18 @@ use lincah::statistics::mean_deviation;
 use lincah::sweep::{RunResult, varied_settings};
 use serde_json::{Map, Value};
 
-fn shown(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+fn shown(settings: &Map<String, Value>, name: &str) -> String {
+    match settings.get(name) {
+        None | Some(Value::Null) => String::from("-"),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    }
 }
 
 /// What came out of a run, by the settings that differ from run to run.
 pub(crate) fn run_line(result: &RunResult, varied: &[String]) -> String {
     let settings = result.settings();
-    let settings: Vec<String> = varied.iter().map(|name| format!("{name} {}", shown(&settings[name]))).collect();
+    let settings: Vec<String> = varied.iter().map(|name| format!("{name} {}", shown(&settings, name))).collect();
     let metrics = result.evaluation.as_ref().map_or(String::from("diverged"), headline);
     format!("{}  {metrics}", settings.join(", "))
 }
@@ -26,7 +30,7 @@ pub(crate) fn print_sweep(results: &[&RunResult]) {
         varied_settings(&settings.iter().collect::<Vec<_>>()).into_iter().filter(|name| name != "seed").collect();
     let mut groups: Vec<(Vec<String>, Vec<&RunResult>)> = Vec::new();
     for (result, settings) in results.iter().zip(&settings) {
-        let key: Vec<String> = columns.iter().map(|name| shown(&settings[name])).collect();
+        let key: Vec<String> = columns.iter().map(|name| shown(settings, name)).collect();
         match groups.iter_mut().find(|(other, _)| *other == key) {
             Some((_, runs)) => runs.push(result),
             None => groups.push((key, vec![result])),

@@ -40,9 +40,8 @@ pub(super) struct Branch {
 impl Cuda {
     /// Opens device `ordinal` and loads the kernels for it.
     pub(super) fn new(ordinal: usize, precision: Option<CudaPrecision>) -> Result<Self, CudaError> {
-        check_libraries()?;
+        let count = count()?;
         let failed = |action| move |source: Box<dyn Error + Send + Sync>| CudaError::Failed { ordinal, action, source };
-        let count = CudaContext::device_count().map_err(|error| failed("count the devices")(error.into()))?.max(0) as usize;
         if ordinal >= count {
             return Err(CudaError::NoDevice { ordinal, count });
         }
@@ -125,6 +124,16 @@ impl Cuda {
         done(self.stream().context().bind_to_thread());
         self.opened.allow_shared_memory(name, bytes);
     }
+}
+
+/// How many devices the driver shows.
+pub(super) fn count() -> Result<usize, CudaError> {
+    check_libraries()?;
+    let failed = |error: cudarc::driver::DriverError| {
+        let (ordinal, action) = (0, "count the devices");
+        CudaError::Failed { ordinal, action, source: error.into() }
+    };
+    Ok(CudaContext::device_count().map_err(failed)?.max(0) as usize)
 }
 
 /// Fails in one line where the loader of cudarc would panic.

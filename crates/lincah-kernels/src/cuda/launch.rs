@@ -1,5 +1,6 @@
 //! Launches of kernels.
 
+use crate::error::DEVICE_FAILED;
 use cudarc::driver::LaunchConfig;
 
 /// Unwraps what the driver answers once the device is open.
@@ -7,7 +8,7 @@ use cudarc::driver::LaunchConfig;
 /// # Panics
 /// If the device is out of memory or lost: the operations have no way to go on.
 pub(super) fn done<T, E: std::fmt::Display>(answer: Result<T, E>) -> T {
-    answer.unwrap_or_else(|error| panic!("the CUDA device failed: {error}; if it is out of memory, lower --batch-size"))
+    answer.unwrap_or_else(|error| panic!("{DEVICE_FAILED}: {error}; if it is out of memory, lower --batch-size"))
 }
 
 /// Blocks and threads of a launch.

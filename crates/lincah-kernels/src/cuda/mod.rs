@@ -58,3 +58,14 @@ pub fn cuda(ordinal: usize, precision: Option<CudaPrecision>) -> Result<impl Ker
     #[cfg(not(feature = "cuda"))]
     return Err::<crate::Cpu, _>(CudaError::NotBuilt { ordinal });
 }
+
+/// How many CUDA devices there are.
+///
+/// # Errors
+/// If lincah was built without the feature `cuda`, or the driver is missing.
+pub fn cuda_device_count() -> Result<usize, CudaError> {
+    #[cfg(feature = "cuda")]
+    return device::count();
+    #[cfg(not(feature = "cuda"))]
+    return Err(CudaError::NotBuilt { ordinal: 0 });
+}

@@ -19,8 +19,8 @@ const SEEDS: [&str; 2] = ["seed", "split_seed"];
 pub struct Run<'a> {
     /// All settings by the names of the command's options; among them `train_size`, `epochs`, `seed` and `split_seed`.
     pub settings: Map<String, Value>,
-    /// The base model.
-    pub base_model: &'a BaseModelRecord,
+    /// The base models.
+    pub base_models: Vec<&'a BaseModelRecord>,
     /// Metrics on the scored rows; absent where the training diverged.
     pub evaluation: Option<&'a Evaluation>,
     /// Metrics of TF-IDF with logistic regression, trained on the same rows.
@@ -130,7 +130,7 @@ pub(super) fn panels(groups: &[Group], published: &[PublishedPoint]) -> Vec<Pane
     }
     let several = panels.len() > 1;
     let panel = |(index, (settings, members)): (usize, &(Map<String, Value>, Vec<&Group>))| {
-        let named = others.iter().map(|name| format!("{name} {}", setting(&settings[*name])));
+        let named = others.iter().map(|name| format!("{name} {}", setting(settings.get(*name).unwrap_or(&Value::Null))));
         let lines = Lines { members, all: groups, published, over_sizes };
         let suffix = if several { format!("-{}", index + 1) } else { String::new() };
         let drawings = curves(groups).into_iter();

@@ -7,6 +7,7 @@ use super::page::{facts, figure, notices, page, provenance};
 use super::{Fact, Origin, Report, decimals, fact, percent, setting, short};
 use crate::metrics::Metric;
 use maud::{Markup, html};
+use serde_json::Value;
 
 /// A sweep's runs.
 #[derive(Debug, Clone)]
@@ -89,7 +90,7 @@ impl SweepReport<'_> {
                     tbody {
                         @for group in groups {
                             tr {
-                                @for name in &columns { td { (short(&setting(&group.settings[name]), 60)) } }
+                                @for name in &columns { td { (short(&setting(group.settings.get(name).unwrap_or(&Value::Null)), 60)) } }
                                 td class="n" { (group.runs.len()) }
                                 @for metric in &metrics { td class="n" { (cell(group, *metric)) } }
                                 @if beside {
@@ -128,9 +129,11 @@ impl SweepReport<'_> {
     fn provenance(&self, groups: &[Group]) -> Vec<(&'static str, Vec<Fact>)> {
         let mut base = Vec::new();
         for run in self.results {
-            let model = fact(&run.base_model.name, format!("weights {}", run.base_model.weights_sha256));
-            if !base.contains(&model) {
-                base.push(model);
+            for model in &run.base_models {
+                let model = fact(&model.name, format!("weights {}", model.weights_sha256));
+                if !base.contains(&model) {
+                    base.push(model);
+                }
             }
         }
         let varied = varied(groups);

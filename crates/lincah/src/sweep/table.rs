@@ -60,14 +60,16 @@ fn row(result: &RunResult) -> Map<String, Value> {
 impl RunResult {
     /// The run's settings by the names of the command's options (`learning_rate` for `--learning-rate`).
     pub fn settings(&self) -> Map<String, Value> {
-        settings((&self.base_model.name, self.split_seed, self.train_size), &self.prompt, &self.recipe)
+        let models = std::iter::once(&self.base_model).chain(&self.companions).map(|model| model.name.as_str());
+        settings((models, self.split_seed, self.train_size), &self.prompt, &self.recipe)
     }
 }
 
 impl PlannedRun {
     /// As [`RunResult::settings`].
     pub fn settings(&self) -> Map<String, Value> {
-        settings((&self.model, self.split_seed, self.train.len()), &self.prompt, &self.recipe)
+        let models = std::iter::once(&self.model).chain(self.companions.iter().map(|(model, _)| model)).map(String::as_str);
+        settings((models, self.split_seed, self.train.len()), &self.prompt, &self.recipe)
     }
 }
 
@@ -75,14 +77,29 @@ impl PlannedRun {
 pub fn varied_settings(all: &[&Map<String, Value>]) -> Vec<String> {
     let Some(first) = all.first() else { return Vec::new() };
     let differs = |name: &&String| all.iter().any(|other| other.get(*name) != first.get(*name));
-    first.keys().filter(differs).cloned().collect()
+    let mut varied: Vec<String> = first.keys().filter(differs).cloned().collect();
+    // What the first one has not, another has.
+    for name in all.iter().flat_map(|other| other.keys()).filter(|name| !first.contains_key(*name)) {
+        if !varied.contains(name) {
+            varied.push(name.clone());
+        }
+    }
+    varied
 }
 
-fn settings((model, split_seed, train_size): (&str, u32, usize), prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
+fn settings<'a>(
+    (models, split_seed, train_size): (impl Iterator<Item = &'a str>, u32, usize),
+    prompt: &Prompt,
+    recipe: &Recipe,
+) -> Map<String, Value> {
+    let model = models.collect::<Vec<_>>().join(TOGETHER);
     let entries =
         [("model", Value::from(model)), ("split_seed", Value::from(split_seed)), ("train_size", Value::from(train_size))];
     entries.into_iter().map(|(name, value)| (name.to_string(), value)).chain(recipe_settings(prompt, recipe)).collect()
 }
+
+/// What stands between the names of models that work together.
+const TOGETHER: &str = "+";
 
 /// Settings that mean something without LoRA.
 const OF_INSTANT: [&str; 6] = ["augmentation", "max_tokens", "white_space", "obfuscation", "prompt", "seed"];
@@ -123,8 +140,9 @@ pub fn recipe_settings(prompt: &Prompt, recipe: &Recipe) -> Map<String, Value> {
         ("seed", Value::from(recipe.seed)),
     ];
     let named = entries.into_iter().map(|(name, value)| (name.to_string(), value));
+    let start = recipe.start.as_ref().map(|start| (String::from("init"), Value::from(&start.sha256()[..12])));
     match recipe.method {
-        Method::Lora => named.collect(),
+        Method::Lora => named.chain(start).collect(),
         Method::Instant => {
             let method = (String::from("method"), Value::from("instant"));
             named.filter(|(name, _)| OF_INSTANT.contains(&name.as_str())).chain([method]).collect()

@@ -9,6 +9,10 @@ use crate::data::dataset::Dataset;
 use crate::data::fingerprint::training_fingerprint;
 use crate::error::Error;
 use crate::recipe::{Method, Recipe, Sides};
+use crate::workers::{self, Heard, Reporter};
+use lincah_model::ComputeOptions;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
@@ -68,35 +72,63 @@ impl Trainer {
             .collect())
     }
 
-    /// Trains one member after the other. The folder holds a classifier of those that are trained as soon as there is one.
+    /// Trains one member after the other, or one beside the other where there are several devices. The folder holds a classifier of the first ones
+    /// that are trained as soon as there is one.
     pub(super) fn run_committee(&self, given: &Given, on_event: &mut OnEvent) -> Result<Trained, Error> {
         let Given { data, sides, scored } = *given;
         let begun = Instant::now();
         let mut record = self.record(data, sides, 0);
         record.training_rows = Some(self.remembered(&record, data));
         let mut committee = AgileClassifier::of_members(Members::none(), record);
-        let trainers = self.members()?;
+        let trainers: Vec<(usize, Self)> = self.members()?.into_iter().enumerate().collect();
         let members = trainers.len();
-        for (number, trainer) in trainers.into_iter().enumerate() {
-            let interrupted = |step, steps| Error::Interrupted { step, steps, folder: self.folder.clone() };
+        let places: Vec<Option<ComputeOptions>> = std::iter::once(None).chain(self.elsewhere.iter().copied().map(Some)).collect();
+        let interrupted = |step, steps| Error::Interrupted { step, steps, folder: self.folder.clone() };
+        let train = |place: &Option<ComputeOptions>, (number, trainer): &(usize, Self), reporter: &Reporter<TrainEvent>| {
+            // Of several that are trained at the same time, those on the first device are told of.
+            let mut tell = |event: &TrainEvent| match place {
+                None => reporter.tell(event.clone()),
+                Some(_) => reporter.asked(),
+            };
             let models = trainer.bases().map(|base| base.name().to_owned()).collect();
             let begins = TrainEvent::Member { member: number + 1, members, method: trainer.recipe.method, models };
-            if on_event(&begins).is_break() {
+            if tell(&begins).is_break() {
                 return Err(interrupted(0, 0));
             }
-            let member = self.member(number, trainer, (data, sides), on_event).map_err(|error| match error {
+            let elsewhere = place.map(|compute| trainer.on(compute)).transpose()?;
+            let member = self.member(*number, elsewhere.as_ref().unwrap_or(trainer), (data, sides), &mut tell);
+            let member = member.map_err(|error| match error {
                 Error::Interrupted { step, steps, .. } => interrupted(step, steps),
                 error => error,
             })?;
-            committee.take_in(member, members - number - 1)?;
-            let is_there = |folder: &Path| job::is_finished(&member_folder(folder, number + 1));
-            // A resumed training does not take the folder back to fewer members.
-            if let Some(folder) = self.folder.as_deref().filter(|folder| number + 1 == members || !is_there(folder)) {
-                committee.save(folder)?;
-                // Nothing is lost by a stop: the next member asks again.
-                let _ = on_event(&TrainEvent::Saved { members: number + 1, of: members });
+            // What was trained elsewhere is read from its folder, so that all members compute on the first device.
+            match (&elsewhere, &self.folder) {
+                (Some(_), Some(_)) => Ok((*number, self.member(*number, trainer, (data, sides), &mut tell)?)),
+                _ => Ok((*number, member)),
             }
-        }
+        };
+        // Taken in by their numbers, whichever is trained first.
+        let (mut trained, mut next) = (BTreeMap::new(), 0);
+        workers::work(&places, &trainers, train, &mut |heard| {
+            let (number, member) = match heard {
+                Heard::Message(event) => return Ok(on_event(&event)),
+                Heard::Waiting | Heard::Lost(_) => return Ok(ControlFlow::Continue(())),
+                Heard::Done(done) => done,
+            };
+            trained.insert(number, member);
+            while let Some(member) = trained.remove(&next) {
+                next += 1;
+                committee.take_in(member, members - next)?;
+                let is_there = |folder: &Path| job::is_finished(&member_folder(folder, next));
+                // A resumed training does not take the folder back to fewer members.
+                if let Some(folder) = self.folder.as_deref().filter(|folder| next == members || !is_there(folder)) {
+                    committee.save(folder)?;
+                    // Nothing is lost by a stop: the next member asks again.
+                    let _ = on_event(&TrainEvent::Saved { members: next, of: members });
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Trained::of(committee, scored, begun.elapsed().as_secs_f64())
     }
 
@@ -104,7 +136,7 @@ impl Trainer {
     fn member(
         &self,
         number: usize,
-        trainer: Self,
+        trainer: &Self,
         (data, sides): (&Dataset, &Sides),
         on_event: &mut OnEvent,
     ) -> Result<AgileClassifier, Error> {
@@ -123,7 +155,7 @@ impl Trainer {
             remove_unfinished(&folder)?;
         }
         let resume = !is_empty_or_absent(&folder)?;
-        trainer.in_folder(&folder, resume).fit(data, on_event)
+        trainer.clone().in_folder(&folder, resume).fit(data, on_event)
     }
 
     /// Whether a record is of the classifier that this trains.
@@ -135,7 +167,7 @@ impl Trainer {
     }
 
     /// All models.
-    pub(super) fn bases(&self) -> impl Iterator<Item = &BaseModel> {
+    pub(crate) fn bases(&self) -> impl Iterator<Item = &BaseModel> {
         std::iter::once(&self.base).chain(self.companions.iter().map(|companion| &companion.base))
     }
 }
