@@ -73,42 +73,6 @@ def runs(shared: Path, base: Path) -> dict[str, list[str]]:
     return found
 
 
-def runs(shared: Path, base: Path) -> dict[str, list[str]]:
-    """Options behind `lincah`, by name; what evaluates another run's folder comes behind it."""
-    ethos = str(shared / "ethos/Ethos_Dataset_Binary.csv")
-    found = {}
-    for name, models in MODELS.items():
-        for size in [50, 100, 200, 800]:
-            for seed in range(101, 107):
-                split = ["--positive-at", "median", "--holdout", "198", "--split-seed", str(seed), "--train-size", str(size)]
-                for members in ["", "3"] if size == 200 or (name, size) == ("all", 800) else [""]:
-                    key = f"ethos-{name}{members}-{size}-{seed}"
-                    found[key] = ["train", ethos, *ETHOS, *split, "--model", models, "--out", str(base / key), "--json"]
-                    if members:
-                        found[key] += ["--members", members]
-        for seed in [1, 2, 3, 4, 777]:
-            split = ["--positive-at", "median", "--holdout", "198", "--split-seed", "32", "--train-size", "800", "--seed", str(seed)]
-            for members in ["", "3"] if name == "all" else [""]:
-                key = f"codelab-{name}{members}-800-{seed}"
-                found[key] = ["train", ethos, *ETHOS, *split, "--model", models, "--out", str(base / key), "--json"]
-                if members:
-                    found[key] += ["--members", members]
-        found[f"folds-{name}"] = ["cross-validate", ethos, *ETHOS, "--positive-at", "0.5", "--model", models, "--out", str(base / f"folds-{name}"), "--json"]
-        for data, count in FEW.items():
-            for seed in range(1, 6):
-                part = base / f"{data}-{seed}.csv"
-                if not part.exists():
-                    with part.open("w", newline="", encoding="utf-8") as file:
-                        writer = csv.DictWriter(file, ["text", "label"])
-                        writer.writeheader()
-                        writer.writerows(drawn(shared / f"public/{data}_train.csv", count, seed))
-                key = f"{data}-{name}-{count}-{seed}"
-                columns = ["--text", "text", "--label", "label"]
-                found[key] = ["train", str(part), *columns, "--model", models, "--out", str(base / key)]
-                found[f"{key}-scored"] = ["evaluate", str(base / key), str(shared / f"public/{data}_test.csv"), *columns, "--json"]
-    return found
-
-
 def run(lincah: str, path: Path, options: list[str]) -> None:
     if path.exists():
         return

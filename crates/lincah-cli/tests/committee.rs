@@ -131,6 +131,15 @@ fn labels_may_hold_together_and_folds_come_with_it() {
     assert_eq!(file(&bench, "chosen/classifier.json")["decisions"]["source"], "out_of_fold");
     bench.run("verify chosen").ok();
 
+    // As a kill between the last member and the decisions leaves it.
+    let mut record = file(&bench, "chosen/classifier.json");
+    record.as_object_mut().unwrap().remove("decisions");
+    bench.write("chosen/classifier.json", record.to_string());
+    let stopped = bench.run(&format!("train {DATA} --model model,bert --epochs 2 --target f1 --out chosen --resume")).refused();
+    assert!(stopped.contains("`lincah calibrate chosen --from chosen/folds`"), "{stopped}");
+    bench.run("calibrate chosen --from chosen/folds --target f1").ok();
+    bench.run("verify chosen").ok();
+
     // The first member answers what it is sure of; where no other decision is allowed, none changes.
     let cascade = file(&bench, "chosen/classifier.json")["cascade"].clone();
     assert_eq!(

@@ -110,6 +110,17 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A training that was stopped between its classifier and the choice of its decisions.
+    #[error(
+        "{path} holds a finished classifier, but the training was stopped before its decisions were chosen; choose them with `lincah calibrate {path} --from {}`",
+        folds.display()
+    )]
+    DecisionsToCome {
+        /// The folder.
+        path: PathBuf,
+        /// The scores that choose them.
+        folds: PathBuf,
+    },
     /// A training that is finished already.
     #[error("{path} holds a finished classifier already")]
     AlreadyFinished {

@@ -61,6 +61,11 @@ pub(super) fn holds_only_folds(folder: &Path) -> bool {
     names.iter().any(|name| name == FOLDS_FOLDER) && names.iter().all(|name| *name == FOLDS_FOLDER || *name == lock)
 }
 
+/// Whether there are scores to choose a finished classifier's decisions by, and no decisions.
+fn lacks_decisions(folder: &Path) -> bool {
+    folder.join(FOLDS_FOLDER).exists() && ClassifierRecord::read(folder).is_ok_and(|record| record.decisions.is_none())
+}
+
 /// Refuses a folder that a training cannot begin in, or go on in.
 pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
     let path = || folder.to_path_buf();
@@ -69,6 +74,9 @@ pub(super) fn check_folder(folder: &Path, resume: bool) -> Result<(), Error> {
     }
     match (resume, is_empty_or_absent(folder)?) {
         (true, false) if holds_only_folds(folder) => Ok(()),
+        (true, false) if is_finished(folder) && lacks_decisions(folder) => {
+            Err(Error::DecisionsToCome { path: path(), folds: folder.join(FOLDS_FOLDER) })
+        }
         (_, false) if is_finished(folder) => Err(Error::AlreadyFinished { path: path() }),
         (false, false) => Err(Error::FolderNotEmpty { path: path() }),
         (true, true) => Err(Error::NothingToResume { path: path() }),
