@@ -68,6 +68,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<()> {
         Command::Export(arguments) => commands::export::run(&arguments, compute.only()?),
         Command::Import(arguments) => commands::import::run(&arguments, compute.only()?),
         Command::Serve(arguments) => commands::serve::run(&arguments, compute.only()?),
+        Command::Studio(arguments) => commands::studio::run(&arguments, compute.only()?),
         Command::Completions(arguments) => commands::completions::run(&arguments),
         Command::Man(arguments) => commands::man::run(&arguments),
     }

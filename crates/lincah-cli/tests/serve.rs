@@ -3,95 +3,13 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::Bench;
+use support::serving::Serving;
 
 const TRAIN: &str = "train data.csv --text comment --label label --epochs 3 --members 1";
-
-/// A server that is stopped when it goes out of scope.
-struct Serving {
-    child: Child,
-    address: String,
-    /// What it says on standard error.
-    told: Arc<Mutex<Vec<String>>>,
-}
-
-struct Answer {
-    status: u16,
-    headers: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.body))
-    }
-}
-
-impl Serving {
-    fn start(bench: &Bench, options: &str) -> Self {
-        let mut child = bench
-            .command(&format!("serve {options} --bind 127.0.0.1:0"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let told = lines.next().unwrap().unwrap();
-        let address = told.split("http://").nth(1).unwrap_or_else(|| panic!("{told}")).to_owned();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let further = told.clone();
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| further.lock().unwrap().push(line)));
-        Self { child, address, told }
-    }
-
-    fn raw(&self, request: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.write_all(request).unwrap();
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (headers, body) = text.split_once("\r\n\r\n").unwrap();
-        Answer { status: headers[9..12].parse().unwrap(), headers: headers.to_lowercase(), body: body.to_owned() }
-    }
-
-    fn request(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
-            body.len()
-        );
-        self.raw(&[head.as_bytes(), body].concat())
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Answer {
-        self.request("POST", path, "Content-Type: application/json\r\n", body.to_string().as_bytes())
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        self.request("GET", path, "", b"")
-    }
-
-    fn ask_to_end(&self) {
-        assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
-    }
-
-    /// Waits until it has ended; whether all went well.
-    fn has_ended(mut self) -> bool {
-        self.child.wait().unwrap().success()
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// What `predict` says of a text.
 fn predicted(bench: &Bench, folder: &str, text: &str) -> Value {

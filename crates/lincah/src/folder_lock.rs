@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Held while a command writes to a folder; gone with it, or with its process.
 #[derive(Debug)]
-pub(crate) struct FolderLock {
+pub struct FolderLock {
     file: Option<File>,
     path: PathBuf,
 }
@@ -16,7 +16,7 @@ impl FolderLock {
     ///
     /// # Errors
     /// [`Error::FolderInUse`]; a place that cannot be written.
-    pub(crate) fn acquire(folder: &Path) -> Result<Self, Error> {
+    pub fn acquire(folder: &Path) -> Result<Self, Error> {
         let name = folder.file_name().map_or(String::from("folder"), |name| name.to_string_lossy().into_owned());
         let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(parent).map_err(Error::file("create", parent))?;

@@ -81,6 +81,7 @@ pub use evaluation::Evaluation;
 pub use experiment::{DecisionPlan, DecisionScores, Experiment, ExperimentEvent, TrainingOutcome};
 pub use explanation::{Explanation, Reason};
 pub use export::{ExportForm, ExportOptions, Exported};
+pub use folder_lock::FolderLock;
 pub use generate::{GeneratedToken, Generation, Generator};
 pub use import::{Asked, base_model_of};
 pub use instant::{Reading, States};

@@ -10,6 +10,7 @@ mod prompt;
 mod recipe;
 mod recipe_lists;
 mod serve;
+mod studio;
 mod verbs;
 mod who;
 
@@ -26,6 +27,7 @@ pub(crate) use experiments::{Compare, CrossValidate, Report, Sweep};
 pub(crate) use holdout::{HoldoutArguments, SplitArguments, TrainingRowsArguments};
 pub(crate) use recipe::RecipeArguments;
 pub(crate) use serve::{RequestLog, Serve};
+pub(crate) use studio::Studio;
 pub(crate) use verbs::{
     Calibrate, Completions, Evaluate, Export, Generate, Import, Man, Models, Predict, PredictionFormat, PromptPreview, Pull,
     PullSource, Quickstart, Train, Training, Verify,
@@ -134,6 +136,8 @@ pub(crate) enum Command {
     Import(Box<Import>),
     /// Answer over HTTP, in the shapes of Perspective, OpenAI, vLLM, text-embeddings-inference, Hugging Face and Label Studio
     Serve(Box<Serve>),
+    /// Label texts on a page while a classifier learns
+    Studio(Studio),
     /// Print a script that completes the command's options in a shell
     Completions(Completions),
     /// Write the manual pages

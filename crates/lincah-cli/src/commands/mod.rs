@@ -18,6 +18,7 @@ pub(crate) mod pull;
 pub(crate) mod quickstart;
 pub(crate) mod report;
 pub(crate) mod serve;
+pub(crate) mod studio;
 pub(crate) mod sweep;
 pub(crate) mod train;
 pub(crate) mod verify;

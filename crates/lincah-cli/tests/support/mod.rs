@@ -1,6 +1,7 @@
 //! A folder to work in, the command, and a model small enough to train within a second.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod serving;
 #[path = "../../../lincah/tests/tiny_model/mod.rs"]
 mod tiny_model;
 

@@ -3,7 +3,7 @@
 use super::{append, parsed};
 use crate::error::Refusal;
 use crate::state::{Scored, ServeState};
-use lincah::data::journal::{Action, JournalEntry, Timestamp};
+use lincah::data::journal::{Action, JournalEntry};
 use lincah::{Prediction, Task};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -137,16 +137,8 @@ pub(crate) fn webhook(state: &ServeState, body: &[u8]) -> Result<Value, Refusal>
 
 /// An entry about an annotation.
 fn entry_of(id: &Value, action: Action) -> JournalEntry {
-    JournalEntry {
-        time: Timestamp::now(),
-        who: String::from("label-studio"),
-        action,
-        id: format!("label-studio-annotation-{}", name_of(id)),
-        text: None,
-        labels: Vec::new(),
-        guideline: None,
-        source: Some(String::from("label-studio")),
-    }
+    let id = format!("label-studio-annotation-{}", name_of(id));
+    JournalEntry { source: Some(String::from("label-studio")), ..JournalEntry::new("label-studio", action, id) }
 }
 
 /// What somebody has chosen for a text. Exclusive labels are one per text: no choice is no answer, and several could not be trained on.

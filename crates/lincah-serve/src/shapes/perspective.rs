@@ -5,7 +5,7 @@ use crate::classifiers::Served;
 use crate::error::Refusal;
 use crate::state::ServeState;
 use lincah::Task;
-use lincah::data::journal::{Action, JournalEntry, Timestamp};
+use lincah::data::journal::{Action, JournalEntry};
 use lincah::sha256;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -182,17 +182,9 @@ pub(crate) fn suggest_score(state: &ServeState, who: &str, body: &[u8]) -> Resul
     let served = of.ok_or_else(|| Refusal::Bad(String::from("at least one attribute must be scored")))?;
     let labels = suggested_labels(served.classifier.task(), served.classifier.labels().names(), &suggested);
     let labels = labels.ok_or_else(|| Refusal::Bad(String::from("the scores name no single one of the classifier's labels")))?;
-    let entry = JournalEntry {
-        time: Timestamp::now(),
-        who: who.to_owned(),
-        action: Action::Label,
-        // What somebody says of a text replaces what the same one said of it before, and nothing else.
-        id: format!("suggestion-{who}-{}", &sha256::of_bytes(&text)[..16]),
-        text: Some(text),
-        labels,
-        guideline: None,
-        source: community_id,
-    };
+    // What somebody says of a text replaces what the same one said of it before, and nothing else.
+    let id = format!("suggestion-{who}-{}", &sha256::of_bytes(&text)[..16]);
+    let entry = JournalEntry { text: Some(text), labels, source: community_id, ..JournalEntry::new(who, Action::Label, id) };
     append(journal, &[entry])?;
     let mut answer = json!({"requestedLanguages": languages});
     if let Some(token) = client_token {

@@ -4,7 +4,8 @@
 //! {"time":"2026-01-31T12:00:00Z","who":"ana","action":"label","id":"17","text":"Thank you.","labels":["civil"]}
 //! ```
 //!
-//! - Of entries with the same `id` the last one in the file wins. One that names no text speaks of the text that the id had before.
+//! - Of entries with the same `id` the last one in the file wins; an undo uncovers what somebody else said. One that names no text speaks of
+//!   the text that the id had before.
 //! - `labels` is one label if labels are exclusive, any number if they are independent; none is an answer too.
 //! - Unknown fields and actions are refused with their line: a misspelt one would otherwise lose a label without a word.
 //! - A last line that a crash cut short (it has no line end and is no whole JSON) is left out when reading, and removed by the next append. An
@@ -112,9 +113,31 @@ pub struct JournalEntry {
     /// Where the text comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
+    /// Whether it takes the same person's last entry back that is not taken back yet: what it says is what stood there before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
+    /// How long the text was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub milliseconds: Option<u64>,
 }
 
 impl JournalEntry {
+    /// What somebody does now with the text of an id, and nothing more.
+    pub fn new(who: impl Into<String>, action: Action, id: impl Into<String>) -> Self {
+        Self {
+            time: Timestamp::now(),
+            who: who.into(),
+            action,
+            id: id.into(),
+            text: None,
+            labels: Vec::new(),
+            guideline: None,
+            source: None,
+            undo: false,
+            milliseconds: None,
+        }
+    }
+
     /// What is wrong with it, if something is.
     fn fault(&self) -> Option<String> {
         let repeated = self.labels.iter().enumerate().find(|(index, label)| self.labels[..*index].contains(label));
@@ -253,14 +276,24 @@ impl Journal {
     pub fn latest(&self) -> Vec<Latest<'_>> {
         let mut place_of: HashMap<&str, usize> = HashMap::new();
         let mut latest: Vec<Latest<'_>> = Vec::new();
+        // By place, what each person's last word is, where they have not taken it back.
+        let mut standing: Vec<Vec<(&JournalEntry, u64)>> = Vec::new();
         for (entry, &line) in self.entries.iter().zip(&self.lines) {
             let place = *place_of.entry(&entry.id).or_insert(latest.len());
             let before = latest.get(place).and_then(|before| before.text);
-            let now = Latest { line, text: entry.text.as_deref().or(before), entry };
-            match latest.get_mut(place) {
-                Some(last) => *last = now,
-                None => latest.push(now),
+            if place == latest.len() {
+                standing.push(Vec::new());
+                latest.push(Latest { line, text: None, entry });
             }
+            match (entry.action, entry.undo) {
+                (Action::Remove, false) => standing[place].clear(),
+                _ => standing[place].retain(|(other, _)| other.who != entry.who),
+            }
+            if entry.action != Action::Remove {
+                standing[place].push((entry, line));
+            }
+            let &(last, line) = standing[place].last().unwrap_or(&(entry, line));
+            latest[place] = Latest { line, text: entry.text.as_deref().or(before), entry: last };
         }
         latest
     }

@@ -18,6 +18,8 @@ fn entry(id: &str, action: Action, text: Option<&str>, labels: &[&str]) -> Journ
         labels: labels.iter().map(ToString::to_string).collect(),
         guideline: None,
         source: None,
+        undo: false,
+        milliseconds: None,
     }
 }
 
@@ -199,9 +201,38 @@ fn any_entry() -> impl Strategy<Value = JournalEntry> {
                 },
                 guideline: extra.clone(),
                 source: extra,
+                undo: seconds % 2 == 0,
+                milliseconds: (seconds % 3 == 0).then_some(seconds as u64),
             }
         },
     )
+}
+
+#[test]
+fn who_takes_back_uncovers_what_another_said() {
+    let said = |who: &str, action: Action, labels: &[&str]| JournalEntry {
+        text: Some("text".to_owned()),
+        labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+        ..JournalEntry::new(who, action, "1")
+    };
+    let of = |entries: &[JournalEntry]| {
+        let lines: Vec<String> = entries.iter().map(|entry| serde_json::to_string(entry).unwrap() + "\n").collect();
+        let journal = Journal::from_bytes("journal", lines.concat().as_bytes()).unwrap();
+        let latest = journal.latest();
+        (latest.len(), latest[0].line, latest[0].entry.action, latest[0].entry.labels.clone())
+    };
+    let all = [
+        said("ana", Action::Label, &["A"]),
+        said("ben", Action::Label, &["B"]),
+        JournalEntry { undo: true, ..said("ben", Action::Remove, &[]) },
+        JournalEntry { undo: true, ..said("ana", Action::Remove, &[]) },
+    ];
+    assert_eq!(of(&all[..2]), (1, 2, Action::Label, vec!["B".to_owned()]));
+    assert_eq!(of(&all[..3]), (1, 1, Action::Label, vec!["A".to_owned()]));
+    assert_eq!(of(&all), (1, 4, Action::Remove, vec![]));
+    // Without an undo, whoever removes it removes it for all.
+    let removed = [all[0].clone(), said("ben", Action::Remove, &[])];
+    assert_eq!(of(&removed), (1, 2, Action::Remove, vec![]));
 }
 
 proptest! {

@@ -1,0 +1,82 @@
+//! What can be wrong with a project.
+
+use lincah::Error;
+use lincah::data::DataError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a project cannot be opened, or something cannot be done in it.
+#[derive(Debug, thiserror::Error)]
+pub enum StudioError {
+    /// What the library has against it.
+    #[error(transparent)]
+    Library(Box<Error>),
+    /// A folder that is no project.
+    #[error(
+        "{path} is no project: it has no project.json; name texts to begin one with (PROJECT DATA.csv --text COLUMN --labels A,B)"
+    )]
+    NoProject {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that already is one, or has other things in it.
+    #[error("{path} is not empty; open it without texts if it is a project, or choose another folder")]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A project whose files do not belong together.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A text that is not there.
+    #[error("there is no text {text}; they are numbered from 0 to {last}")]
+    NoText {
+        /// Its number.
+        text: usize,
+        /// The last one's.
+        last: usize,
+    },
+    /// Labels that do not fit the project.
+    #[error("{found} labels are given, and {expected} of {labels} are possible: {what}")]
+    Labels {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        expected: &'static str,
+        /// How many labels the project has.
+        labels: usize,
+        /// Which ones.
+        what: String,
+    },
+    /// An address that other machines can reach.
+    #[error("{bind} can be reached by other machines, and whoever reaches the page can label; listen at 127.0.0.1:{}, and let a proxy with a login lead there", bind.port())]
+    PublicBind {
+        /// The address.
+        bind: SocketAddr,
+    },
+    /// An address that cannot be listened at.
+    #[error("{bind} cannot be listened at: {source}; is a studio open there already? --bind chooses another")]
+    Listen {
+        /// The address.
+        bind: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl From<Error> for StudioError {
+    fn from(error: Error) -> Self {
+        Self::Library(Box::new(error))
+    }
+}
+
+impl From<DataError> for StudioError {
+    fn from(error: DataError) -> Self {
+        Error::from(error).into()
+    }
+}

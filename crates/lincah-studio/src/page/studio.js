@@ -1,0 +1,145 @@
+"use strict";
+
+const at = (id) => document.getElementById(id);
+const REASONS = {
+  random: () => "drawn by lot",
+  uncertain: () => "the classifier is unsure",
+  positive: (next) => `the classifier expects ${status.labels[next.expected]}`,
+};
+const KEYS = "123456789abcdefghijklmnopqrtvwxyz";
+let status = null, turn = null, chosen = new Set(), shownAt = 0, busy = false;
+
+async function ask(path, body) {
+  const request = body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(path, request);
+  const value = await answer.json();
+  if (!answer.ok) throw new Error(value.error);
+  return value;
+}
+
+const isExclusive = () => status.exclusive;
+
+function show(next) {
+  turn = next;
+  chosen = new Set(next && next.labels ? next.labels : []);
+  shownAt = performance.now();
+  at("text").textContent = next ? next.content : "Every text has been seen.";
+  at("reason").textContent = !next ? "" : next.reason ? REASONS[next.reason](next) : "taken back; it can be labelled anew";
+  at("skip").disabled = !next;
+  drawAnswers();
+}
+
+function drawAnswers() {
+  const buttons = status.labels.map((label, place) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.disabled = !turn;
+    button.setAttribute("aria-pressed", chosen.has(place));
+    button.setAttribute("aria-keyshortcuts", KEYS[place] || "");
+    button.append(label);
+    if (KEYS[place]) {
+      const key = document.createElement("kbd");
+      key.textContent = KEYS[place].toUpperCase();
+      button.append(key);
+    }
+    button.addEventListener("click", () => choose(place));
+    return button;
+  });
+  at("answers").replaceChildren(...buttons);
+  at("save").hidden = isExclusive();
+}
+
+function choose(place) {
+  if (!turn || place >= status.labels.length) return;
+  if (isExclusive()) return say([place]);
+  if (chosen.has(place)) chosen.delete(place); else chosen.add(place);
+  drawAnswers();
+}
+
+async function once(work) {
+  if (busy) return;
+  busy = true;
+  try {
+    await work();
+    at("message").textContent = "";
+  } catch (error) {
+    at("message").textContent = `Not saved: ${error.message}`;
+  } finally {
+    busy = false;
+  }
+}
+
+const say = (labels) => once(async () => {
+  if (!turn) return;
+  const milliseconds = Math.round(performance.now() - shownAt);
+  const { next } = await ask("/api/say", { who: who(), text: turn.text, labels, milliseconds });
+  show(next);
+  refresh();
+});
+
+const undo = () => once(async () => {
+  const { next } = await ask("/api/undo", { who: who() });
+  if (next) show(next);
+  else at("reason").textContent = "there is nothing to take back";
+  refresh();
+});
+
+const who = () => at("who").value.trim() || "me";
+
+async function refresh() {
+  try {
+    status = await ask("/api/status");
+  } catch {
+    at("message").textContent = "lincah does not answer. What was shown as saved is saved; start it again with the same command.";
+    return;
+  }
+  at("progress").textContent = `${status.labelled} of ${status.texts} texts labelled`;
+  const stale = status.stale_by ? `, ${status.stale_by} answers behind` : ", knows every answer";
+  at("model").textContent = status.failure ? `No classifier: ${status.failure}`
+    : status.trained_on ? `Trained on ${status.trained_on} texts in ${status.seconds.toFixed(1)} s${stale}.`
+    : "None yet: it begins when every label has a text.";
+  const rows = status.figures.map((figure) => {
+    const row = document.createElement("tr");
+    const shown = (value) => value === null ? "–" : value.toFixed(3);
+    const cells = [figure.name, shown(figure.value), figure.interval ? figure.interval.map(shown).join(" to ") : "–"];
+    row.append(...cells.map((text) => { const cell = document.createElement("td"); cell.textContent = text; return cell; }));
+    return row;
+  });
+  at("figures").hidden = rows.length === 0;
+  at("figures").caption.textContent = `by ${status.judged_by} texts that were drawn by lot, each scored by a classifier that did not know it`;
+  at("figures").tBodies[0].replaceChildren(...rows);
+  at("counts").replaceChildren(...status.labels.flatMap((label, place) => {
+    const [name, count] = [document.createElement("dt"), document.createElement("dd")];
+    name.textContent = label;
+    count.textContent = status.label_rows[place];
+    return [name, count];
+  }));
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.target === at("who") || event.altKey || event.metaKey) return;
+  const key = event.key.toLowerCase();
+  if (event.ctrlKey) {
+    if (key === "z") { event.preventDefault(); undo(); }
+    return;
+  }
+  if (event.repeat) return;
+  if (key === "u") return void undo();
+  if (key === "s") return void (turn && say(null));
+  if (key === "enter" && !isExclusive() && event.target.tagName !== "BUTTON") return void say([...chosen].sort((a, b) => a - b));
+  const place = KEYS.indexOf(key);
+  if (key.length === 1 && place >= 0) choose(place);
+});
+
+at("skip").addEventListener("click", () => say(null));
+at("undo").addEventListener("click", undo);
+at("save").addEventListener("click", () => say([...chosen].sort((a, b) => a - b)));
+at("who").value = localStorage.getItem("who") || "me";
+at("who").addEventListener("change", () => localStorage.setItem("who", who()));
+
+(async () => {
+  await refresh();
+  if (!status) return;
+  await once(async () => show((await ask("/api/next", { who: who() })).next));
+  setInterval(refresh, 1000);
+})();
