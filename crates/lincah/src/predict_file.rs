@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::explanation::Explanation;
 use crate::prediction::{Decision, Prediction};
 use crate::task::Task;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
@@ -79,9 +80,25 @@ impl AgileClassifier {
         Ok(writer.writer.finish()?)
     }
 
+    /// The columns of a file that make its texts: those that are named, else those of the training if they were stored, else that of plain
+    /// text.
+    pub fn text_columns(&self, named: &[String], file: &Path) -> Option<TextColumns> {
+        let trained = self.record().and_then(|record| record.data.text_columns.clone());
+        let name = file.to_string_lossy().to_ascii_lowercase();
+        match (named, trained) {
+            ([], Some(trained)) => Some(trained),
+            ([], None) => (name.ends_with(".txt") || name.ends_with(".txt.gz")).then(|| TextColumns::new(["text"])),
+            (columns, trained) => {
+                let named = TextColumns::new(columns.iter().cloned());
+                Some(trained.map_or(named.clone(), |trained| TextColumns { separator: trained.separator, ..named }))
+            }
+        }
+    }
+
     /// Writes the prediction of every row of a file, in order; `-` is standard input.
     ///
-    /// Memory does not grow with the rows. A file at the destination is replaced when all are written.
+    /// Memory does not grow with the rows. A file at the destination is replaced when all are written. `on_chunk` hears what was written so
+    /// far; where it breaks, the destination stays as it was.
     ///
     /// # Errors
     /// As [`AgileClassifier::predict`]; a file that cannot be read, with its row, or written.
@@ -90,6 +107,7 @@ impl AgileClassifier {
         input: &Path,
         options: &PredictFileOptions,
         output: PredictionOutput,
+        on_chunk: &mut dyn FnMut(PredictedFile) -> ControlFlow<()>,
     ) -> Result<PredictedFile, Error> {
         let columns = match &options.keep {
             Keep::All => options.text_columns.columns.clone(),
@@ -107,6 +125,9 @@ impl AgileClassifier {
         // An error ends this without waiting for the reader, which may be waiting for a pipe.
         for chunk in chunks {
             writer.write(chunk?)?;
+            if on_chunk(writer.written).is_break() {
+                return Ok(writer.written);
+            }
         }
         // Rows that end in a panic are not all rows.
         if let Err(panic) = reading.join() {
