@@ -29,6 +29,7 @@ mod mlp;
 pub mod new_file;
 mod optimizer;
 mod pass;
+pub mod platform;
 mod pooled_states;
 mod prefix_cache;
 pub mod regular_file;

@@ -3,9 +3,10 @@
 //! Temporaries are called `.lincah-<process>-<random>.tmp`. They are removed when dropped, by [`remove_temporary_files`] when a signal ends
 //! the process, and, where nothing could be caught, by the next process that writes into the same folder.
 
+use crate::platform;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{File, Metadata, Permissions, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -67,7 +68,7 @@ impl NewFile {
         };
         let builder_permissions = existing.clone();
         let make = |builder: &mut Builder, folder: &Path| {
-            permit(builder, builder_permissions);
+            platform::permit(builder, builder_permissions);
             builder.tempfile_in(folder)
         };
         let (file, registered) = in_folder(parent(&place), make, |file: &NamedTempFile| file.path())?;
@@ -94,12 +95,8 @@ impl NewFile {
         file.as_file().sync_all()?;
         file.persist(&place).map_err(|error| error.error)?;
         drop(registered);
-        // The name is as lasting as the content. A folder that may be written and not read cannot be asked to.
-        #[cfg(unix)]
-        if let Ok(folder) = File::open(parent(&place)) {
-            folder.sync_all()?;
-        }
-        Ok(())
+        // The name is as lasting as the content.
+        platform::sync_names(parent(&place))
     }
 }
 
@@ -202,8 +199,7 @@ fn has_ended(process: u32, metadata: &Metadata) -> bool {
     match process {
         0 => is_old(),
         process if process == std::process::id() => true,
-        process if cfg!(target_os = "linux") => !Path::new("/proc").join(process.to_string()).exists(),
-        _ => is_old(),
+        process => platform::is_running(process).map_or_else(is_old, |is_running| !is_running),
     }
 }
 
@@ -217,16 +213,6 @@ fn remove(path: &Path) {
     let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
     let _ = if is_folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
 }
-
-/// Gives a temporary the permissions of the file that it replaces, else those of any new file.
-#[cfg(unix)]
-fn permit(builder: &mut Builder, existing: Option<Permissions>) {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(existing.unwrap_or_else(|| Permissions::from_mode(0o666)));
-}
-
-#[cfg(not(unix))]
-fn permit(_builder: &mut Builder, _existing: Option<Permissions>) {}
 
 fn parent(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -247,6 +233,7 @@ fn behind_links(path: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::Permissions;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> =

@@ -4,8 +4,11 @@ use crate::data::GivenRows;
 use crate::error::{raised, refused};
 use crate::options::Options;
 use crate::{judgement, models, work};
+use lincah::data::records::ReadOptions;
+use lincah::data::writer::{Destination, OutputFormat};
 use lincah::{
-    AgileClassifier, Asked, ClassifierRecord, Error, ExportForm, ExportOptions, LabelSet, Prediction, Prompt, Recipe, Task,
+    AgileClassifier, Asked, ClassifierRecord, Error, ExportForm, ExportOptions, Keep, LabelSet, PredictFileOptions, Prediction,
+    PredictionOutput, Prompt, Recipe, Task,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -193,6 +196,32 @@ impl Classifier {
             self.predictions(py, &texts)?.into_iter().map(|prediction| prediction.named(task, &labels).into()).collect()
         };
         json(&records)
+    }
+
+    /// Writes the prediction of every row of a file, as `lincah predict` does; gives how many rows, and how many of them have no text.
+    fn predict_file(
+        &self,
+        py: Python<'_>,
+        source: PathBuf,
+        destination: PathBuf,
+        options: Bound<'_, PyDict>,
+    ) -> PyResult<(u64, u64)> {
+        let options = Options(options);
+        let (columns, keep) = (options.strings("text")?, options.strings("keep")?);
+        let format = OutputFormat::of_path(&destination).unwrap_or(OutputFormat::JsonLines);
+        let text_columns =
+            self.read().text_columns(&columns, &source).ok_or_else(|| refused("give text, the column with the texts"))?;
+        let file = PredictFileOptions {
+            text_columns,
+            keep: if keep == ["all"] { Keep::All } else { Keep::Columns(keep) },
+            read: ReadOptions::default(),
+            strict: options.is("strict")?,
+            explain: options.is("explain")?,
+        };
+        let output = PredictionOutput { destination: Destination::File(destination), format };
+        let written =
+            self.run(py, |classifier, listener| classifier.predict_file(&[], &source, &file, output, &mut |_| listener.go_on()))?;
+        Ok((written.rows, written.without_text))
     }
 
     /// The evaluation as JSON, and what a reader must know of its rows.

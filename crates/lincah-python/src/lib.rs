@@ -17,7 +17,7 @@ mod lincah_native {
     #[pymodule_export]
     use super::classifier::Classifier;
     #[pymodule_export]
-    use super::command::run;
+    use super::command::{run, write_file};
     #[pymodule_export]
     use super::error::LincahError;
     #[pymodule_export]
@@ -27,5 +27,5 @@ mod lincah_native {
     #[pymodule_export]
     use super::models::close_models;
     #[pymodule_export]
-    use super::training::train;
+    use super::training::{EventFiles, train};
 }

@@ -3,7 +3,7 @@
 use crate::error::refused;
 use lincah::calibration::CalibrationChoice;
 use lincah::decisions::{DecisionRequest, DecisionTarget, LabelTarget, ReviewTarget};
-use lincah::{ComputeOptions, DecisionPlan, DecisionScores, Device, LongTexts, PromptOverrides, RecipeOverrides, Target};
+use lincah::{ComputeOptions, DecisionPlan, DecisionScores, Device, Error, LongTexts, PromptOverrides, RecipeOverrides, Target};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -199,7 +199,7 @@ impl<'py> Options<'py> {
     }
 
     /// The decisions that a training is to choose, if any.
-    pub(crate) fn decisions(&self) -> PyResult<impl FnOnce(f64) -> Option<DecisionPlan> + Send + use<>> {
+    pub(crate) fn decisions(&self) -> PyResult<impl FnOnce(f64) -> Result<Option<DecisionPlan>, Error> + Send + use<>> {
         let request = self.request()?;
         let folds = self.get("oof_folds")?.unwrap_or(5);
         let asked = match self.get::<String>("calibrate_on")?.as_deref() {
@@ -208,13 +208,6 @@ impl<'py> Options<'py> {
             Some("validation") => Some(DecisionScores::Validation),
             Some(_) => return self.wrong("calibrate_on", "\"oof\", \"validation\" or None"),
         };
-        if folds < 2 {
-            return self.wrong("oof_folds", "at least 2");
-        }
-        let wanted = asked.is_some() || !request.targets.is_empty() || request.review.is_some();
-        Ok(move |validation: f64| {
-            let found = if validation > 0.0 { DecisionScores::Validation } else { DecisionScores::OutOfFold { folds } };
-            wanted.then(|| DecisionPlan { request, scores: asked.unwrap_or(found) })
-        })
+        Ok(move |validation: f64| DecisionPlan::of(request, asked, folds, validation))
     }
 }

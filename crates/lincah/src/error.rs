@@ -237,6 +237,22 @@ pub enum Error {
         "this classifier has no adapter to export: instant classifiers have no form in other programs; serve it, or train one with --model smollm2-135m"
     )]
     NothingToExport,
+    /// Decisions that would be chosen on rows that are not set apart.
+    #[error(
+        "decisions cannot be chosen on validation rows where there are none: give --validation 0.2, or choose them by out-of-fold scores"
+    )]
+    NoValidationRows,
+    /// Folds of which none would be trained on.
+    #[error("--oof-folds is {folds}, but must be at least 2")]
+    TooFewFolds {
+        /// How many.
+        folds: usize,
+    },
+    /// Options of an adapter where none is trained.
+    #[error(
+        "the preset instant trains no LoRA: leave its options out (--augment, --validation, --max-tokens and --seed are its own)"
+    )]
+    NoLoraToSet,
     /// A start that no model of the training has, or that another setting contradicts.
     #[error("{path} has no adapter of {models}: a training starts from one of the same base model")]
     NothingToStartFrom {

@@ -38,6 +38,34 @@ pub struct DecisionPlan {
     pub scores: DecisionScores,
 }
 
+impl DecisionPlan {
+    /// The plan for what is wanted, if anything is: by the scores that were asked for, else by those of the validation rows where a share of
+    /// the rows is set apart for that, else by those of so many folds.
+    ///
+    /// # Errors
+    /// Fewer than 2 folds; validation rows that are asked for where there are none.
+    pub fn of(
+        request: DecisionRequest,
+        asked: Option<DecisionScores>,
+        folds: usize,
+        validation: f64,
+    ) -> Result<Option<Self>, Error> {
+        if asked.is_none() && request.targets.is_empty() && request.review.is_none() {
+            return Ok(None);
+        }
+        let scores = match asked {
+            Some(DecisionScores::Validation) if validation == 0.0 => return Err(Error::NoValidationRows),
+            Some(scores) => scores,
+            None if validation > 0.0 => DecisionScores::Validation,
+            None => DecisionScores::OutOfFold { folds },
+        };
+        match scores {
+            DecisionScores::OutOfFold { folds } if folds < 2 => Err(Error::TooFewFolds { folds }),
+            scores => Ok(Some(Self { request, scores })),
+        }
+    }
+}
+
 /// A training with all that belongs to it.
 #[derive(Debug)]
 pub struct Experiment {
@@ -84,8 +112,7 @@ impl Experiment {
             let prompt = self.trainer.prompt();
             plan.request.check(prompt.task(), prompt.labels().names())?;
             if plan.scores == DecisionScores::Validation && self.trainer.recipe().validation == 0.0 {
-                let (value, expected) = (String::from("0"), "above 0 where decisions are chosen on the validation rows");
-                return Err(Error::Recipe { field: "validation", value, expected });
+                return Err(Error::NoValidationRows);
             }
         }
         Ok(Self { decisions: plan, ..self })

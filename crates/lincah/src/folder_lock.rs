@@ -1,6 +1,7 @@
 //! One process per output folder.
 
 use crate::error::Error;
+use lincah_model::platform::identity;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -36,16 +37,10 @@ impl FolderLock {
     }
 }
 
-#[cfg(unix)]
+/// Whether the file is still the one at the path, as far as the system can tell.
 fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |metadata: std::io::Result<std::fs::Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    place(file.metadata()) == place(std::fs::metadata(path))
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, path: &Path) -> bool {
-    path.exists()
+    let (Ok(held), Ok(there)) = (file.metadata(), std::fs::metadata(path)) else { return false };
+    identity(&held) == identity(&there)
 }
 
 impl Drop for FolderLock {

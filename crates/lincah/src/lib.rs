@@ -62,6 +62,7 @@ pub mod statistics;
 pub mod sweep;
 mod task;
 pub mod tokenizer;
+pub mod tracking;
 mod trainer;
 mod training_plan;
 pub mod verification;

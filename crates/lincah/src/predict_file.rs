@@ -12,6 +12,7 @@ use crate::prediction::{Decision, Prediction};
 use crate::task::Task;
 use crate::workers::with_loss;
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -84,32 +85,36 @@ impl AgileClassifier {
         Ok(writer.writer.finish()?)
     }
 
+    /// The columns of a file that make its texts: those that are named, else those of the training if they were stored, else that of plain
+    /// text.
+    pub fn text_columns(&self, named: &[String], file: &Path) -> Option<TextColumns> {
+        let trained = self.record().and_then(|record| record.data.text_columns.clone());
+        let name = file.to_string_lossy().to_ascii_lowercase();
+        match (named, trained) {
+            ([], Some(trained)) => Some(trained),
+            ([], None) => (name.ends_with(".txt") || name.ends_with(".txt.gz")).then(|| TextColumns::new(["text"])),
+            (columns, trained) => {
+                let named = TextColumns::new(columns.iter().cloned());
+                Some(trained.map_or(named.clone(), |trained| TextColumns { separator: trained.separator, ..named }))
+            }
+        }
+    }
+
     /// Writes the prediction of every row of a file, in order; `-` is standard input.
     ///
-    /// Memory does not grow with the rows. A file at the destination is replaced when all are written.
+    /// Memory does not grow with the rows. A file at the destination is replaced when all are written. `on_chunk` hears what was written so
+    /// far; where it breaks, the destination stays as it was. Copies of this classifier, each on a device of its own, take the rows in turn with
+    /// it; if a device fails, the others score its rows.
     ///
     /// # Errors
     /// As [`AgileClassifier::predict`]; a file that cannot be read, with its row, or written.
     pub fn predict_file(
         &self,
-        input: &Path,
-        options: &PredictFileOptions,
-        output: PredictionOutput,
-    ) -> Result<PredictedFile, Error> {
-        self.predict_file_beside(&[], input, options, output)
-    }
-
-    /// The same with copies of this classifier, each on a device of its own, that take the rows in turn. If a device fails, the others score its
-    /// rows.
-    ///
-    /// # Errors
-    /// As [`AgileClassifier::predict_file`].
-    pub fn predict_file_beside(
-        &self,
         copies: &[Self],
         input: &Path,
         options: &PredictFileOptions,
         output: PredictionOutput,
+        on_chunk: &mut dyn FnMut(PredictedFile) -> ControlFlow<()>,
     ) -> Result<PredictedFile, Error> {
         let columns = match &options.keep {
             Keep::All => options.text_columns.columns.clone(),
@@ -125,15 +130,17 @@ impl AgileClassifier {
         let (text_columns, strict) = (options.text_columns.clone(), options.strict);
         let reading = std::thread::spawn(move || read_chunks(reader, &text_columns, strict, &send));
         // An error ends this without waiting for the reader, which may be waiting for a pipe.
+        let mut write = |predicted: Vec<Predicted>, rows: Vec<Row>| {
+            writer.write(predicted, rows)?;
+            Ok(on_chunk(writer.written))
+        };
         let copies: Vec<&Self> = std::iter::once(self).chain(copies).collect();
-        match copies.as_slice() {
-            [only] => chunks.into_iter().try_for_each(|chunk| {
-                let rows = chunk?;
-                writer.write(predicted(only, options.explain, &rows)?, rows)
-            })?,
-            several => predict_beside(several, options.explain, chunks.into_iter(), &mut |predicted, rows| {
-                writer.write(predicted, rows)
-            })?,
+        let ended = match copies.as_slice() {
+            [only] => predict_alone(only, options.explain, chunks.into_iter(), &mut write)?,
+            several => predict_beside(several, options.explain, chunks.into_iter(), &mut write)?,
+        };
+        if ended.is_break() {
+            return Ok(writer.written);
         }
         // Rows that end in a panic are not all rows.
         if let Err(panic) = reading.join() {
@@ -185,14 +192,32 @@ struct Lane {
     predicted: Receiver<Result<Vec<Predicted>, Error>>,
 }
 
+/// What takes predictions with their rows, and says whether to go on.
+type Write<'a> = dyn FnMut(Vec<Predicted>, Vec<Row>) -> Result<ControlFlow<()>, Error> + 'a;
+
+fn predict_alone(
+    classifier: &AgileClassifier,
+    explain: bool,
+    chunks: impl Iterator<Item = Result<Vec<Row>, DataError>>,
+    write: &mut Write,
+) -> Result<ControlFlow<()>, Error> {
+    for chunk in chunks {
+        let rows = chunk?;
+        if write(predicted(classifier, explain, &rows)?, rows)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
 /// Gives the chunks to whichever copy has the least to do, two at most each, and passes on what comes of them, in order. A copy whose device
 /// fails gets no more, and another one does what it had.
 fn predict_beside(
     copies: &[&AgileClassifier],
     explain: bool,
     chunks: impl Iterator<Item = Result<Vec<Row>, DataError>>,
-    write: &mut dyn FnMut(Vec<Predicted>, Vec<Row>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    write: &mut Write,
+) -> Result<ControlFlow<()>, Error> {
     const WAITING: usize = 2;
     let predict = |copy: usize, rows: &[Row]| with_loss(|| predicted(copies[copy], explain, rows), || ());
     std::thread::scope(|scope| {
@@ -213,7 +238,7 @@ fn predict_beside(
             while under_way.len() > most {
                 let Some((lane, rows)) = under_way.pop_front() else { break };
                 // A thread that is gone has panicked, which the scope passes on.
-                let Ok(mut predicted) = lanes[lane].predicted.recv() else { return Ok(()) };
+                let Ok(mut predicted) = lanes[lane].predicted.recv() else { return Ok(ControlFlow::Break(())) };
                 while let Err(error) = &predicted
                     && error.is_of_device()
                 {
@@ -224,11 +249,13 @@ fn predict_beside(
                         working.retain(|left| *left != other);
                     }
                 }
-                write(predicted?, Arc::unwrap_or_clone(rows))?;
+                if write(predicted?, Arc::unwrap_or_clone(rows))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            let Some(chunk) = chunk else { return Ok(()) };
+            let Some(chunk) = chunk else { return Ok(ControlFlow::Continue(())) };
             let waiting = |lane: &&usize| under_way.iter().filter(|(other, _)| other == *lane).count();
-            let Some(&lane) = working.iter().min_by_key(waiting) else { return Ok(()) };
+            let Some(&lane) = working.iter().min_by_key(waiting) else { return Ok(ControlFlow::Break(())) };
             let rows = Arc::new(chunk);
             under_way.push_back((lane, rows.clone()));
             let _ = lanes[lane].chunks.send(rows);

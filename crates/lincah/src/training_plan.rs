@@ -37,8 +37,11 @@ impl TrainingPlan {
     /// adapter, the preset becomes [`Preset::Instant`].
     ///
     /// # Errors
-    /// A prompt that cannot be; models that are not there, or named twice.
+    /// A prompt that cannot be; models that are not there, or named twice; settings of an adapter where none is trained.
     pub fn of(models: &[String], overrides: RecipeOverrides, prompt: &PromptOverrides, data: &Dataset) -> Result<Self, Error> {
+        if overrides.preset == Preset::Instant && overrides.is_of_lora() {
+            return Err(Error::NoLoraToSet);
+        }
         let prompt = prompt.prompt(data, overrides.preset)?;
         let alone = matches!(overrides.preset, Preset::Fast | Preset::Codelab);
         let defaults = DEFAULT_MODELS.iter().take(if alone { 1 } else { DEFAULT_MODELS.len() });

@@ -1,7 +1,6 @@
 //! Options that say what decisions are to reach.
 
 use super::prompt::choices;
-use anyhow::bail;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use lincah::calibration::CalibrationChoice;
@@ -38,11 +37,6 @@ fn threshold(text: &str) -> Result<LabelTarget, String> {
 }
 
 impl DecisionArguments {
-    /// Whether anything is wanted of decisions.
-    fn is_given(&self) -> bool {
-        !self.target.is_empty() || !self.threshold.is_empty() || self.review.is_some()
-    }
-
     pub(crate) fn request(&self) -> DecisionRequest {
         let targets = self.target.iter().chain(&self.threshold).cloned().collect();
         DecisionRequest { calibration: self.calibration, targets, review: self.review }
@@ -76,18 +70,10 @@ pub(crate) struct TrainingDecisions {
 impl TrainingDecisions {
     /// The decisions to choose, if any.
     pub(crate) fn plan(&self, validation: f64) -> anyhow::Result<Option<DecisionPlan>> {
-        if self.calibrate.is_none() && !self.decisions.is_given() {
-            return Ok(None);
-        }
-        let scores = match self.calibrate {
-            Some(CalibrateOn::Validation) if validation == 0.0 => {
-                bail!("--calibrate validation needs validation rows: give --validation 0.2, or --calibrate oof")
-            }
-            Some(CalibrateOn::Validation) => DecisionScores::Validation,
-            None if validation > 0.0 => DecisionScores::Validation,
-            _ if self.oof_folds < 2 => bail!("--oof-folds is {}, but must be at least 2", self.oof_folds),
-            _ => DecisionScores::OutOfFold { folds: self.oof_folds },
-        };
-        Ok(Some(DecisionPlan { request: self.decisions.request(), scores }))
+        let asked = self.calibrate.map(|scores| match scores {
+            CalibrateOn::Oof => DecisionScores::OutOfFold { folds: self.oof_folds },
+            CalibrateOn::Validation => DecisionScores::Validation,
+        });
+        Ok(DecisionPlan::of(self.decisions.request(), asked, self.oof_folds, validation)?)
     }
 }

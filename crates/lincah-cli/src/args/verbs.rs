@@ -10,7 +10,8 @@ use anyhow::bail;
 use clap::{Args, ValueEnum};
 use lincah::decisions::Prevalences;
 use lincah::gate::Gate;
-use lincah::{Dataset, ExportForm, NumberType, Preset, TrainingPlan};
+use lincah::tracking::EventFiles;
+use lincah::{Dataset, ExportForm, NumberType, TrainingPlan};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -104,13 +105,7 @@ pub(crate) struct Training {
 impl Training {
     /// What comes of the options for these training rows.
     pub(crate) fn plan(&self, data: &Dataset) -> anyhow::Result<TrainingPlan> {
-        let overrides = self.recipe.recipe();
-        if overrides.preset == Preset::Instant && overrides.is_of_lora() {
-            bail!(
-                "--preset instant trains no LoRA: leave its options out (--augment, --validation, --max-tokens and --seed are its own)"
-            );
-        }
-        let plan = TrainingPlan::of(&self.model, overrides, &self.recipe.prompt(), data)?;
+        let plan = TrainingPlan::of(&self.model, self.recipe.recipe(), &self.recipe.prompt(), data)?;
         if plan.labels_do_not_fit {
             note!(
                 "{} labels don't fit into a prompt: an instant classifier is trained, which lists none (--preset instant)",
@@ -139,6 +134,9 @@ pub(crate) struct Train {
     /// Resume an interrupted training in --out
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Write the figures of the training for a tracker while it goes on: tensorboard and a folder
+    #[arg(long, num_args = 2, value_names = ["TRACKER", "DIR"])]
+    log_to: Vec<String>,
     /// Print what each operation of the steps took (on the processor)
     #[arg(long)]
     pub(crate) profile: bool,
@@ -152,6 +150,19 @@ pub(crate) struct Train {
     pub(crate) training: Training,
     #[command(flatten)]
     pub(crate) decisions: TrainingDecisions,
+}
+
+impl Train {
+    /// The files that a tracker is to read, if there is one.
+    pub(crate) fn event_files(&self) -> anyhow::Result<Option<EventFiles>> {
+        match self.log_to.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["tensorboard", folder] => Ok(Some(EventFiles::new(folder))),
+            [tracker, _] => {
+                bail!("--log-to knows the tracker tensorboard, not {tracker:?}; from Python also MLflow and Weights & Biases")
+            }
+            _ => Ok(None),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

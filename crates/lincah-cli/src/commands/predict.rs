@@ -3,11 +3,11 @@
 use crate::args::{Compute, Predict, PredictionFormat};
 use crate::outputs;
 use crate::print::note;
-use anyhow::bail;
+use anyhow::{Context, bail};
 use lincah::data::records::ReadOptions;
-use lincah::data::text_columns::TextColumns;
 use lincah::data::writer::{Destination, OutputFormat};
 use lincah::{AgileClassifier, Error, Keep, PredictFileOptions, PredictionOutput};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 pub(crate) fn run(arguments: &Predict, compute: &Compute) -> anyhow::Result<()> {
@@ -67,13 +67,13 @@ fn predict(arguments: &Predict, places: &Places, compute: &Compute) -> anyhow::R
     let elsewhere = compute.others.iter().map(|&compute| arguments.who.load(places.folder, compute));
     let copies = elsewhere.collect::<Result<Vec<AgileClassifier>, Error>>()?;
     let options = PredictFileOptions {
-        text_columns: text_columns(arguments, file, &classifier)?,
+        text_columns: classifier.text_columns(&arguments.text, file).context("give --text COLUMN: the column with the texts")?,
         keep,
         read: ReadOptions { delimiter: arguments.delimiter, ..ReadOptions::default() },
         strict: arguments.strict,
         explain: arguments.explain,
     };
-    let written = classifier.predict_file_beside(&copies, file, &options, output)?;
+    let written = classifier.predict_file(&copies, file, &options, output, &mut |_| ControlFlow::Continue(()))?;
     if written.without_text > 0 {
         note!(
             "note: {} of {} rows have no text and got no prediction; --strict refuses such data",
@@ -107,19 +107,4 @@ fn output(arguments: &Predict) -> anyhow::Result<PredictionOutput> {
     }
     let destination = arguments.out.clone().map_or(Destination::Stdout, Destination::File);
     Ok(PredictionOutput { destination, format })
-}
-
-/// The columns that were named, else those of the training if they were several, else that of plain text.
-fn text_columns(arguments: &Predict, file: &Path, classifier: &AgileClassifier) -> anyhow::Result<TextColumns> {
-    let trained = classifier.record().and_then(|record| record.data.text_columns.clone());
-    let name = file.to_string_lossy().to_ascii_lowercase();
-    match (arguments.text.as_slice(), trained) {
-        ([], Some(trained)) => Ok(trained),
-        ([], None) if name.ends_with(".txt") || name.ends_with(".txt.gz") => Ok(TextColumns::new(["text"])),
-        ([], None) => bail!("give --text COLUMN: the column with the texts"),
-        (columns, trained) => {
-            let named = TextColumns::new(columns.iter().cloned());
-            Ok(trained.map_or(named.clone(), |trained| TextColumns { separator: trained.separator, ..named }))
-        }
-    }
 }

@@ -8,7 +8,9 @@ use crate::print::{
 };
 use lincah::data::text_columns::TextColumns;
 use lincah::evaluation::{EvaluatedRows, FullEvaluation};
+use lincah::tracking::Tracking;
 use lincah::{BaseModel, ComputeOptions, Error, Experiment, Trainer};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &Train, compute: &Compute) -> anyhow::Result<()> {
@@ -21,6 +23,7 @@ pub(crate) fn run(arguments: &Train, compute: &Compute) -> anyhow::Result<()> {
     let (questions, first) = (sides.train.questions(), plan.models[0].as_str());
     let recipe = plan.recipe(questions, first)?;
     let decisions = arguments.decisions.plan(recipe.validation)?;
+    let mut event_files = arguments.event_files()?;
     Trainer::check_folder(out, arguments.resume)?;
     data_report(&sides.train, sides.holdout.as_ref(), plan.prompt.white_space());
     print_members(&recipe);
@@ -36,10 +39,21 @@ pub(crate) fn run(arguments: &Train, compute: &Compute) -> anyhow::Result<()> {
         .also_on(elsewhere);
     let begun = Instant::now();
     let experiment = Experiment::new(trainer).decide_by(decisions)?;
+    let (mut tracking, mut untracked) = (Tracking::default(), None);
     let outcome = experiment.run(&sides.train, sides.holdout.as_ref(), &mut |event| {
         progress.show(event);
+        if let (Some(files), Some(figures)) = (&mut event_files, tracking.figures(event))
+            && let Err(error) = files.write(&figures.run, figures.step, figures.values)
+        {
+            untracked = Some(error);
+            return ControlFlow::Break(());
+        }
         asked_to_stop()
-    })?;
+    });
+    if let Some(error) = untracked {
+        return Err(error.into());
+    }
+    let outcome = outcome?;
     if arguments.profile {
         print_operation_times(&base, begun.elapsed());
     }

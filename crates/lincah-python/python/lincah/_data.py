@@ -54,6 +54,11 @@ def _column(values: Any, what: str) -> list[Any]:
     return list(values)
 
 
+def strings(values: Any) -> Any:
+    """One string as it is, several as a list, as the compiled part takes them."""
+    return values if values is None or isinstance(values, str) else list(values)
+
+
 def texts(values: Any, what: str = "X") -> list[str]:
     """Every row as a string; anything else is refused, with its row."""
     column = _column(values, what)

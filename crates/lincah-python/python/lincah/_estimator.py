@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _data, _progress, lincah_native
+from ._data import Rows
 from ._labels import Labels
 from ._judging import Judging
 from ._parameters import Parameters
@@ -109,8 +112,8 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
         Go on with an interrupted training in ``out``.
     verbose : bool, default=False
         Whether progress is shown.
-    callback : callable, optional
-        Hears of every event of a training, as a dictionary; what it raises ends the training.
+    callback : callable or list of them, optional
+        Hears of every event of a training, as a dictionary; what it raises ends the training. :mod:`lincah.tracking` has some.
 
     Attributes
     ----------
@@ -153,8 +156,7 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
             This very classifier.
         """
         labels, rows = Labels.of_training(X, y, self.labels, sample_weight)
-        native = lincah_native.train(rows, self._options(), _progress.listener(self.verbose, self.callback))
-        self._take(native, Known(labels))
+        self._take(self._trained(rows, self._options()), Known(labels))
         self._remembered = Remembered(labels)
         self._remembered.take(rows)
         return self
@@ -204,10 +206,12 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
         rows, known = remembered.rows()
         options = {name: value for name, value in self._options().items() if name in _OF_INSTANT}
         options |= {"preset": "instant", "remember": True}
-        listener = _progress.listener(self.verbose, self.callback)
-        self._take(None if rows is None else lincah_native.train(rows, options, listener), known)
+        self._take(None if rows is None else self._trained(rows, options), known)
         self._remembered = remembered
         return self
+
+    def _trained(self, rows: Rows, options: dict[str, Any]) -> Classifier:
+        return lincah_native.train(rows, options, _progress.listener(self.verbose, self.callback))
 
     def _take(self, native: Classifier | None, known: Known) -> None:
         self._native, self._known, self._folder = native, known, None
@@ -238,10 +242,11 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
             constant = known.spread(None, rows)
             return known.labels.by_class(constant), known.labels.by_class(constant > 0.5), np.zeros(rows, dtype=np.bool_)
         probabilities, given, review, _ = self._fitted().predict(texts)
-        by_label = known.spread(np.frombuffer(probabilities).reshape(rows, -1), rows)
-        is_given = known.spread(np.frombuffer(given, dtype=np.bool_).reshape(rows, -1), rows)
-        by_class = known.labels.by_class
-        return by_class(by_label), by_class(is_given), np.frombuffer(review, dtype=np.bool_)
+
+        def by_class(found: bytes, dtype: type) -> NDArray[Any]:
+            return known.labels.by_class(known.spread(np.frombuffer(found, dtype=dtype).reshape(rows, -1), rows))
+
+        return by_class(probabilities, np.float64), by_class(given, np.bool_), np.frombuffer(review, dtype=np.bool_)
 
     def predict(self, X: Iterable[Any]) -> NDArray[Any]:
         """Decide about texts: by the thresholds that were chosen, or by what is most probable.
@@ -291,12 +296,12 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
         ndarray of shape (texts,) or (texts, classes)
             Of two classes, those of ``classes_[1]``.
         """
-        probabilities = np.clip(self.predict_proba(X), np.finfo(np.float64).tiny, 1.0)
+        probabilities = _positive(self.predict_proba(X))
         labels = self._known.labels
         is_binary = not labels.is_multi_label and len(labels.names) == 2
         if not (labels.is_multi_label or is_binary):
             return np.log(probabilities)
-        against = probabilities[:, ::-1] if is_binary else np.clip(1.0 - probabilities, np.finfo(np.float64).tiny, 1.0)
+        against = probabilities[:, ::-1] if is_binary else _positive(1.0 - probabilities)
         odds = np.log(probabilities) - np.log(against)
         thresholds = np.array(self._native.thresholds if self._native is not None else [])
         if len(thresholds) == len(labels.names):
@@ -336,6 +341,41 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
         found: list[dict[str, Any]] = json.loads(self._fitted().predict_records(_data.texts(X), explain))
         return found
 
+    def predict_file(
+        self,
+        source: str | PathLike[str],
+        destination: str | PathLike[str],
+        *,
+        text: str | Sequence[str] | None = None,
+        keep: str | Sequence[str] = (),
+        explain: bool = False,
+    ) -> int:
+        """Score a file of any length, as ``lincah predict`` does; the predictions' file appears when it is whole.
+
+        Parameters
+        ----------
+        source : str or path
+            Parquet, JSON lines, CSV, TSV or plain text.
+        destination : str or path
+            A file whose name says its form: ``.parquet``, ``.jsonl``, ``.csv`` or ``.tsv``.
+        text : str or list of str, optional
+            The column with the texts, or the columns that make one; those of the training where the command trained.
+        keep : str or list of str, optional
+            Columns that are written before the predictions; ``"all"`` for all.
+        explain : bool, default=False
+            Whether to say which words did it.
+
+        Returns
+        -------
+        int
+            How many rows were written. Those without a text have no prediction, but say why.
+        """
+        if os.path.exists(destination) and os.path.samefile(source, destination):
+            raise LincahError(f"{fspath(source)} would be overwritten by its predictions: choose another destination")
+        options = {"text": _data.strings(text), "keep": _data.strings(keep), "explain": explain}
+        rows, _ = self._fitted().predict_file(source, destination, options)
+        return rows
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "classes_")
 
@@ -353,3 +393,8 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
         if state.get("_native") is not None:
             state = state | {"_native": None, "_folder": self._bytes()}
         return state | {"_remembered": None} if "_remembered" in state else state
+
+
+def _positive(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities that have a logarithm."""
+    return np.clip(probabilities, np.finfo(np.float64).tiny, 1.0)

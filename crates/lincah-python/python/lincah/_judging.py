@@ -55,12 +55,8 @@ class Judging:
         Result
             What ``lincah evaluate --json`` prints: metrics with intervals, operating points, a summary.
         """
-        options = {
-            "prevalence": None if prevalence is None else str(prevalence),
-            "include_training_rows": include_training_rows,
-        }
-        found, notice = self._fitted().evaluate(self._rows(X, y), options)
-        return Result(found, _warned(notice))
+        options = {"prevalence": _words(prevalence), "include_training_rows": include_training_rows}
+        return _result(*self._fitted().evaluate(self._rows(X, y), options))
 
     def report(
         self,
@@ -102,7 +98,7 @@ class Judging:
         """
         options = {
             "subject": subject,
-            "prevalence": None if prevalence is None else str(prevalence),
+            "prevalence": _words(prevalence),
             "explain": explain,
             "without_texts": without_texts,
             "include_training_rows": include_training_rows,
@@ -166,8 +162,7 @@ class Judging:
             "seed": seed,
             "include_training_rows": include_training_rows,
         }
-        found, notice = self._fitted().audit(self._rows(X, y, columns), options)
-        return Result(found, _warned(notice))
+        return _result(*self._fitted().audit(self._rows(X, y, columns), options))
 
     def calibrate(
         self,
@@ -198,17 +193,25 @@ class Judging:
             This very classifier.
         """
         options = {
-            "target": target if target is None or isinstance(target, str) else list(target),
+            "target": _data.strings(target),
             "threshold": dict(threshold) if isinstance(threshold, Mapping) else threshold,
             "review": review,
             "calibration": calibration,
         }
-        _warned(self._fitted().calibrate(self._rows(X, y), options))
+        _warn(self._fitted().calibrate(self._rows(X, y), options))
         return self
 
 
-def _warned(notice: str | None) -> list[str]:
+def _words(prevalence: float | str | None) -> str | None:
+    return None if prevalence is None else str(prevalence)
+
+
+def _result(found: str, notice: str | None) -> Result:
+    return Result(found, _warn(notice, level=4))
+
+
+def _warn(notice: str | None, level: int = 3) -> list[str]:
     if notice is None:
         return []
-    warnings.warn(notice, stacklevel=3)
+    warnings.warn(notice, stacklevel=level)
     return [notice]

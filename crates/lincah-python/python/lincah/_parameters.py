@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
+from . import _data
 from ._labels import Names
+from ._progress import Callback
 
 
 class Parameters:
@@ -68,7 +70,7 @@ class Parameters:
         out: str | PathLike[str] | None = None,
         resume: bool = False,
         verbose: bool = False,
-        callback: Callable[[dict[str, Any]], object] | None = None,
+        callback: Callback | Sequence[Callback] | None = None,
     ) -> None:
         self.model = model
         self.preset = preset
@@ -129,8 +131,7 @@ class Parameters:
             if options[name] is not None:
                 options[name] = fspath(options[name])
         for name in ("model", "targets", "layers", "target"):
-            if options[name] is not None and not isinstance(options[name], str):
-                options[name] = list(options[name])
+            options[name] = _data.strings(options[name])
         for name in ("label_descriptions", "threshold"):
             if isinstance(options[name], Mapping):
                 options[name] = dict(options[name])

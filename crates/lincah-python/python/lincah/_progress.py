@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+Callback = Callable[[dict[str, Any]], object]
 
 # Seconds between two looks: a line that changes more often is not read, and a log of lines should not be long.
 _ON_SCREEN = 0.2
 _IN_LOG = 10.0
 
 
-def listener(verbose: Any, callback: Callable[[dict[str, Any]], object] | None) -> Callable[[str], None] | None:
-    """Whoever hears of events: a line that shows them, a callback, both or nobody."""
-    show = _Line() if verbose else None
-    if show is None and callback is None:
+def listener(verbose: Any, callback: Callback | Sequence[Callback] | None) -> Callable[[str], None] | None:
+    """Whoever hears of events: a line that shows them, callbacks, both or nobody."""
+    listeners: list[Callback] = [_Line()] if verbose else []
+    if callable(callback):
+        listeners.append(callback)
+    elif callback is not None:
+        listeners += callback
+    if not listeners:
         return None
 
     def heard(event: str) -> None:
         described = json.loads(event)
-        if show is not None:
-            show(described)
-        if callback is not None:
-            callback(described)
+        for listener in listeners:
+            listener(described)
 
     return heard
 

@@ -96,6 +96,63 @@ class Storing:
         found._take(native, Known(_labels(native, described)))
         return found
 
+    def push_to_hub(
+        self, repository: str, *, revision: str | None = None, private: bool | None = None, token: str | bool | None = None
+    ) -> str:
+        """Upload the classifier folder to the Hugging Face Hub, or to whatever ``HF_ENDPOINT`` names.
+
+        The base model is not among its files, nor is any text. What else is in the repository stays.
+
+        Parameters
+        ----------
+        repository : str
+            ``"owner/name"``; it is made if it is not there.
+        revision : str, optional
+            Branch; ``main`` by default.
+        private : bool, optional
+            Whether a repository that is made is private; by default as its owner chose.
+        token : str or bool, optional
+            By default that of ``hf auth login``.
+
+        Returns
+        -------
+        str
+            Where the commit can be seen.
+        """
+        hub = _hub()
+        api = hub.HfApi(token=token)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(folder)
+            api.create_repo(repository, private=private, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=repository, folder_path=folder, revision=revision, commit_message="Upload a classifier of lincah"
+            )
+        return str(commit.commit_url)
+
+    @classmethod
+    def from_hub(
+        cls: type[_Stored], repository: str, *, revision: str | None = None, token: str | bool | None = None, **options: Any
+    ) -> _Stored:
+        """Download a classifier that :meth:`push_to_hub` uploaded, and read it.
+
+        Parameters
+        ----------
+        repository : str
+            ``"owner/name"``.
+        revision : str, optional
+            Branch, tag or commit; ``main`` by default.
+        token : str or bool, optional
+            By default that of ``hf auth login``.
+        **options
+            As those of :meth:`load`.
+
+        Returns
+        -------
+        AgileClassifier
+            The classifier, fitted.
+        """
+        return cls.load(_hub().snapshot_download(repository, revision=revision, token=token), **options)
+
     @classmethod
     def from_peft(
         cls: type[_Stored],
@@ -196,6 +253,14 @@ class Storing:
             self._fitted().save(folder)
             files = [path for path in sorted(Path(folder).rglob("*")) if path.is_file()]
             return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise LincahError("huggingface_hub is not installed: pip install 'lincah[hub]'") from None
+    return huggingface_hub
 
 
 def _labels(native: Classifier, described: dict[str, Any]) -> Labels:

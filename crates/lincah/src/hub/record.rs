@@ -3,6 +3,7 @@
 use super::HubError;
 use super::catalogue::{Artefact, CatalogueEntry};
 use super::settings::Settings;
+use lincah_model::platform::identity;
 use lincah_model::{new_file, regular_file, sha256};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -55,10 +56,7 @@ impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         let changed = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
+        let inode = identity(&metadata).map_or(0, |(_, inode)| inode);
         Some(Self { seconds: changed.as_secs(), nanoseconds: changed.subsec_nanos(), inode })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use lincah_model::new_file::write_atomically;
+use lincah_model::platform::link_or_rename;
 use lincah_model::regular_file;
 use std::collections::BTreeSet;
 use std::io;
@@ -39,11 +40,9 @@ impl RepositoryCache {
         let pointer = self.snapshot(commit).join(name);
         std::fs::create_dir_all(pointer.parent().unwrap_or(Path::new(".")))?;
         let _ = std::fs::remove_file(&pointer);
-        #[cfg(unix)]
-        std::os::unix::fs::symlink(Path::new(&"../".repeat(2 + name.matches('/').count())).join("blobs").join(tag), &pointer)?;
-        // Where links need a privilege, the content itself gets the name, as with `huggingface_hub`.
-        #[cfg(not(unix))]
-        std::fs::rename(self.blob(tag), &pointer)?;
+        let target = Path::new(&"../".repeat(2 + name.matches('/').count())).join("blobs").join(tag);
+        // As `huggingface_hub` does.
+        link_or_rename(&self.blob(tag), &target, &pointer)?;
         Ok(pointer)
     }
 
