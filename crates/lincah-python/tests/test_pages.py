@@ -35,7 +35,7 @@ def test_the_guide_does_what_it_says(environment, tmp_path):
     assert (tmp_path / "report.html").is_file() and (tmp_path / "civility" / "classifier.json").is_file()
 
 
-@pytest.mark.parametrize("name, pictures", [("codelab", 3), ("policy_monday", 1)])
+@pytest.mark.parametrize("name, pictures", [("codelab", 3), ("policy_monday", 1), ("rivals", 2 + ETHOS.is_file())])
 def test_a_notebook_runs_to_its_end(name, pictures, environment, tmp_path):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
