@@ -89,7 +89,8 @@ def test_ray_scores_each_file_once_and_sweeps(classifier, texts, rows, tmp_path)
         grid = {"augment": ["none", "obfuscation"]}
         found = distributed.sweep_with_ray(classifier, grid, *rows, held_out, rows[1], tmp_path / "sweep")
         assert [trial["parameters"] for trial in found] == [{"augment": "none"}, {"augment": "obfuscation"}]
-        assert found[0]["evaluation"] == AgileClassifier(**classifier.get_params()).fit(*rows).evaluate(held_out, rows[1])
+        alone = AgileClassifier(**classifier.get_params()).fit(*rows).evaluate(held_out, rows[1])
+        assert found[0]["evaluation"] | {"texts_per_second": 0} == alone | {"texts_per_second": 0}
     finally:
         ray.shutdown()
     # Nothing is left to do, so that nobody is asked to.
