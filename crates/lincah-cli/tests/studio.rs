@@ -55,7 +55,7 @@ fn wait_until(server: &Serving, what: impl Fn(&Value) -> bool) -> Value {
 fn a_sitting_learns_survives_a_kill_and_its_journal_trains() {
     let bench = bench();
     let server = Serving::of(&bench, BEGIN);
-    assert!(bench.run(GO_ON).refused().contains("in use"));
+    assert!(bench.run(GO_ON).refused().contains("another lincah"));
     label(&server, 12);
     let mut server = server;
     server.child.kill().unwrap();
