@@ -1,6 +1,8 @@
 //! `lincah serve`, asked over a socket.
 
 mod support;
+#[path = "../../lincah-serve/tests/asked/valid_bodies.rs"]
+mod valid_bodies;
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::Bench;
+use valid_bodies::valid_bodies;
 
 const TRAIN: &str = "train data.csv --text comment --label label --epochs 3 --members 1";
 
@@ -34,8 +37,14 @@ impl Answer {
 
 impl Serving {
     fn start(bench: &Bench, options: &str) -> Self {
+        Self::start_with(bench, options, &[])
+    }
+
+    /// The same with environment variables.
+    fn start_with(bench: &Bench, options: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = bench
             .command(&format!("serve {options} --bind 127.0.0.1:0"))
+            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -241,32 +250,8 @@ fn no_body_is_a_fault_of_the_servers() {
         json!({}),
         deep,
     ];
-    let comment = json!({"text": "zzzz. aaaa"});
     let mut asked = 0;
-    for (path, body) in [
-        ("/v1/score", json!({"model": "kind", "input": ["zzzz"], "members": true})),
-        ("/v1/moderations", json!({"model": "kind", "input": [{"type": "text", "text": "zzzz"}]})),
-        ("/classify", json!({"model": "kind", "input": ["zzzz"]})),
-        ("/predict", json!({"inputs": [["zzzz"], ["aaaa"]], "truncate": true, "raw_scores": false})),
-        ("/models/kind", json!({"inputs": ["zzzz"], "parameters": {"top_k": 1, "function_to_apply": "softmax"}})),
-        (
-            "/v1alpha1/comments:analyze",
-            json!({"comment": comment, "requestedAttributes": {"B": {"scoreType": "PROBABILITY", "scoreThreshold": 0.1}}, "languages": ["en"], "spanAnnotations": true, "clientToken": "a"}),
-        ),
-        (
-            "/v1alpha1/comments:suggestscore",
-            json!({"comment": comment, "attributeScores": {"B": {"summaryScore": {"value": 0.9}}}, "communityId": "a"}),
-        ),
-        (
-            "/label-studio/predict",
-            json!({"tasks": [{"id": 1, "data": {"text": "zzzz"}}], "label_config": "<Text value=\"$text\"/>", "params": {}}),
-        ),
-        (
-            "/label-studio/webhook",
-            json!({"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "result": [{"value": {"choices": ["A"]}}]}, "task": {"data": {"text": "zzzz"}}}),
-        ),
-        ("/label-studio/setup", json!({"project": "1", "schema": "<View/>"})),
-    ] {
+    for (path, body) in valid_bodies() {
         for body in with_one_odd_place(&body, &odd) {
             let answer = server.post(path, &body);
             assert!(matches!(answer.status, 200..=499), "{path} {body}: {} {}", answer.status, answer.body);
@@ -311,6 +296,56 @@ fn keys_are_asked_for_and_public_addresses_need_them() {
     let told = bench.run("serve kind --bind 127.0.0.1:0 --check");
     assert!(told.stderr.contains("kind: loaded; nothing is wrong"), "{told:?}");
     told.ok();
+}
+
+#[test]
+fn the_environment_says_what_the_file_says_and_comes_before_it() {
+    let bench = trained();
+    bench.write("serve.toml", "max_texts = 1\nmax_text_bytes = 5\nlog_texts = true\n[classifiers]\nnothing = \"nothing\"\n");
+    let variables = [
+        ("LINCAH_CLASSIFIERS", "kind=kind, again=kind"),
+        ("LINCAH_ATTRIBUTES", "TOXICITY=kind:B"),
+        ("LINCAH_MAX_TEXTS", "2"),
+        ("LINCAH_MAX_BODY_BYTES", " 200 "),
+        ("LINCAH_MAX_TEXT_BYTES", ""),
+        ("LINCAH_LOG_TEXTS", "false"),
+        ("LINCAH_RELOAD_SECONDS", "0"),
+    ];
+    let server = Serving::start_with(&bench, "--config serve.toml", &variables);
+    let models: Vec<Value> =
+        server.get("/v1/models").json()["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(models, ["again", "kind"]);
+    let status = |input: Value| server.post("/v1/score", &json!({"model": "kind", "input": input})).status;
+    assert_eq!((status(json!(["a", "zzzz"])), status(json!(["a", "b", "c"]))), (200, 413));
+    // The empty variable leaves the file's five bytes.
+    assert_eq!((status(json!("abcdef")), status(json!("x".repeat(201)))), (413, 413));
+    let asked = json!({"comment": {"text": "zzzz"}, "requestedAttributes": {"TOXICITY": {}}});
+    let score = predicted(&bench, "kind", "zzzz")["scores"]["B"].clone();
+    let answer = server.post("/v1alpha1/comments:analyze", &asked).json();
+    assert_eq!(answer["attributeScores"]["TOXICITY"]["summaryScore"]["value"], score);
+    assert!(!server.told.lock().unwrap().concat().contains("zzzz"));
+
+    for (name, value, expected) in [
+        ("LINCAH_MAX_TEXTS", "many", "LINCAH_MAX_TEXTS says `many`; it must be a whole number"),
+        ("LINCAH_MAX_TEXTS", "0", "`max_texts` must be at least 1"),
+        ("LINCAH_MAX_CONNECTIONS", "-1", "LINCAH_MAX_CONNECTIONS says `-1`"),
+        ("LINCAH_BATCH_BYTES", "0", "`batch_bytes` must be at least 1"),
+        ("LINCAH_MAX_WAITING_TEXTS", "1.5", "LINCAH_MAX_WAITING_TEXTS says `1.5`"),
+        ("LINCAH_TIMEOUT_SECONDS", "soon", "LINCAH_TIMEOUT_SECONDS says `soon`; it must be a number of seconds"),
+        ("LINCAH_HEAD_SECONDS", "NaN", "`head_seconds` must be from 0.001 to 3600"),
+        ("LINCAH_RELOAD_SECONDS", "-1", "`reload_seconds` must be from 0 to 86400"),
+        ("LINCAH_LOG_TEXTS", "perhaps", "LINCAH_LOG_TEXTS says `perhaps`; it must be true or false"),
+        ("LINCAH_ATTRIBUTES", "TOXICITY", "LINCAH_ATTRIBUTES says `TOXICITY`; it must be NAME=VALUE"),
+        ("LINCAH_ATTRIBUTES", "TOXICITY=spam", "the attribute `TOXICITY` is of the classifier `spam`"),
+        ("LINCAH_CASCADE", "kind=little", "LINCAH_CASCADE says `kind=little`"),
+        ("LINCAH_CASCADE", "kind=1", "`cascade` must be from 0 to below 1"),
+        ("LINCAH_CLASSIFIERS", "kind=kind,kind=kind", "LINCAH_CLASSIFIERS says `kind=kind`"),
+    ] {
+        let classifiers = if name == "LINCAH_CLASSIFIERS" { "" } else { "kind" };
+        let mut command = bench.command(&format!("serve {classifiers} --check"));
+        let message = support::Ran::of(command.env(name, value).output().unwrap()).refused();
+        assert!(message.contains(expected), "{message}");
+    }
 }
 
 #[test]
