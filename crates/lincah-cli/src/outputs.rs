@@ -23,6 +23,20 @@ pub(crate) fn check(output: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses, beyond [`check`], a place where no new folder can be: one that has something in it, or that is or lies in what is no folder.
+pub(crate) fn check_new_folder(output: &Path) -> anyhow::Result<()> {
+    check(output, &[])?;
+    // Of a link it is asked where it leads; one that leads nowhere is no folder.
+    let there = output.ancestors().find(|place| place.symlink_metadata().is_ok());
+    if let Some(taken) = there.filter(|place| !place.is_dir()) {
+        bail!("{} is not a folder; choose another output folder", taken.display());
+    }
+    if std::fs::read_dir(output).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!("{} is not empty; choose another output folder", output.display());
+    }
+    Ok(())
+}
+
 /// Refuses a folder of the cache of models, in which nothing is to be changed.
 pub(crate) fn check_writable(folder: &Path) -> anyhow::Result<()> {
     if let Ok(cache) = lincah::hub::home()

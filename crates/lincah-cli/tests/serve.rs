@@ -1,13 +1,17 @@
 //! `lincah serve`, asked over a socket.
 
 mod support;
+#[path = "../../lincah-serve/tests/asked/valid_bodies.rs"]
+mod valid_bodies;
 
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use support::Bench;
 use support::serving::Serving;
+use valid_bodies::valid_bodies;
 
 const TRAIN: &str = "train data.csv --text comment --label label --epochs 3 --members 1";
 
@@ -159,32 +163,8 @@ fn no_body_is_a_fault_of_the_servers() {
         json!({}),
         deep,
     ];
-    let comment = json!({"text": "zzzz. aaaa"});
     let mut asked = 0;
-    for (path, body) in [
-        ("/v1/score", json!({"model": "kind", "input": ["zzzz"], "members": true})),
-        ("/v1/moderations", json!({"model": "kind", "input": [{"type": "text", "text": "zzzz"}]})),
-        ("/classify", json!({"model": "kind", "input": ["zzzz"]})),
-        ("/predict", json!({"inputs": [["zzzz"], ["aaaa"]], "truncate": true, "raw_scores": false})),
-        ("/models/kind", json!({"inputs": ["zzzz"], "parameters": {"top_k": 1, "function_to_apply": "softmax"}})),
-        (
-            "/v1alpha1/comments:analyze",
-            json!({"comment": comment, "requestedAttributes": {"B": {"scoreType": "PROBABILITY", "scoreThreshold": 0.1}}, "languages": ["en"], "spanAnnotations": true, "clientToken": "a"}),
-        ),
-        (
-            "/v1alpha1/comments:suggestscore",
-            json!({"comment": comment, "attributeScores": {"B": {"summaryScore": {"value": 0.9}}}, "communityId": "a"}),
-        ),
-        (
-            "/label-studio/predict",
-            json!({"tasks": [{"id": 1, "data": {"text": "zzzz"}}], "label_config": "<Text value=\"$text\"/>", "params": {}}),
-        ),
-        (
-            "/label-studio/webhook",
-            json!({"action": "ANNOTATION_CREATED", "annotation": {"id": 1, "result": [{"value": {"choices": ["A"]}}]}, "task": {"data": {"text": "zzzz"}}}),
-        ),
-        ("/label-studio/setup", json!({"project": "1", "schema": "<View/>"})),
-    ] {
+    for (path, body) in valid_bodies() {
         for body in with_one_odd_place(&body, &odd) {
             let answer = server.post(path, &body);
             assert!(matches!(answer.status, 200..=499), "{path} {body}: {} {}", answer.status, answer.body);
@@ -229,6 +209,56 @@ fn keys_are_asked_for_and_public_addresses_need_them() {
     let told = bench.run("serve kind --bind 127.0.0.1:0 --check");
     assert!(told.stderr.contains("kind: loaded; nothing is wrong"), "{told:?}");
     told.ok();
+}
+
+#[test]
+fn the_environment_says_what_the_file_says_and_comes_before_it() {
+    let bench = trained();
+    bench.write("serve.toml", "max_texts = 1\nmax_text_bytes = 5\nlog_texts = true\n[classifiers]\nnothing = \"nothing\"\n");
+    let variables = [
+        ("LINCAH_CLASSIFIERS", "kind=kind, again=kind"),
+        ("LINCAH_ATTRIBUTES", "TOXICITY=kind:B"),
+        ("LINCAH_MAX_TEXTS", "2"),
+        ("LINCAH_MAX_BODY_BYTES", " 200 "),
+        ("LINCAH_MAX_TEXT_BYTES", ""),
+        ("LINCAH_LOG_TEXTS", "false"),
+        ("LINCAH_RELOAD_SECONDS", "0"),
+    ];
+    let server = Serving::start_with(&bench, "--config serve.toml", &variables);
+    let models: Vec<Value> =
+        server.get("/v1/models").json()["data"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(models, ["again", "kind"]);
+    let status = |input: Value| server.post("/v1/score", &json!({"model": "kind", "input": input})).status;
+    assert_eq!((status(json!(["a", "zzzz"])), status(json!(["a", "b", "c"]))), (200, 413));
+    // The empty variable leaves the file's five bytes.
+    assert_eq!((status(json!("abcdef")), status(json!("x".repeat(201)))), (413, 413));
+    let asked = json!({"comment": {"text": "zzzz"}, "requestedAttributes": {"TOXICITY": {}}});
+    let score = predicted(&bench, "kind", "zzzz")["scores"]["B"].clone();
+    let answer = server.post("/v1alpha1/comments:analyze", &asked).json();
+    assert_eq!(answer["attributeScores"]["TOXICITY"]["summaryScore"]["value"], score);
+    assert!(!server.told.lock().unwrap().concat().contains("zzzz"));
+
+    for (name, value, expected) in [
+        ("LINCAH_MAX_TEXTS", "many", "LINCAH_MAX_TEXTS says `many`; it must be a whole number"),
+        ("LINCAH_MAX_TEXTS", "0", "`max_texts` must be at least 1"),
+        ("LINCAH_MAX_CONNECTIONS", "-1", "LINCAH_MAX_CONNECTIONS says `-1`"),
+        ("LINCAH_BATCH_BYTES", "0", "`batch_bytes` must be at least 1"),
+        ("LINCAH_MAX_WAITING_TEXTS", "1.5", "LINCAH_MAX_WAITING_TEXTS says `1.5`"),
+        ("LINCAH_TIMEOUT_SECONDS", "soon", "LINCAH_TIMEOUT_SECONDS says `soon`; it must be a number of seconds"),
+        ("LINCAH_HEAD_SECONDS", "NaN", "`head_seconds` must be from 0.001 to 3600"),
+        ("LINCAH_RELOAD_SECONDS", "-1", "`reload_seconds` must be from 0 to 86400"),
+        ("LINCAH_LOG_TEXTS", "perhaps", "LINCAH_LOG_TEXTS says `perhaps`; it must be true or false"),
+        ("LINCAH_ATTRIBUTES", "TOXICITY", "LINCAH_ATTRIBUTES says `TOXICITY`; it must be NAME=VALUE"),
+        ("LINCAH_ATTRIBUTES", "TOXICITY=spam", "the attribute `TOXICITY` is of the classifier `spam`"),
+        ("LINCAH_CASCADE", "kind=little", "LINCAH_CASCADE says `kind=little`"),
+        ("LINCAH_CASCADE", "kind=1", "`cascade` must be from 0 to below 1"),
+        ("LINCAH_CLASSIFIERS", "kind=kind,kind=kind", "LINCAH_CLASSIFIERS says `kind=kind`"),
+    ] {
+        let classifiers = if name == "LINCAH_CLASSIFIERS" { "" } else { "kind" };
+        let mut command = bench.command(&format!("serve {classifiers} --check"));
+        let message = support::Ran::of(command.env(name, value).output().unwrap()).refused();
+        assert!(message.contains(expected), "{message}");
+    }
 }
 
 #[test]
@@ -374,4 +404,164 @@ fn what_is_under_way_is_answered_and_decisions_are_written_down() {
     bench.write("log.jsonl", log.replacen("\"review\":false", "\"review\":true", 1));
     let message = bench.run(&format!("serve {options} --bind 127.0.0.1:0")).refused();
     assert!(message.contains("line 1 of log.jsonl"), "{message}");
+}
+
+/// Clients that ask until told to stop; what each of them was answered, in order. `None` is a request that was not answered.
+fn asking<T: Send>(
+    clients: usize,
+    ask: impl Fn(usize, usize) -> Option<T> + Sync,
+    meanwhile: impl FnOnce(),
+) -> Vec<Vec<Option<T>>> {
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (ask, ends) = (&ask, &ends);
+        let client = |client| {
+            scope.spawn(move || {
+                let mut answers = Vec::new();
+                while !ends.load(std::sync::atomic::Ordering::Relaxed) && answers.last().is_none_or(Option::is_some) {
+                    answers.push(ask(client, answers.len()));
+                }
+                answers
+            })
+        };
+        let clients: Vec<_> = (0..clients).map(client).collect();
+        meanwhile();
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_server_that_is_killed_while_it_logs_has_lost_no_decision_that_it_answered() {
+    let bench = trained();
+    bench.write("secret", "a-secret-of-more-than-thirty-two-characters");
+    let options = "kind --log none --decision-log log.jsonl --decision-log-key-file secret";
+    let read = || std::fs::read(bench.path("log.jsonl")).unwrap();
+    let whole_lines = |log: &[u8]| log.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")).count();
+    let (mut before, mut lines) = (Vec::new(), 0);
+    for round in 0..6 {
+        let server = Serving::start(&bench, options);
+        let address = server.address.clone();
+        let ask = |client: usize, turn: usize| {
+            let body = json!({"input": [format!("{client} {turn}"), "zzzz"]}).to_string();
+            let mut stream = TcpStream::connect(&address).ok()?;
+            write!(
+                stream,
+                "POST /v1/score HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            let (head, body) = answer.split_once("\r\n\r\n")?;
+            assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+            serde_json::from_str::<Value>(body).ok()
+        };
+        let answers = asking(8, ask, || {
+            // Killed while it writes, at another moment each time.
+            let behind = before.len() + 1500 + 977 * round;
+            while read().len() < behind {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            assert!(Command::new("kill").args(["-KILL", &server.child.id().to_string()]).status().unwrap().success());
+        });
+        drop(server);
+        let answered = answers.iter().flatten().flatten().count();
+        let asked = answers.iter().flatten().count();
+        let log = read();
+        let new = whole_lines(&log) - lines;
+        assert!(answered > 0 && (2 * answered..=2 * asked).contains(&new), "{answered} answered, {asked} asked, {new} new lines");
+        assert!(log.starts_with(&before), "what was there is as it was");
+        // Half a line, as a disk that lost its power leaves it.
+        let half = log[..log.iter().position(|&byte| byte == b'\n').unwrap() / 2].to_vec();
+        bench.write("log.jsonl", [log, half].concat());
+        let checked = bench.run(&format!("serve {options} --check"));
+        assert!(checked.stderr.contains("nothing is wrong"), "{checked:?}");
+        let log = read();
+        lines = whole_lines(&log);
+        before = log[..log.iter().rposition(|&byte| byte == b'\n').unwrap() + 1].to_vec();
+    }
+    // The next answer takes the half line's place.
+    let server = Serving::start(&bench, options);
+    assert_eq!(server.post("/v1/score", &json!({"input": "zzzz"})).status, 200);
+    let log = read();
+    assert!(log.starts_with(&before) && log.ends_with(b"\n") && whole_lines(&log) == lines + 1);
+}
+
+#[test]
+fn a_folder_that_is_replaced_while_requests_run_gives_no_mixture_and_drops_none() {
+    let bench = trained();
+    bench.write("serve.toml", "reload_seconds = 0.02\n[classifiers]\nkind = \"kind\"\n");
+    bench.run(&format!("{TRAIN} --model model --seed 9 --out other")).ok();
+    let texts = ["zzzz", "aaaa", "something"];
+    let scores = |folder: &str| Value::from(texts.map(|text| predicted(&bench, folder, text)["scores"].clone()).to_vec());
+    let states = [scores("kind"), scores("other")];
+    assert_ne!(states[0], states[1]);
+    let files = |folder: &str| {
+        bench
+            .list(folder)
+            .into_iter()
+            .map(|name| (name.clone(), std::fs::read(bench.path(folder).join(name)).unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let folders = [files("kind"), files("other")];
+    let server = Serving::start(&bench, "--config serve.toml --log none");
+    let score = || {
+        let answer = server.post("/v1/score", &json!({"input": texts}));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let results = answer.json()["results"].as_array().unwrap().clone();
+        Value::from(results.into_iter().map(|result| result["scores"].clone()).collect::<Vec<_>>())
+    };
+    let wait_for = |state: &Value| {
+        let begun = Instant::now();
+        while score() != *state {
+            assert!(begun.elapsed() < Duration::from_secs(30), "it was not loaded anew");
+        }
+    };
+    let rounds = 6;
+    let answers = asking(
+        6,
+        |_, _| Some(score()),
+        || {
+            for round in 1..=rounds {
+                let (now, next) = (&states[(round + 1) % 2], round % 2);
+                let put = |name: &str, bytes: &[u8]| bench.write(&format!("kind/{name}"), bytes);
+                if round % 3 == 0 {
+                    // The whole folder in place of another one, which is gone for a moment.
+                    let fresh = bench.path("fresh");
+                    std::fs::create_dir(&fresh).unwrap();
+                    folders[next].iter().for_each(|(name, bytes)| std::fs::write(fresh.join(name), bytes).unwrap());
+                    std::fs::rename(bench.path("kind"), bench.path(&format!("gone-{round}"))).unwrap();
+                    std::thread::sleep(Duration::from_millis(100));
+                    std::fs::rename(fresh, bench.path("kind")).unwrap();
+                } else {
+                    // The record first, and half of each file: the wrong order, and slowly.
+                    let mut order: Vec<_> = folders[next].iter().collect();
+                    order.sort_by_key(|(name, _)| name != "classifier.json");
+                    for (name, bytes) in order {
+                        put(name, &bytes[..bytes.len() / 2]);
+                        std::thread::sleep(Duration::from_millis(60));
+                        if name.starts_with("adapter") || name == "classifier.json" {
+                            assert_eq!(score(), *now, "{name} is half written");
+                        }
+                        put(name, bytes);
+                        std::thread::sleep(Duration::from_millis(60));
+                    }
+                }
+                wait_for(&states[next]);
+            }
+        },
+    );
+    for answers in &answers {
+        let seen: Vec<usize> =
+            answers.iter().flatten().map(|answer| states.iter().position(|state| state == answer).expect("a mixture")).collect();
+        let changes = seen.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!(changes <= rounds, "an older classifier answered after a newer one");
+    }
+    assert!(answers.iter().flatten().count() > 50);
+    assert!(
+        server.get("/metrics").body.contains(&format!("lincah_reloads_total{{classifier=\"kind\",outcome=\"loaded\"}} {rounds}")),
+        "{}",
+        server.get("/metrics").body
+    );
 }

@@ -54,13 +54,13 @@ fn wait_until(server: &Serving, what: impl Fn(&Value) -> bool) -> Value {
 #[test]
 fn a_sitting_learns_survives_a_kill_and_its_journal_trains() {
     let bench = bench();
-    let server = Serving::of(&bench, BEGIN);
+    let server = Serving::of(&bench, BEGIN, &[]);
     assert!(bench.run(GO_ON).refused().contains("another lincah"));
     label(&server, 12);
     let mut server = server;
     server.child.kill().unwrap();
     server.child.wait().unwrap();
-    let server = Serving::of(&bench, GO_ON);
+    let server = Serving::of(&bench, GO_ON, &[]);
     assert_eq!(status(&server)["labelled"], 12);
     label(&server, 40);
     let learned = wait_until(&server, |status| status["trained_on"] == 40 && status["judged_by"].as_u64().unwrap() >= 10);
@@ -82,7 +82,7 @@ fn a_sitting_learns_survives_a_kill_and_its_journal_trains() {
 #[test]
 fn other_pages_other_hosts_and_other_machines_are_kept_out() {
     let bench = bench();
-    let server = Serving::of(&bench, BEGIN);
+    let server = Serving::of(&bench, BEGIN, &[]);
     let body = json!({"who": "ana"}).to_string();
     let host = format!("Host: {}\r\n", server.address);
     let json = "Content-Type: application/json\r\n";

@@ -1,4 +1,4 @@
-//! What can be configured: by a TOML file, and over it by flags.
+//! What can be configured: by a TOML file, over it by environment variables, and over both by flags.
 
 use crate::error::ServeError;
 use lincah::regular_file;
@@ -6,6 +6,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Everything that a server is told.
@@ -82,8 +83,55 @@ impl ServeConfig {
     /// A file that cannot be read, unknown fields, values of another type, with their line.
     pub fn read(path: &Path) -> Result<Self, ServeError> {
         let text = regular_file::read_text(path, regular_file::SMALL).map_err(ServeError::file("read", path))?;
-        toml::from_str(&text)
+        Self::from_toml(path, &text)
+    }
+
+    /// Reads the text of a TOML file; `path` is what errors name.
+    ///
+    /// # Errors
+    /// As [`ServeConfig::read`].
+    pub fn from_toml(path: &Path, text: &str) -> Result<Self, ServeError> {
+        toml::from_str(text)
             .map_err(|error| ServeError::Config { path: path.to_path_buf(), reason: error.to_string().trim().replace('\n', " ") })
+    }
+
+    /// The settings by environment variable over these: `LINCAH_` and a setting's name in capitals, except for those that are options of the command.
+    /// An empty variable says nothing. Several entries are `NAME=VALUE` with commas between them, and replace all that there were.
+    ///
+    /// # Errors
+    /// [`ServeError::Variable`] names the first that says something else than its setting can be.
+    pub fn with_environment(mut self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ServeError> {
+        let of = |field: &'static str| Variable::read(field, &variable);
+        for (field, setting) in self.numbers() {
+            of(field).set(setting, "a whole number")?;
+        }
+        for (field, setting) in self.seconds() {
+            of(field).set(setting, "a number of seconds")?;
+        }
+        of("log_texts").set(&mut self.log_texts, "true or false")?;
+        of("classifiers").set_entries(&mut self.classifiers)?;
+        of("attributes").set_entries(&mut self.attributes)?;
+        of("cascade").set_entries(&mut self.cascade)?;
+        Ok(self)
+    }
+
+    fn numbers(&mut self) -> [(&'static str, &mut usize); 6] {
+        [
+            ("max_body_bytes", &mut self.max_body_bytes),
+            ("max_text_bytes", &mut self.max_text_bytes),
+            ("max_texts", &mut self.max_texts),
+            ("max_waiting_texts", &mut self.max_waiting_texts),
+            ("batch_bytes", &mut self.batch_bytes),
+            ("max_connections", &mut self.max_connections),
+        ]
+    }
+
+    fn seconds(&mut self) -> [(&'static str, &mut f64); 3] {
+        [
+            ("head_seconds", &mut self.head_seconds),
+            ("timeout_seconds", &mut self.timeout_seconds),
+            ("reload_seconds", &mut self.reload_seconds),
+        ]
     }
 
     /// Refuses what cannot work: no classifier, limits of nothing, a public address without keys.
@@ -94,25 +142,18 @@ impl ServeConfig {
         if self.classifiers.is_empty() {
             return Err(ServeError::NoClassifier);
         }
-        let numbers = [
-            ("max_body_bytes", self.max_body_bytes),
-            ("max_text_bytes", self.max_text_bytes),
-            ("max_texts", self.max_texts),
-            ("max_waiting_texts", self.max_waiting_texts),
-            ("batch_bytes", self.batch_bytes),
-            ("max_connections", self.max_connections),
-        ];
-        if let Some((field, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
+        if let Some((field, _)) = self.clone().numbers().into_iter().find(|(_, number)| **number == 0) {
             return Err(ServeError::Value { field, expected: "at least 1" });
         }
         // An hour is longer than anybody waits, and far from what overflows.
-        for (field, seconds) in [("timeout_seconds", self.timeout_seconds), ("head_seconds", self.head_seconds)] {
-            if !(0.001..=3600.0).contains(&seconds) {
-                return Err(ServeError::Value { field, expected: "from 0.001 to 3600" });
+        for (field, seconds) in self.clone().seconds() {
+            let (range, expected) = match field {
+                "reload_seconds" => (0.0..=86_400.0, "from 0 to 86400"),
+                _ => (0.001..=3600.0, "from 0.001 to 3600"),
+            };
+            if !range.contains(seconds) {
+                return Err(ServeError::Value { field, expected });
             }
-        }
-        if !(0.0..=86_400.0).contains(&self.reload_seconds) {
-            return Err(ServeError::Value { field: "reload_seconds", expected: "from 0 to 86400" });
         }
         if self.cascade.values().any(|share| !(0.0..1.0).contains(share)) {
             return Err(ServeError::Value { field: "cascade", expected: "from 0 to below 1" });
@@ -137,6 +178,45 @@ impl ServeConfig {
     }
 }
 
+/// What the environment says of a setting.
+struct Variable {
+    name: String,
+    value: Option<String>,
+}
+
+impl Variable {
+    fn read(field: &str, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let name = format!("LINCAH_{}", field.to_uppercase());
+        let value = variable(&name).filter(|value| !value.trim().is_empty());
+        Self { name, value }
+    }
+
+    fn wrong(&self, value: &str, expected: &'static str) -> ServeError {
+        ServeError::Variable { name: self.name.clone(), value: value.to_owned(), expected }
+    }
+
+    fn set<T: FromStr>(self, setting: &mut T, expected: &'static str) -> Result<(), ServeError> {
+        if let Some(value) = &self.value {
+            *setting = value.trim().parse().map_err(|_| self.wrong(value, expected))?;
+        }
+        Ok(())
+    }
+
+    fn set_entries<T: FromStr>(self, entries: &mut BTreeMap<String, T>) -> Result<(), ServeError> {
+        let Some(value) = &self.value else { return Ok(()) };
+        entries.clear();
+        for entry in value.split(',') {
+            let wrong = || self.wrong(entry, "NAME=VALUE, with commas between several");
+            let (name, value) = entry.split_once('=').ok_or_else(wrong)?;
+            let (name, value) = (name.trim(), value.trim().parse().map_err(|_| wrong())?);
+            if name.is_empty() || entries.insert(name.to_owned(), value).is_some() {
+                return Err(wrong());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A classifier, and one of its labels: `classifier` or `classifier:label`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
@@ -145,6 +225,14 @@ pub struct AttributeTarget {
     pub classifier: String,
     /// The label; the positive one of two where none is named.
     pub label: Option<String>,
+}
+
+impl FromStr for AttributeTarget {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self::from(text.to_owned()))
+    }
 }
 
 impl From<String> for AttributeTarget {

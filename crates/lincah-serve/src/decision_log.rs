@@ -156,8 +156,16 @@ impl DecisionLog {
         let key = read_key(key_file)?;
         match regular_file::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-            open => checked(path, open.map_err(file(path))?, &key).map(|checked| checked.lines),
+            open => Self::verify_from(path, open.map_err(file(path))?, &key),
         }
+    }
+
+    /// The same of a log that is read from anywhere, with the key itself; `path` is what errors name.
+    ///
+    /// # Errors
+    /// A log that cannot be read, a chain that is broken.
+    pub fn verify_from(path: &Path, log: impl Read, key: &[u8]) -> Result<usize, LogError> {
+        checked(path, log, key).map(|checked| checked.lines)
     }
 
     pub(crate) fn append(&mut self, decider: &Decider, texts: &[String], predictions: &[Prediction]) -> Result<(), LogError> {

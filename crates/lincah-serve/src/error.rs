@@ -39,6 +39,16 @@ pub enum ServeError {
         /// The name.
         name: String,
     },
+    /// An environment variable that says something else than its setting can be.
+    #[error("the environment variable {name} says `{value}`; it must be {expected}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What it says, or the entry of it that is wrong.
+        value: String,
+        /// What it may say.
+        expected: &'static str,
+    },
     /// A value out of range.
     #[error("`{field}` must be {expected}")]
     Value {

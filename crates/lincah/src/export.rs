@@ -72,9 +72,12 @@ impl AgileClassifier {
         }
         let decoders = self.adapted_decoders();
         let mut exported = Exported::default();
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        std::fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
-        let temporary = TemporaryFolder::create_in(parent).map_err(Error::file("write", parent))?;
+        // A link to an empty folder stays a link.
+        let target = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // What cannot be exported leaves no folders behind.
+        let there = parent.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("."));
+        let temporary = TemporaryFolder::create_in(there).map_err(Error::file("write", there))?;
         let written = temporary.path().join("export");
         for (number, decoder) in &decoders {
             let (below, place) = match decoders.as_slice() {
@@ -94,8 +97,9 @@ impl AgileClassifier {
             ));
         }
         exported.notes.extend(decoders[0].1.notes());
-        let _ = std::fs::remove_dir(folder);
-        std::fs::rename(&written, folder).map_err(Error::file("write", folder))?;
+        std::fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
+        let _ = std::fs::remove_dir(&target);
+        std::fs::rename(&written, &target).map_err(Error::file("write", folder))?;
         Ok(exported)
     }
 }

@@ -44,7 +44,8 @@ impl Asked {
             read => {
                 let bytes = read.map_err(Error::file("read", &path))?;
                 let mut json: Value = serde_json::from_slice(&bytes).map_err(damaged)?;
-                serde_json::from_value(json["classifier"].take()).map(Some).map_err(damaged)
+                let classifier = json.get_mut("classifier").map(Value::take).unwrap_or_default();
+                serde_json::from_value(classifier).map(Some).map_err(damaged)
             }
         }
     }

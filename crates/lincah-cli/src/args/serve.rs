@@ -19,7 +19,7 @@ pub(crate) enum RequestLog {
 #[command(
     after_help = "Examples:\n  lincah serve civility\n  lincah serve civility spam=classifiers/spam-3 --bind 0.0.0.0:8080 --key-file keys\n\n\
 A classifier is called as its folder unless it is named. A changed folder is loaded anew. Ctrl-C or SIGTERM ends the server when what is under \
-way is answered. A key file has one NAME:KEY per line."
+way is answered. A key file has one NAME:KEY per line. Every setting of the TOML file is an environment variable, too, as LINCAH_MAX_TEXTS=512."
 )]
 pub(crate) struct Serve {
     /// Folders of classifiers, each with a name in front if it is to have another one than its folder
@@ -28,7 +28,7 @@ pub(crate) struct Serve {
     /// Where to listen; other addresses than this machine's need a key file [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT", env = "LINCAH_BIND")]
     pub(crate) bind: Option<SocketAddr>,
-    /// TOML file with these settings and more; options come before it
+    /// TOML file with these settings and more; the environment comes before it, and options before both
     #[arg(long, value_name = "FILE", env = "LINCAH_CONFIG")]
     pub(crate) config: Option<PathBuf>,
     /// File with the keys of those who may ask

@@ -9,7 +9,7 @@ use lincah::{ComputeOptions, ExportForm, ExportOptions};
 
 pub(crate) fn run(arguments: &Export, compute: ComputeOptions) -> anyhow::Result<()> {
     let Export { folder, form, out, number_type, base_model, model } = arguments;
-    outputs::check(out, &[])?;
+    outputs::check_new_folder(out)?;
     let has_base = matches!(form, ExportForm::Peft | ExportForm::Mlx);
     if base_model.is_some() && !has_base {
         bail!("--base-model goes with --to peft and --to mlx, whose adapters look for one");
@@ -30,6 +30,6 @@ pub(crate) fn run(arguments: &Export, compute: ComputeOptions) -> anyhow::Result
         ExportForm::GgufLora => format!("{} ", quoted(&classifier.base().path().display().to_string())),
         _ => String::new(),
     };
-    next_steps(&[format!("python {}/score.py {base}\"any text\"", exported.folders[0].display())]);
+    next_steps(&[format!("python {} {base}\"any text\"", quoted(&exported.folders[0].join("score.py").display().to_string()))]);
     Ok(())
 }

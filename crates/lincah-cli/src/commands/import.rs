@@ -1,20 +1,25 @@
 //! `lincah import`.
 
 use crate::args::Import;
+use crate::machine::quoted;
 use crate::outputs;
 use crate::print::{next_steps, note, print_device};
 use anyhow::bail;
 use lincah::calibration::Calibration;
 use lincah::{
-    AgileClassifier, Asked, BaseModel, ComputeOptions, DecisionRule, Error, LabelSet, Prompt, Recipe, Task, Trainer,
-    base_model_of,
+    AgileClassifier, Asked, BaseModel, ComputeOptions, DecisionRule, Error, LabelSet, Prompt, Recipe, Task, base_model_of,
 };
 use std::path::Path;
 
+const ADAPTER_FILE: &str = "adapter_config.json";
+
 pub(crate) fn run(arguments: &Import, compute: ComputeOptions) -> anyhow::Result<()> {
     let Import { folder, out, .. } = arguments;
-    outputs::check(out, &[])?;
-    Trainer::check_folder(out, false)?;
+    outputs::check_new_folder(out)?;
+    let below = folder.join("1");
+    if !folder.join(ADAPTER_FILE).exists() && below.join(ADAPTER_FILE).exists() {
+        bail!("{} has an adapter in each of its folders; import one of them, such as {}", folder.display(), below.display());
+    }
     let asked = asked(arguments)?;
     let model = match &arguments.model {
         Some(model) => model.clone(),
@@ -25,7 +30,7 @@ pub(crate) fn run(arguments: &Import, compute: ComputeOptions) -> anyhow::Result
     let classifier = AgileClassifier::import(folder, &base, asked)?;
     classifier.save(out)?;
     note!("saved in {}", out.display());
-    let out = out.display();
+    let out = quoted(&out.display().to_string());
     next_steps(&[format!("lincah predict {out} --input \"any text\""), format!("lincah verify {out}")]);
     Ok(())
 }

@@ -43,9 +43,11 @@ fn log_requests(form: RequestLog) {
     };
 }
 
-/// The file's settings, and over them the options.
+/// The file's settings, over them the environment's, and over both the options.
 fn config(arguments: &Serve) -> Result<ServeConfig, ServeError> {
-    let mut config = arguments.config.as_deref().map(ServeConfig::read).transpose()?.unwrap_or_default();
+    let config = arguments.config.as_deref().map(ServeConfig::read).transpose()?.unwrap_or_default();
+    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let mut config = config.with_environment(variable)?;
     if !arguments.classifiers.is_empty() {
         config.classifiers = named(&arguments.classifiers)?;
     }

@@ -31,13 +31,19 @@ impl Answer {
 
 impl Serving {
     pub fn start(bench: &Bench, options: &str) -> Self {
-        Self::of(bench, &format!("serve {options}"))
+        Self::start_with(bench, options, &[])
+    }
+
+    /// The same with environment variables.
+    pub fn start_with(bench: &Bench, options: &str, variables: &[(&str, &str)]) -> Self {
+        Self::of(bench, &format!("serve {options}"), variables)
     }
 
     /// A verb that says on standard error where it listens.
-    pub fn of(bench: &Bench, verb: &str) -> Self {
-        let command = format!("{verb} --bind 127.0.0.1:0");
-        let mut child = bench.command(&command).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    pub fn of(bench: &Bench, verb: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = bench.command(&format!("{verb} --bind 127.0.0.1:0"));
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = loop {
             let told = lines.next().expect("it says where it listens").unwrap();

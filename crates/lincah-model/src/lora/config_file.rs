@@ -52,6 +52,10 @@ impl ConfigFile<'_> {
                 return Err(self.refuse(field, written));
             }
         }
+        let task = self.value("task_type");
+        if !task.is_null() && !matches!(task.as_str(), Some("CAUSAL_LM" | "SEQ_CLS")) {
+            return Err(self.refuse("task_type", "\"CAUSAL_LM\" or \"SEQ_CLS\""));
+        }
         for field in FLAGS {
             if self.boolean(field)? {
                 return Err(self.refuse(field, "false"));

@@ -300,6 +300,8 @@ mod tests {
         for (field, value) in [
             ("use_dora", json!(true)),
             ("bias", json!("all")),
+            ("task_type", json!("SEQ_2_SEQ_LM")),
+            ("task_type", json!(1)),
             ("rank_pattern", json!({"q_proj": 4})),
             ("layer_replication", json!([[0, 1], [0, 1]])),
             ("r", json!(0)),
