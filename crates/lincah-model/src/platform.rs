@@ -5,6 +5,13 @@ use std::io::Result;
 use std::path::Path;
 use tempfile::Builder;
 
+/// Whether it is Windows.
+pub const IS_WINDOWS: bool = cfg!(windows);
+/// Whether it is macOS.
+pub const IS_MACOS: bool = cfg!(target_os = "macos");
+/// What Python is called.
+pub const PYTHON: &str = if IS_WINDOWS { "python" } else { "python3" };
+
 /// Device and number of a file, which no other file has at the same time; `None` where the system does not tell.
 pub fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
     #[cfg(unix)]

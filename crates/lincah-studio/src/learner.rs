@@ -113,7 +113,7 @@ impl Drop for Learner {
 /// Texts that may come next.
 fn candidates(project: &Project) -> Vec<usize> {
     let open = |text: &&usize| project.labels().answers(**text).is_empty();
-    project.order()[project.audit().len()..].iter().filter(open).take(CANDIDATES).copied().collect()
+    project.lot().order[project.audit().len()..].iter().filter(open).take(CANDIDATES).copied().collect()
 }
 
 fn labelled_of_audit(project: &Project) -> usize {

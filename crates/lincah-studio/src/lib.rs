@@ -18,6 +18,6 @@ pub use error::StudioError;
 pub use labels::{Answer, Labels, Said};
 pub use learner::{Learned, Learner};
 pub use project::{NewProject, Project, Settings};
-pub use queue::{Mix, Reason, Scores, next};
+pub use queue::{Lot, Mix, Reason, Scores, next};
 pub use server::Server;
 pub use sitting::{Sitting, Status, Turn};

@@ -8,6 +8,7 @@
 
 use crate::error::StudioError;
 use crate::labels::{Answer, Labels, Said};
+use crate::queue::Lot;
 use lincah::data::DataError;
 use lincah::data::in_memory::Rows;
 use lincah::data::journal::{Action, Journal, JournalEntry};
@@ -72,8 +73,7 @@ pub struct Project {
     settings: Settings,
     label_set: LabelSet,
     texts: Arc<[String]>,
-    /// The texts' numbers in the order of the lot.
-    order: Vec<usize>,
+    lot: Lot,
     labels: Labels,
     _lock: FolderLock,
 }
@@ -128,11 +128,11 @@ impl Project {
         let read = ReadOptions { columns: Some(vec![TEXT_COLUMN.to_owned()]), ..ReadOptions::default() };
         let reader = RecordReader::open(&folder.join(TEXTS_FILE), &read)?;
         let texts = reader.map(|record| Ok(record?.text(0)?.to_owned())).collect::<Result<Arc<[String]>, DataError>>()?;
-        let order = numpy_permutation(settings.seed, texts.len());
+        let lot = Lot::new(numpy_permutation(settings.seed, texts.len()), settings.audit_texts);
         let path = folder.join(JOURNAL_FILE);
         let labels = Labels::of(Journal::read(&path)?.entries(), settings.task, &label_set, texts.len())
             .map_err(|reason| damaged(&path, reason))?;
-        Ok(Self { folder: folder.to_path_buf(), settings, label_set, texts, order, labels, _lock: lock })
+        Ok(Self { folder: folder.to_path_buf(), settings, label_set, texts, lot, labels, _lock: lock })
     }
 
     /// What was fixed at its creation.
@@ -150,14 +150,14 @@ impl Project {
         &self.texts
     }
 
-    /// The texts' numbers in the order of the lot; the first ones are the audit's.
-    pub fn order(&self) -> &[usize] {
-        &self.order
+    /// The order in which texts are drawn.
+    pub fn lot(&self) -> &Lot {
+        &self.lot
     }
 
     /// The texts that figures are drawn from.
     pub fn audit(&self) -> &[usize] {
-        &self.order[..self.settings.audit_texts]
+        &self.lot.order[..self.lot.sample]
     }
 
     /// What people said.

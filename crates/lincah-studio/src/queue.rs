@@ -78,23 +78,42 @@ impl Scores {
     }
 }
 
+/// The order in which texts are drawn.
+#[derive(Debug, Clone)]
+pub struct Lot {
+    /// The texts' numbers in their order.
+    pub order: Vec<usize>,
+    /// Each text's place in it.
+    places: Vec<usize>,
+    /// So many, the first ones, are a sample for figures.
+    pub sample: usize,
+}
+
+impl Lot {
+    /// A lot of an order that has each number below its length once.
+    pub fn new(order: Vec<usize>, sample: usize) -> Self {
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(place, text)| places[*text] = place);
+        Self { order, places, sample }
+    }
+}
+
 /// The text that is next for somebody, with the reason that it is taken for: that of the turn, or by lot where the classifier has no scores for it.
-/// `order` is that of the lot, the first `audit` of which are never taken for another reason, so that they stay a sample. `is_free` says of a text
-/// that nobody else is looking at it.
+/// The sample's texts are never taken for another reason, so that they stay one. `is_free` says of a text that nobody else is looking at it.
 pub fn next(
     (task, labels): (Task, &Labels),
-    (order, audit): (&[usize], usize),
+    lot: &Lot,
     scores: &Scores,
     reason: Reason,
     is_free: &dyn Fn(usize) -> bool,
 ) -> Option<(usize, Reason)> {
     let is_open = |text: &usize| labels.answers(*text).is_empty() && is_free(*text);
-    let by_lot = || order.iter().copied().find(is_open).map(|text| (text, Reason::Random));
+    let by_lot = || lot.order.iter().copied().find(is_open).map(|text| (text, Reason::Random));
     let best = |worth: &dyn Fn(&[f64]) -> f64| {
-        let scored = order.iter().skip(audit).filter(|text| is_open(text));
-        let scored = scored.filter_map(|text| Some((*text, worth(scores.probabilities.get(text)?))));
-        // The first of equals.
-        scored.reduce(|best, other| if other.1 > best.1 { other } else { best }).map(|(text, _)| (text, reason))
+        let open = scores.probabilities.iter().filter(|(text, _)| lot.places[**text] >= lot.sample && is_open(text));
+        let scored = open.map(|(text, probabilities)| (worth(probabilities), std::cmp::Reverse(lot.places[*text]), *text));
+        // Of equals the first of the lot.
+        scored.max_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))).map(|(_, _, text)| (text, reason))
     };
     let found = match reason {
         Reason::Random => None,

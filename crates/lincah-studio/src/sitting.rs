@@ -94,9 +94,9 @@ impl Sitting {
         let mut looked_at = locked(&self.looked_at);
         looked_at.retain(|_, (other, since)| other != who && since.elapsed() < LOOKED_AT);
         let is_free = |text: usize| !looked_at.contains_key(&text);
-        let (task, order) = (project.settings().task, project.order());
+        let task = project.settings().task;
         let reason = self.mix.reason(project.labels().version() as usize);
-        let (text, reason) = next((task, project.labels()), (order, project.audit().len()), &learned.scores, reason, &is_free)?;
+        let (text, reason) = next((task, project.labels()), project.lot(), &learned.scores, reason, &is_free)?;
         looked_at.insert(text, (who.to_owned(), Instant::now()));
         let probabilities = learned.scores.probabilities.get(&text).cloned();
         let expected = (reason == Reason::Positive).then(|| wanted_label(task, project.labels()));

@@ -36,7 +36,7 @@ fn what_was_said_is_there_when_it_is_opened_again() {
     let refused = [vec![], vec![0, 1], vec![2]].map(|labels| project.say(Said::new("ana", 9, Answer::Labels(labels))));
     assert!(refused.iter().all(|refused| matches!(refused, Err(StudioError::Labels { .. }))));
     assert!(matches!(project.say(Said::new("ana", 40, Answer::Skipped)), Err(StudioError::NoText { last: 39, .. })));
-    let order = project.order().to_vec();
+    let order = project.lot().order.clone();
     drop(project);
 
     // A line that a kill cut short.
@@ -45,7 +45,7 @@ fn what_was_said_is_there_when_it_is_opened_again() {
     bytes.extend(br#"{"time":"2026-01-31T12:00:00Z","who":"an"#);
     std::fs::write(&journal, bytes).unwrap();
     let mut project = Project::open(&path).unwrap();
-    assert_eq!(project.order(), order);
+    assert_eq!(project.lot().order, order);
     assert_eq!(project.labels().texts(), [3, 5, 8]);
     assert_eq!(project.labels().answer(3), Some(&Answer::Labels(vec![0])));
     assert_eq!(project.labels().answer_of("ana", 3), Some(&Answer::Labels(vec![1])));
@@ -98,9 +98,9 @@ fn the_queue_never_repeats_leaves_the_audit_to_the_lot_and_asks_for_what_the_tur
     let audit: HashSet<usize> = project.audit().iter().copied().collect();
     let mut seen = HashSet::new();
     for turn in 0..40 {
-        let (order, held) = (project.order().to_vec(), project.audit().len());
+        let order = project.lot().order.clone();
         let reason = Mix::default().reason(turn);
-        let found = next((Task::SingleLabel, project.labels()), (&order, held), &scores, reason, &|text| text != order[0]);
+        let found = next((Task::SingleLabel, project.labels()), project.lot(), &scores, reason, &|text| text != order[0]);
         let Some((text, reason)) = found else { break };
         assert!(seen.insert(text) && text != order[0]);
         assert!(reason == Reason::Random || !audit.contains(&text));
@@ -108,14 +108,14 @@ fn the_queue_never_repeats_leaves_the_audit_to_the_lot_and_asks_for_what_the_tur
     }
     // All but the one that somebody else looks at.
     assert_eq!(seen.len(), 39);
-    let rest: Vec<usize> = project.order()[10..].to_vec();
+    let rest: Vec<usize> = project.lot().order[10..].to_vec();
     let fresh = Project::create(&folder.path().join("fresh"), &new(folder.path(), Task::SingleLabel)).unwrap();
-    let first = |reason| next((Task::SingleLabel, fresh.labels()), (fresh.order(), 10), &scores, reason, &|_| true).unwrap();
+    let first = |reason| next((Task::SingleLabel, fresh.labels()), fresh.lot(), &scores, reason, &|_| true).unwrap();
     assert_eq!(first(Reason::Positive), (*rest.iter().max().unwrap(), Reason::Positive));
     let uncertain = rest.iter().min_by_key(|text| text.abs_diff(20)).unwrap();
     assert_eq!(first(Reason::Uncertain).0.abs_diff(20), uncertain.abs_diff(20));
-    assert_eq!(first(Reason::Random), (fresh.order()[0], Reason::Random));
+    assert_eq!(first(Reason::Random), (fresh.lot().order[0], Reason::Random));
     // Without scores all are drawn by lot.
-    let none = next((Task::SingleLabel, fresh.labels()), (fresh.order(), 10), &Scores::default(), Reason::Uncertain, &|_| true);
-    assert_eq!(none, Some((fresh.order()[0], Reason::Random)));
+    let none = next((Task::SingleLabel, fresh.labels()), fresh.lot(), &Scores::default(), Reason::Uncertain, &|_| true);
+    assert_eq!(none, Some((fresh.lot().order[0], Reason::Random)));
 }

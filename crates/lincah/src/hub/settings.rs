@@ -1,6 +1,7 @@
 //! What the user's environment says about where models are kept and fetched from.
 
 use super::HubError;
+use lincah_model::platform::{IS_MACOS, IS_WINDOWS, PYTHON};
 use lincah_model::regular_file;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -39,10 +40,10 @@ impl Settings {
         let home = match (path("LINCAH_HOME"), &xdg_cache) {
             (Some(home), _) => home,
             (None, Some(cache)) => cache.join("lincah"),
-            (None, None) if cfg!(windows) && path("LOCALAPPDATA").is_some() => {
+            (None, None) if IS_WINDOWS && path("LOCALAPPDATA").is_some() => {
                 path("LOCALAPPDATA").unwrap_or_default().join("lincah")
             }
-            (None, None) if cfg!(target_os = "macos") => under_user_home("Library/Caches/lincah")?,
+            (None, None) if IS_MACOS => under_user_home("Library/Caches/lincah")?,
             (None, None) => under_user_home(".cache/lincah")?,
         };
         let hub_home = match (path("HF_HOME"), xdg_cache) {
@@ -61,7 +62,7 @@ impl Settings {
             endpoint: text("HF_ENDPOINT").unwrap_or_else(|| HUB_ENDPOINT.to_string()).trim_end_matches('/').to_string(),
             token: token.map(|token| token.trim().to_string()).filter(|token| !token.is_empty()),
             offline: text("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
-            python: lookup("LINCAH_PYTHON").unwrap_or_else(|| if cfg!(windows) { "python" } else { "python3" }.into()),
+            python: lookup("LINCAH_PYTHON").unwrap_or_else(|| PYTHON.into()),
             connect_limit: Duration::from_secs(10),
             quiet_limit: Duration::from_secs(60),
         })
