@@ -94,7 +94,7 @@ async function refresh() {
     return;
   }
   at("progress").textContent = `${status.labelled} of ${status.texts} texts labelled`;
-  const stale = status.stale_by ? `, ${status.stale_by} answers behind` : ", knows every answer";
+  const stale = status.stale_by ? `, ${status.stale_by} ${status.stale_by === 1 ? "answer" : "answers"} behind` : ", knows every answer";
   at("model").textContent = status.failure ? `No classifier: ${status.failure}`
     : status.trained_on ? `Trained on ${status.trained_on} texts in ${status.seconds.toFixed(1)} s${stale}.`
     : "None yet: it begins when every label has a text.";
