@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::hub;
-use crate::instant::StateMemory;
 use crate::prompt::{PromptEncoder, WhiteSpace};
+use crate::state_memory::StateMemory;
 use crate::tokenizer::Tokenizer;
 use lincah_model::weights::{EncoderFiles, ModelFiles, TokenizerSource};
 use lincah_model::{ComputeOptions, Device, LanguageModel, OperationTime, Precision, SentenceEncoder};

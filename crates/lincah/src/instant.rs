@@ -8,7 +8,8 @@ mod fit;
 mod probe;
 mod states;
 
+pub use crate::state_memory::States;
 pub(crate) use fit::{FittedProbe, fit};
 pub(crate) use probe::Probe;
-pub use states::{Reading, States};
-pub(crate) use states::{StateMemory, StateReader, text_encoder};
+pub use states::Reading;
+pub(crate) use states::{StateReader, text_encoder};

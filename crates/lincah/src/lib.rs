@@ -58,6 +58,7 @@ pub mod report;
 mod results;
 mod scoring;
 mod softmax;
+mod state_memory;
 pub mod statistics;
 pub mod sweep;
 mod task;

@@ -1,7 +1,7 @@
 //! Choosing and fitting probes.
 
 use super::probe::{Probe, Standardization};
-use super::states::{Reading, StateReader, States, text_encoder};
+use super::states::{Reading, StateReader, text_encoder};
 use crate::base_model::BaseModel;
 use crate::data::dataset::Dataset;
 use crate::data::split::dealt_folds;
@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::mixture::{Mixture, log_loss};
 use crate::prompt::{EncodedText, Prompt};
 use crate::regression::{DenseRow, FitOptions, LabelRegressions, NEAR};
+use crate::state_memory::States;
 use crate::task::Task;
 use rayon::prelude::*;
 
