@@ -37,24 +37,17 @@ pub struct Learned {
     pub failure: Option<String>,
 }
 
-/// A trainer of instant classifiers that remembers what it has read.
-#[derive(Debug)]
-struct Teacher {
-    trainer: Trainer,
+/// A trainer of instant classifiers, on models that remember what they have read.
+fn trainer(models: &[BaseModel], project: &Project) -> Result<Trainer, Error> {
+    let prompt = Prompt::new(project.settings().task, project.label_set().clone())?;
+    let models: Vec<BaseModel> = models.iter().map(BaseModel::remembering_states).collect();
+    let companion = |base: &BaseModel| Companion { base: base.clone(), recipe: Recipe::instant() };
+    let others: Vec<Companion> = models[1..].iter().map(companion).collect();
+    Trainer::new(&models[0], prompt, Recipe::instant())?.together_with(&others)
 }
 
-impl Teacher {
-    fn new(models: &[BaseModel], project: &Project) -> Result<Self, Error> {
-        let prompt = Prompt::new(project.settings().task, project.label_set().clone())?;
-        let models: Vec<BaseModel> = models.iter().map(BaseModel::remembering_states).collect();
-        let companion = |base: &BaseModel| Companion { base: base.clone(), recipe: Recipe::instant() };
-        let others: Vec<Companion> = models[1..].iter().map(companion).collect();
-        Ok(Self { trainer: Trainer::new(&models[0], prompt, Recipe::instant())?.together_with(&others)? })
-    }
-
-    fn train(&self, rows: &Dataset) -> Result<AgileClassifier, Error> {
-        self.trainer.fit(rows, &mut |_| ControlFlow::Continue(()))
-    }
+fn trained(trainer: &Trainer, rows: &Dataset) -> Result<AgileClassifier, Error> {
+    trainer.fit(rows, &mut |_| ControlFlow::Continue(()))
 }
 
 #[derive(Default)]
@@ -81,10 +74,10 @@ impl Learner {
     /// # Errors
     /// No models, labels that none of them can tell apart.
     pub fn start(project: Arc<Mutex<Project>>, models: &[BaseModel]) -> Result<Self, StudioError> {
-        let teacher = Teacher::new(models, &locked(&project))?;
+        let trainer = trainer(models, &locked(&project))?;
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
-        let thread = std::thread::spawn(move || learn(&project, &teacher, &of_thread));
+        let thread = std::thread::spawn(move || learn(&project, &trainer, &of_thread));
         Ok(Self { shared, thread: Some(thread) })
     }
 
@@ -120,7 +113,7 @@ fn labelled_of_audit(project: &Project) -> usize {
     project.audit().iter().filter(|text| matches!(project.labels().answer(**text), Some(Answer::Labels(_)))).count()
 }
 
-fn learn(project: &Mutex<Project>, teacher: &Teacher, shared: &Shared) {
+fn learn(project: &Mutex<Project>, trainer: &Trainer, shared: &Shared) {
     let (mut classifier, mut judged_at): (Option<AgileClassifier>, usize) = (None, 0);
     let put = |change: &dyn Fn(&mut Learned)| {
         let mut learned = Learned::clone(&locked(&shared.learned));
@@ -128,6 +121,11 @@ fn learn(project: &Mutex<Project>, teacher: &Teacher, shared: &Shared) {
         *locked(&shared.learned) = Arc::new(learned);
     };
     let ends = || locked(&shared.wanted).1;
+    let wait = || {
+        let wanted = locked(&shared.wanted);
+        let waited = shared.woken.wait_timeout_while(wanted, PATIENCE, |(wake, end)| !*wake && !*end);
+        waited.unwrap_or_else(PoisonError::into_inner).0.0 = false;
+    };
     while !ends() {
         let known = locked(&shared.learned).clone();
         let (version, texts, candidates, sample) = {
@@ -141,32 +139,33 @@ fn learn(project: &Mutex<Project>, teacher: &Teacher, shared: &Shared) {
             };
             let begun = Instant::now();
             let rows = rows.ok().filter(|rows| rows.check_trainable().is_ok());
-            match rows.map(|rows| teacher.train(&rows).map(|classifier| (classifier, rows.len()))) {
+            match rows.map(|rows| trained(trainer, &rows).map(|classifier| (classifier, rows.len()))) {
                 None => put(&|learned| learned.version = version),
                 Some(Err(error)) => put(&|learned| {
                     learned.version = version;
                     learned.failure = Some(error.to_string());
                 }),
-                Some(Ok((trained, rows))) => {
+                Some(Ok((new, rows))) => {
                     // What was read before is scored anew at once.
                     let read: Vec<usize> =
                         candidates.iter().copied().filter(|text| known.scores.probabilities.contains_key(text)).collect();
-                    let scores = scored(&trained, &texts, &read).unwrap_or_default();
+                    let scores = scored(&new, &texts, &read).unwrap_or_default();
                     put(&|learned| {
                         let (judged, scores) = (learned.judged.clone(), scores.clone());
                         let seconds = begun.elapsed().as_secs_f64();
                         *learned = Learned { version, trained_on: rows, seconds, scores, judged, failure: None };
                     });
-                    classifier = Some(trained);
+                    classifier = Some(new);
                 }
             }
             continue;
         }
-        if sample >= judged_at + LABELS_PER_FIGURES && classifier.is_some() {
+        // An undo takes texts out of the sample, too.
+        if sample.abs_diff(judged_at) >= LABELS_PER_FIGURES && classifier.is_some() {
             judged_at = sample;
             let sample = Sample::of(&locked(project));
             let judged = sample.and_then(|sample| match sample {
-                Some(sample) => Judged::of(sample, &|rows| teacher.train(rows)),
+                Some(sample) => Judged::of(sample, &|rows| trained(trainer, rows)),
                 None => Ok(None),
             });
             match judged {
@@ -178,14 +177,17 @@ fn learn(project: &Mutex<Project>, teacher: &Teacher, shared: &Shared) {
         let unread = candidates.iter().copied().filter(|text| !known.scores.probabilities.contains_key(text));
         let unread: Vec<usize> = unread.take(READ_AT_ONCE).collect();
         if let (Some(classifier), false) = (&classifier, unread.is_empty()) {
-            if let Ok(scores) = scored(classifier, &texts, &unread) {
-                put(&|learned| learned.scores.probabilities.extend(scores.probabilities.clone()));
+            match scored(classifier, &texts, &unread) {
+                Ok(scores) => put(&|learned| learned.scores.probabilities.extend(scores.probabilities.clone())),
+                // Further texts wait for the next answer; trying again at once would keep a core busy with nothing.
+                Err(error) => {
+                    put(&|learned| learned.failure = Some(error.to_string()));
+                    wait();
+                }
             }
             continue;
         }
-        let wanted = locked(&shared.wanted);
-        let waited = shared.woken.wait_timeout_while(wanted, PATIENCE, |(wake, end)| !*wake && !*end);
-        waited.unwrap_or_else(PoisonError::into_inner).0.0 = false;
+        wait();
     }
 }
 
