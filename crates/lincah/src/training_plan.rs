@@ -1,6 +1,6 @@
 //! Which models a training takes, by which recipes, and what is asked of them: what was chosen, and what stands in the place of the rest.
 
-use crate::base_model::BaseModel;
+use crate::base_model::{BaseModel, ModelSizes};
 use crate::data::dataset::Dataset;
 use crate::error::Error;
 use crate::hub::DEFAULT_MODELS;
@@ -26,6 +26,8 @@ pub struct TrainingPlan {
     pub prompt: Prompt,
     /// Whether the labels don't fit a prompt, so that an instant classifier is trained, which lists none.
     pub labels_do_not_fit: bool,
+    /// The models' sizes.
+    sizes: Vec<ModelSizes>,
     /// What each of the models starts from; none where all start afresh.
     starts: Vec<Option<WarmStart>>,
 }
@@ -39,6 +41,17 @@ impl TrainingPlan {
     /// # Errors
     /// A prompt that cannot be; models that are not there, or named twice; settings of an adapter where none is trained.
     pub fn of(models: &[String], overrides: RecipeOverrides, prompt: &PromptOverrides, data: &Dataset) -> Result<Self, Error> {
+        let plan = Self::without_sizes(models, overrides, prompt, data)?;
+        let sizes = plan.models.iter().map(|model| BaseModel::sizes_of(model)).collect::<Result<_, _>>()?;
+        Ok(Self { sizes, ..plan })
+    }
+
+    fn without_sizes(
+        models: &[String],
+        overrides: RecipeOverrides,
+        prompt: &PromptOverrides,
+        data: &Dataset,
+    ) -> Result<Self, Error> {
         if overrides.preset == Preset::Instant && overrides.is_of_lora() {
             return Err(Error::NoLoraToSet);
         }
@@ -53,7 +66,7 @@ impl TrainingPlan {
         if let Some(name) = twice {
             return Err(Error::SameModel { name });
         }
-        let mut plan = Self { models, overrides, prompt, labels_do_not_fit: false, starts: Vec::new() };
+        let mut plan = Self { models, overrides, prompt, labels_do_not_fit: false, sizes: Vec::new(), starts: Vec::new() };
         if plan.overrides.preset == Preset::Instant || plan.models.len() == 1 && !plan.may_become_instant() {
             plan.overrides.in_committee = plan.models.len() > 1;
             return Ok(plan);
@@ -109,7 +122,8 @@ impl TrainingPlan {
     /// # Errors
     /// A model that is not there, a recipe out of range.
     pub fn recipe(&self, questions: usize, model: &str) -> Result<Recipe, Error> {
-        let mut recipe = self.overrides.recipe_for(questions, BaseModel::sizes_of(model)?);
+        let known = self.models.iter().zip(&self.sizes).find(|(name, _)| *name == model).map(|(_, sizes)| *sizes);
+        let mut recipe = self.overrides.recipe_for(questions, known.map_or_else(|| BaseModel::sizes_of(model), Ok)?);
         let starts = self.models.iter().zip(&self.starts);
         recipe.start = starts.filter(|(name, _)| *name == model).find_map(|(_, start)| start.clone());
         if let Some(config) = recipe.start.as_ref().and_then(WarmStart::config) {
