@@ -3,7 +3,9 @@
 use crate::error::refused;
 use lincah::calibration::CalibrationChoice;
 use lincah::decisions::{DecisionRequest, DecisionTarget, LabelTarget, ReviewTarget};
-use lincah::{ComputeOptions, DecisionPlan, DecisionScores, Device, Error, LongTexts, PromptOverrides, RecipeOverrides, Target};
+use lincah::{
+    ComputeOptions, DecisionPlan, DecisionScores, Device, Devices, Error, LongTexts, PromptOverrides, RecipeOverrides, Target,
+};
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -76,10 +78,20 @@ impl<'py> Options<'py> {
         }
     }
 
-    /// Where and how to compute.
+    fn devices(&self) -> PyResult<Devices> {
+        Ok(self.named("device")?.unwrap_or_else(|| Devices::from(Device::Auto)))
+    }
+
+    /// Further devices, which share the work of trainings that have several parts.
+    pub(crate) fn elsewhere(&self) -> PyResult<Vec<ComputeOptions>> {
+        let (compute, devices) = (self.compute()?, self.devices()?);
+        Ok(devices.others.into_iter().map(|device| ComputeOptions { device, ..compute }).collect())
+    }
+
+    /// Where and how to compute, on the first device if there are several.
     pub(crate) fn compute(&self) -> PyResult<ComputeOptions> {
         Ok(ComputeOptions {
-            device: self.named("device")?.unwrap_or(Device::Auto),
+            device: self.devices()?.first,
             precision: self.named("precision")?,
             recompute: self.is("recompute")?,
             profile: false,

@@ -29,6 +29,7 @@ pub(crate) fn train(
     let (names, recipe, prompt) = (options.strings("model")?, options.recipe()?, options.prompt()?);
     let (compute, threads, decisions) = (options.compute()?, options.threads()?, options.decisions()?);
     let [folder, init] = ["out", "init"].map(|name| Ok::<_, PyErr>(options.get::<String>(name)?.map(PathBuf::from)));
+    let elsewhere = options.elsewhere()?;
     let (folder, init, resume) = (folder?, init?, options.is("resume")?);
     let open = if options.is("remember")? { models::open_remembering } else { models::open };
     let mut tracking = Tracking::default();
@@ -48,7 +49,7 @@ pub(crate) fn train(
         let companion = |name: &String| Ok(Companion { base: open(name, compute)?, recipe: plan.recipe(questions, name)? });
         let companions: Vec<Companion> = plan.models[1..].iter().map(companion).collect::<Result<_, lincah::Error>>()?;
         let base = open(&plan.models[0], compute)?;
-        let trainer = Trainer::new(&base, plan.prompt, first)?.together_with(&companions)?;
+        let trainer = Trainer::new(&base, plan.prompt, first)?.together_with(&companions)?.also_on(&elsewhere);
         let trainer = match &folder {
             Some(folder) => trainer.in_folder(folder, resume),
             None => trainer,

@@ -64,6 +64,8 @@ pub struct PredictedFile {
     pub truncated_texts: u64,
     /// Texts that the first member of a cascade has answered.
     pub by_first_member: u64,
+    /// Devices that failed, whose rows the others have scored.
+    pub failed_devices: u64,
 }
 
 /// A row to be scored, or why it cannot be, and the values to keep.
@@ -134,11 +136,13 @@ impl AgileClassifier {
             writer.write(predicted, rows)?;
             Ok(on_chunk(writer.written))
         };
+        let mut failed_devices = 0;
         let copies: Vec<&Self> = std::iter::once(self).chain(copies).collect();
         let ended = match copies.as_slice() {
             [only] => predict_alone(only, options.explain, chunks.into_iter(), &mut write)?,
-            several => predict_beside(several, options.explain, chunks.into_iter(), &mut write)?,
+            several => predict_beside(several, options.explain, chunks.into_iter(), &mut write, &mut failed_devices)?,
         };
+        writer.written.failed_devices = failed_devices;
         if ended.is_break() {
             return Ok(writer.written);
         }
@@ -217,6 +221,7 @@ fn predict_beside(
     explain: bool,
     chunks: impl Iterator<Item = Result<Vec<Row>, DataError>>,
     write: &mut Write,
+    failed: &mut u64,
 ) -> Result<ControlFlow<()>, Error> {
     const WAITING: usize = 2;
     let predict = |copy: usize, rows: &[Row]| with_loss(|| predicted(copies[copy], explain, rows), || ());
@@ -235,6 +240,7 @@ fn predict_beside(
         loop {
             let chunk = chunks.next().transpose()?;
             let most = if chunk.is_some() { WAITING * working.len() - 1 } else { 0 };
+            *failed = (copies.len() - working.len()) as u64;
             while under_way.len() > most {
                 let Some((lane, rows)) = under_way.pop_front() else { break };
                 // A thread that is gone has panicked, which the scope passes on.

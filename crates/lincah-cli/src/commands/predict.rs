@@ -74,6 +74,9 @@ fn predict(arguments: &Predict, places: &Places, compute: &Compute) -> anyhow::R
         explain: arguments.explain,
     };
     let written = classifier.predict_file(&copies, file, &options, output, &mut |_| ControlFlow::Continue(()))?;
+    if written.failed_devices > 0 {
+        note!("warning: {} of the devices failed; the others scored their rows", written.failed_devices);
+    }
     if written.without_text > 0 {
         note!(
             "note: {} of {} rows have no text and got no prediction; --strict refuses such data",

@@ -3,7 +3,7 @@
 use super::{is_quiet, note};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lincah::hub::PullEvent;
-use lincah::{BaseModel, ComputeOptions, Device, Error, Method, Recipe, TrainEvent};
+use lincah::{BaseModel, ComputeOptions, Device, Method, Recipe, TrainEvent};
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ pub(crate) fn print_device(asked: ComputeOptions, base: &BaseModel) {
 }
 
 /// Says that a device has failed while others go on.
-pub(crate) fn device_lost(error: &Error) {
+pub(crate) fn device_lost(error: impl std::fmt::Display) {
     note!("warning: {error}; what it was doing is done by the other devices");
 }
 
@@ -113,6 +113,7 @@ impl TrainingProgress {
                 };
                 self.line(&format!("member {member} of {members}: {what} {}", models.join(" and ")));
             }
+            TrainEvent::DeviceLost { error } => device_lost(error),
             TrainEvent::Saved { members, of } => match of - members {
                 0 => self.line("all members work together now"),
                 _ => self.line(&format!("a classifier of {members} of {of} members is saved and can be used already")),

@@ -96,7 +96,8 @@ class AgileClassifier(Parameters, Judging, Storing, ClassifierMixin, BaseEstimat
     calibration : str, default="best"
         How probabilities are calibrated.
     device : str, default="auto"
-        ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``.
+        ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"auto"``. Several, as ``"cuda:0,cuda:1"`` or ``"cuda:all"``, share the folds and members of
+        :meth:`fit`; scoring is on the first.
     precision : {"f32", "bf16", "int8"}, optional
     recompute : bool, default=False
         Less memory in training for a third more time.

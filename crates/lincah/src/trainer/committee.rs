@@ -112,7 +112,8 @@ impl Trainer {
         workers::work(&places, &trainers, train, &mut |heard| {
             let (number, member) = match heard {
                 Heard::Message(event) => return Ok(on_event(&event)),
-                Heard::Waiting | Heard::Lost(_) => return Ok(ControlFlow::Continue(())),
+                Heard::Lost(error) => return Ok(on_event(&TrainEvent::DeviceLost { error: error.to_string() })),
+                Heard::Waiting => return Ok(ControlFlow::Continue(())),
                 Heard::Done(done) => done,
             };
             trained.insert(number, member);

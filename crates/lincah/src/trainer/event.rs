@@ -42,6 +42,11 @@ pub enum TrainEvent {
         /// How many there will be.
         of: usize,
     },
+    /// A device has failed; the others train what it was training.
+    DeviceLost {
+        /// What it failed with.
+        error: String,
+    },
     /// Frozen models begin to read the texts.
     Reading {
         /// Texts.
@@ -118,7 +123,12 @@ impl TrainEvent {
     /// Steps done when it happened.
     pub fn step(&self) -> usize {
         match self {
-            Self::Member { .. } | Self::Saved { .. } | Self::Reading { .. } | Self::Read { .. } | Self::Fitted { .. } => 0,
+            Self::Member { .. }
+            | Self::Saved { .. }
+            | Self::DeviceLost { .. }
+            | Self::Reading { .. }
+            | Self::Read { .. }
+            | Self::Fitted { .. } => 0,
             Self::Start { step, .. } | Self::Step { step, .. } | Self::Validation { step, .. } | Self::End { step, .. } => *step,
         }
     }
