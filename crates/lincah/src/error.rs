@@ -396,7 +396,7 @@ pub enum Error {
 }
 
 fn stopped_at(step: usize, steps: usize) -> String {
-    if steps == 0 { String::from("stopped before the classifier was made") } else { format!("stopped at step {step} of {steps}") }
+    if steps == 0 { String::from("stopped before the end") } else { format!("stopped at step {step} of {steps}") }
 }
 
 fn kept_in(folder: Option<&std::path::Path>) -> String {

@@ -106,18 +106,24 @@ impl Tasks {
 
 /// Does the tasks, each by whichever worker is free, a thread per worker; a single worker works in the calling thread. `hear` is called in the
 /// calling thread, and says whether to go on; its first error, or that of a task, stops all and is returned. A worker whose device fails (see
-/// [`Error::is_of_device`]) gives its task to the others.
+/// [`Error::is_of_device`]) gives its task to the others. Stopped with tasks left, it returns [`Error::Interrupted`].
 pub(crate) fn work<W: Sync, T: Sync, M: Send, D: Send>(
     workers: &[W],
     tasks: &[T],
     done_by: impl Fn(&W, &T, &Reporter<M>) -> Result<D, Error> + Sync,
     hear: &mut dyn FnMut(Heard<M, D>) -> Result<ControlFlow<()>, Error>,
 ) -> Result<(), Error> {
+    let mut left = tasks.len();
+    let mut hear = |heard: Heard<M, D>| {
+        left -= usize::from(matches!(heard, Heard::Done(_)));
+        hear(heard)
+    };
     match &workers[..workers.len().min(tasks.len())] {
-        [] => Ok(()),
-        [only] => work_alone(only, tasks, done_by, hear),
-        several => work_beside(several, tasks, done_by, hear),
+        [] => {}
+        [only] => work_alone(only, tasks, done_by, &mut hear)?,
+        several => work_beside(several, tasks, done_by, &mut hear)?,
     }
+    if left == 0 { Ok(()) } else { Err(Error::Interrupted { step: 0, steps: 0, folder: None }) }
 }
 
 fn work_alone<W, T, M, D>(
@@ -298,6 +304,24 @@ mod tests {
                 Ok(asked(heard >= 9))
             });
             assert!(matches!(outcome, Err(Error::Interrupted { .. })) && heard >= 9);
+        }
+    }
+
+    #[test]
+    fn a_stop_between_two_tasks_is_no_end_and_one_after_the_last_is() {
+        // All but the first end when they hear of the stop.
+        let until_stopped = |_: &(), task: &usize, reporter: &Reporter<()>| {
+            while *task > 0 && reporter.asked().is_continue() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Ok(())
+        };
+        let stopped_after_the_first = |workers: &[()], tasks: &[usize]| {
+            work(workers, tasks, until_stopped, &mut |heard| Ok(asked(matches!(heard, Heard::Done(())))))
+        };
+        for (workers, tasks) in [([()].as_slice(), [0].as_slice()), (&[(), ()], &[0, 1])] {
+            assert!(stopped_after_the_first(workers, tasks).is_ok());
+            assert!(matches!(stopped_after_the_first(workers, &[0, 1, 2, 3]), Err(Error::Interrupted { .. })));
         }
     }
 }

@@ -84,6 +84,10 @@ impl Trainer {
         let members = trainers.len();
         let places: Vec<Option<ComputeOptions>> = std::iter::once(None).chain(self.elsewhere.iter().copied().map(Some)).collect();
         let interrupted = |step, steps| Error::Interrupted { step, steps, folder: self.folder.clone() };
+        let kept_here = |error| match error {
+            Error::Interrupted { step, steps, .. } => interrupted(step, steps),
+            error => error,
+        };
         let train = |place: &Option<ComputeOptions>, (number, trainer): &(usize, Self), reporter: &Reporter<TrainEvent>| {
             // Of several that are trained at the same time, those on the first device are told of.
             let mut tell = |event: &TrainEvent| match place {
@@ -96,11 +100,8 @@ impl Trainer {
                 return Err(interrupted(0, 0));
             }
             let elsewhere = place.map(|compute| trainer.on(compute)).transpose()?;
-            let member = self.member(*number, elsewhere.as_ref().unwrap_or(trainer), (data, sides), &mut tell);
-            let member = member.map_err(|error| match error {
-                Error::Interrupted { step, steps, .. } => interrupted(step, steps),
-                error => error,
-            })?;
+            let member =
+                self.member(*number, elsewhere.as_ref().unwrap_or(trainer), (data, sides), &mut tell).map_err(kept_here)?;
             // What was trained elsewhere is read from its folder, so that all members compute on the first device.
             match (&elsewhere, &self.folder) {
                 (Some(_), Some(_)) => Ok((*number, self.member(*number, trainer, (data, sides), &mut tell)?)),
@@ -129,7 +130,8 @@ impl Trainer {
                 }
             }
             Ok(ControlFlow::Continue(()))
-        })?;
+        })
+        .map_err(kept_here)?;
         Trained::of(committee, scored, begun.elapsed().as_secs_f64())
     }
 
