@@ -71,6 +71,20 @@ fn a_sitting_learns_survives_a_kill_and_its_journal_trains() {
     assert!(undone["next"]["content"].is_string() && undone["next"]["labels"].is_null(), "{undone}");
     assert_eq!(ask(&server, "/api/undo", &json!({"who": "ben"})).json()["next"], Value::Null);
     wait_until(&server, |status| status["trained_on"] == 39);
+    // What is published decides by the threshold that was chosen on the page.
+    let published = ask(&server, "/api/publish", &json!({"thresholds": [[1, 0.3]]}));
+    assert_eq!((published.status, &published.json()["version"], &published.json()["rows"]), (200, &json!(1), &json!(39)));
+    bench.write("new.csv", "text\naaaa\nzzzz\n");
+    assert_eq!(bench.run("predict project/classifiers/1 new.csv --text text --out scores.jsonl").code, Some(0));
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(bench.path("project/classifiers/1/classifier.json")).unwrap()).unwrap();
+    assert_eq!(record["decision_rule"]["thresholds"][1], 0.3, "{record}");
+    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": [[7, 0.3]]})).status, 400);
+    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": []})).json()["version"], 2);
+    let scored = server.request_with(&["GET", "/api/scored"], &format!("Host: {}\r\n", server.address), b"").json();
+    assert_eq!(scored["truth"].as_array().unwrap().len(), scored["probabilities"].as_array().unwrap().len());
+    let changed = ask(&server, "/api/guideline", &json!({"who": "ana", "text": "z is B", "touches": [1]})).json();
+    assert!(changed["guideline_version"] == 1 && changed["to_review"].as_u64().unwrap() > 10, "{changed}");
     server.ask_to_end();
     assert!(server.has_ended());
     let trained = bench.run("train project/journal.jsonl --preset instant --model model,bert --out out --json");

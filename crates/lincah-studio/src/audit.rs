@@ -17,6 +17,10 @@ const LEAST_TEXTS: usize = 10;
 pub struct Judged {
     /// The texts' numbers.
     pub texts: Vec<usize>,
+    /// The probability of each label. # Shapes: `[texts, labels]`.
+    pub probabilities: Vec<Vec<f64>>,
+    /// Whether each label holds. # Shapes: `[texts, labels]`.
+    pub truth: Vec<Vec<bool>>,
     /// Metrics with their intervals.
     pub evaluation: Evaluation,
 }
@@ -45,7 +49,8 @@ impl Judged {
         let predictions: Vec<Prediction> = predictions.into_iter().flatten().collect();
         let truth = Truth { task: rows.task, labels: &rows.labels, truth: &rows.truth };
         let evaluation = Evaluation::of(&predictions, truth, &DecisionRule::default(), begun.elapsed().as_secs_f64())?;
-        Ok(Some(Self { texts, evaluation }))
+        let probabilities = predictions.into_iter().map(|prediction| prediction.probabilities).collect();
+        Ok(Some(Self { texts, probabilities, truth: rows.truth, evaluation }))
     }
 }
 

@@ -53,6 +53,22 @@ pub enum StudioError {
         /// Which ones.
         what: String,
     },
+    /// A label that is not there.
+    #[error("there is no label {label}; they are numbered from 0 to {}", labels - 1)]
+    NoLabel {
+        /// Its place.
+        label: usize,
+        /// How many there are.
+        labels: usize,
+    },
+    /// A version of the guideline that is not there.
+    #[error("there is no version {version} of the guideline; the newest is {newest}")]
+    NoGuideline {
+        /// The version.
+        version: usize,
+        /// The newest one.
+        newest: usize,
+    },
     /// An address that other machines can reach.
     #[error("{bind} can be reached by other machines, and whoever reaches the page can label; listen at 127.0.0.1:{}, and let a proxy with a login lead there", bind.port())]
     PublicBind {
@@ -67,6 +83,17 @@ pub enum StudioError {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+impl StudioError {
+    /// Whether who asked is wrong, and not the project.
+    pub(crate) fn is_of_request(&self) -> bool {
+        match self {
+            Self::NoText { .. } | Self::Labels { .. } | Self::NoLabel { .. } | Self::NoGuideline { .. } => true,
+            Self::Library(error) => matches!(**error, Error::DecisionLabel { .. }),
+            _ => false,
+        }
+    }
 }
 
 impl From<Error> for StudioError {

@@ -25,24 +25,35 @@ pub struct Said {
     pub answer: Option<Answer>,
     /// Whether it takes the last thing back that they said.
     pub is_undo: bool,
-    /// The guideline's version.
-    pub guideline: Option<String>,
+    /// The guideline's version that it was said by; 0 for none.
+    pub guideline: usize,
     /// How long the text was looked at.
     pub milliseconds: Option<u64>,
 }
 
 impl Said {
-    /// An answer, by the guideline of a version, after so many milliseconds.
+    /// An answer, by no guideline.
     pub fn new(who: &str, text: usize, answer: Answer) -> Self {
-        Self { who: who.to_owned(), text, answer: Some(answer), is_undo: false, guideline: None, milliseconds: None }
+        Self { who: who.to_owned(), text, answer: Some(answer), is_undo: false, guideline: 0, milliseconds: None }
     }
+}
+
+/// What a person says of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opinion {
+    /// Who.
+    pub who: String,
+    /// What.
+    pub answer: Answer,
+    /// The guideline's version that it was said by; 0 for none.
+    pub guideline: usize,
 }
 
 /// What stood before somebody said something, to be put back by an undo.
 #[derive(Debug, Clone)]
 struct Before {
     text: usize,
-    answer: Option<Answer>,
+    opinion: Option<Opinion>,
 }
 
 /// All that was said, the last of each person of each text.
@@ -51,7 +62,7 @@ pub struct Labels {
     task: Task,
     label_count: usize,
     /// By text, what each person says of it, who spoke last at the end.
-    said: HashMap<usize, Vec<(String, Answer)>>,
+    said: HashMap<usize, Vec<Opinion>>,
     /// Texts that the journal has.
     known: Vec<bool>,
     undoable: BTreeMap<String, Vec<Before>>,
@@ -85,7 +96,8 @@ impl Labels {
                 text,
                 answer,
                 is_undo: entry.undo,
-                guideline: entry.guideline.clone(),
+                guideline: version_of(entry.guideline.as_deref())
+                    .ok_or_else(|| wrong(String::from("its guideline is no number")))?,
                 milliseconds: entry.milliseconds,
             };
             all.check(&said).map_err(|error| wrong(error.to_string()))?;
@@ -107,43 +119,45 @@ impl Labels {
     }
 
     pub(crate) fn take(&mut self, said: Said) {
-        let Said { who, text, answer, is_undo, .. } = said;
+        let Said { who, text, answer, is_undo, guideline, .. } = said;
         self.known[text] = true;
         self.version += 1;
         let of_text = self.said.entry(text).or_default();
-        let before = of_text.iter().find(|(other, _)| *other == who).map(|(_, answer)| answer.clone());
+        let before = of_text.iter().find(|opinion| opinion.who == who).cloned();
         // As a journal is read: who removes, removes for all; an undo is of one person.
-        of_text.retain(|(other, _)| *other != who && (is_undo || answer.is_some()));
-        of_text.extend(answer.map(|answer| (who.clone(), answer)));
+        of_text.retain(|opinion| opinion.who != who && (is_undo || answer.is_some()));
+        of_text.extend(answer.map(|answer| Opinion { who: who.clone(), answer, guideline }));
         if of_text.is_empty() {
             self.said.remove(&text);
         }
         let undoable = self.undoable.entry(who).or_default();
         match is_undo {
             true => drop(undoable.pop()),
-            false => undoable.push(Before { text, answer: before }),
+            false => undoable.push(Before { text, opinion: before }),
         }
     }
 
     /// What takes back the last thing that somebody said.
     pub(crate) fn undone(&self, who: &str) -> Option<Said> {
         let before = self.undoable.get(who)?.last()?;
-        let Before { text, answer } = before.clone();
-        Some(Said { who: who.to_owned(), text, answer, is_undo: true, guideline: None, milliseconds: None })
+        let Before { text, opinion } = before.clone();
+        let guideline = opinion.as_ref().map_or(0, |opinion| opinion.guideline);
+        let answer = opinion.map(|opinion| opinion.answer);
+        Some(Said { who: who.to_owned(), text, answer, is_undo: true, guideline, milliseconds: None })
     }
 
     /// What was said last of a text.
     pub fn answer(&self, text: usize) -> Option<&Answer> {
-        self.said.get(&text)?.last().map(|(_, answer)| answer)
+        self.said.get(&text)?.last().map(|opinion| &opinion.answer)
     }
 
     /// What somebody says of a text.
     pub fn answer_of(&self, who: &str, text: usize) -> Option<&Answer> {
-        self.said.get(&text)?.iter().find(|(other, _)| other == who).map(|(_, answer)| answer)
+        self.said.get(&text)?.iter().find(|opinion| opinion.who == who).map(|opinion| &opinion.answer)
     }
 
     /// What each person says of a text.
-    pub fn answers(&self, text: usize) -> &[(String, Answer)] {
+    pub fn opinions(&self, text: usize) -> &[Opinion] {
         self.said.get(&text).map_or(&[], Vec::as_slice)
     }
 
@@ -179,4 +193,9 @@ impl Labels {
     pub fn version(&self) -> u64 {
         self.version
     }
+}
+
+/// The guideline's version that the journal names.
+fn version_of(name: Option<&str>) -> Option<usize> {
+    name.map_or(Some(0), |name| name.parse().ok())
 }

@@ -38,7 +38,7 @@ pub struct Learned {
 }
 
 /// A trainer of instant classifiers, on models that remember what they have read.
-fn trainer(models: &[BaseModel], project: &Project) -> Result<Trainer, Error> {
+pub(crate) fn trainer(models: &[BaseModel], project: &Project) -> Result<Trainer, Error> {
     let prompt = Prompt::new(project.settings().task, project.label_set().clone())?;
     let models: Vec<BaseModel> = models.iter().map(BaseModel::remembering_states).collect();
     let companion = |base: &BaseModel| Companion { base: base.clone(), recipe: Recipe::instant() };
@@ -75,10 +75,14 @@ impl Learner {
     /// No models, labels that none of them can tell apart.
     pub fn start(project: Arc<Mutex<Project>>, models: &[BaseModel]) -> Result<Self, StudioError> {
         let trainer = trainer(models, &locked(&project))?;
+        Ok(Self::with(project, trainer))
+    }
+
+    pub(crate) fn with(project: Arc<Mutex<Project>>, trainer: Trainer) -> Self {
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let thread = std::thread::spawn(move || learn(&project, &trainer, &of_thread));
-        Ok(Self { shared, thread: Some(thread) })
+        Self { shared, thread: Some(thread) }
     }
 
     /// Says that something was said.
@@ -105,7 +109,7 @@ impl Drop for Learner {
 
 /// Texts that may come next.
 fn candidates(project: &Project) -> Vec<usize> {
-    let open = |text: &&usize| project.labels().answers(**text).is_empty();
+    let open = |text: &&usize| project.labels().opinions(**text).is_empty();
     project.lot().order[project.audit().len()..].iter().filter(open).take(CANDIDATES).copied().collect()
 }
 

@@ -6,18 +6,22 @@
 
 mod audit;
 mod error;
+mod guideline;
 mod labels;
 mod learner;
 mod project;
+mod publish;
 mod queue;
 mod server;
 mod sitting;
 
 pub use audit::Judged;
 pub use error::StudioError;
-pub use labels::{Answer, Labels, Said};
+pub use guideline::{Guideline, GuidelineVersion};
+pub use labels::{Answer, Labels, Opinion, Said};
 pub use learner::{Learned, Learner};
 pub use project::{NewProject, Project, Settings};
+pub use publish::Published;
 pub use queue::{Lot, Mix, Reason, Scores, next};
 pub use server::Server;
 pub use sitting::{Sitting, Status, Turn};

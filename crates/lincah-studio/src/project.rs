@@ -4,14 +4,17 @@
 //! project.json    task, labels, seed
 //! texts.parquet   the texts, read once, numbered from 0 by their place
 //! journal.jsonl   what people said, only ever appended to
+//! guideline.json  the versions of the guideline
+//! classifiers/    those that were published, by their numbers
 //! ```
 
 use crate::error::StudioError;
-use crate::labels::{Answer, Labels, Said};
+use crate::guideline::{Guideline, GuidelineVersion};
+use crate::labels::{Answer, Labels, Opinion, Said};
 use crate::queue::Lot;
 use lincah::data::DataError;
 use lincah::data::in_memory::Rows;
-use lincah::data::journal::{Action, Journal, JournalEntry};
+use lincah::data::journal::{Action, Journal, JournalEntry, Timestamp};
 use lincah::data::records::{ReadOptions, RecordReader, Value, ValueKind};
 use lincah::data::split::numpy_permutation;
 use lincah::data::text_columns::TextColumns;
@@ -26,6 +29,7 @@ use std::sync::Arc;
 const SETTINGS_FILE: &str = "project.json";
 const TEXTS_FILE: &str = "texts.parquet";
 const JOURNAL_FILE: &str = "journal.jsonl";
+const GUIDELINE_FILE: &str = "guideline.json";
 const TEXT_COLUMN: &str = "text";
 
 /// What is fixed when a project is created.
@@ -75,6 +79,7 @@ pub struct Project {
     texts: Arc<[String]>,
     lot: Lot,
     labels: Labels,
+    guideline: Guideline,
     _lock: FolderLock,
 }
 
@@ -132,7 +137,13 @@ impl Project {
         let path = folder.join(JOURNAL_FILE);
         let labels = Labels::of(Journal::read(&path)?.entries(), settings.task, &label_set, texts.len())
             .map_err(|reason| damaged(&path, reason))?;
-        Ok(Self { folder: folder.to_path_buf(), settings, label_set, texts, lot, labels, _lock: lock })
+        let guideline = Guideline::read(&folder.join(GUIDELINE_FILE))?;
+        Ok(Self { folder: folder.to_path_buf(), settings, label_set, texts, lot, labels, guideline, _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What was fixed at its creation.
@@ -175,7 +186,41 @@ impl Project {
             return Err(StudioError::NoText { text: said.text, last });
         }
         self.labels.check(&said)?;
+        if said.guideline > self.guideline.version() {
+            return Err(StudioError::NoGuideline { version: said.guideline, newest: self.guideline.version() });
+        }
         self.write(said)
+    }
+
+    /// What the labels mean.
+    pub fn guideline(&self) -> &Guideline {
+        &self.guideline
+    }
+
+    /// Writes a further version of the guideline, in which some labels mean something else, and brings it to disk.
+    ///
+    /// # Errors
+    /// Labels that are not there; a file that cannot be written: there is no new version then.
+    pub fn change_guideline(&mut self, who: &str, text: &str, touches: &[usize]) -> Result<(), StudioError> {
+        let labels = self.label_set.len();
+        if let Some(&label) = touches.iter().find(|label| **label >= labels) {
+            return Err(StudioError::NoLabel { label, labels });
+        }
+        let (who, text, touches) = (who.to_owned(), text.to_owned(), touches.to_vec());
+        let version = GuidelineVersion { time: Timestamp::now(), who, text, touches };
+        self.guideline = self.guideline.with(version, &self.folder.join(GUIDELINE_FILE))?;
+        Ok(())
+    }
+
+    /// Texts whose labels were given by an earlier version of the guideline and mean something else by now, in the order of the lot.
+    pub fn to_review(&self) -> impl Iterator<Item = usize> {
+        let is_to_review = |text: &usize| match self.labels.opinions(*text).last() {
+            Some(Opinion { answer: Answer::Labels(labels), guideline, .. }) => {
+                self.guideline.has_changed_since(*guideline, labels)
+            }
+            _ => false,
+        };
+        self.lot.order.iter().copied().filter(is_to_review)
     }
 
     /// Takes back the last thing that somebody said and that is not taken back; says of which text it was.
@@ -201,7 +246,7 @@ impl Project {
             // So that the journal alone can be trained on.
             text: (!self.labels.is_known(said.text)).then(|| self.texts[said.text].clone()),
             labels,
-            guideline: said.guideline.clone(),
+            guideline: (said.guideline > 0).then(|| said.guideline.to_string()),
             undo: said.is_undo,
             milliseconds: said.milliseconds,
             ..JournalEntry::new(&said.who, action, said.text.to_string())

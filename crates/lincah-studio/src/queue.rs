@@ -19,6 +19,8 @@ pub enum Reason {
     Uncertain,
     /// It probably has the positive label, or the label that fewest texts have.
     Positive,
+    /// The guideline has changed since it was labelled.
+    Review,
 }
 
 /// How often each reason comes, of all turns together.
@@ -107,7 +109,7 @@ pub fn next(
     reason: Reason,
     is_free: &dyn Fn(usize) -> bool,
 ) -> Option<(usize, Reason)> {
-    let is_open = |text: &usize| labels.answers(*text).is_empty() && is_free(*text);
+    let is_open = |text: &usize| labels.opinions(*text).is_empty() && is_free(*text);
     let by_lot = || lot.order.iter().copied().find(is_open).map(|text| (text, Reason::Random));
     let best = |worth: &dyn Fn(&[f64]) -> f64| {
         let open = scores.probabilities.iter().filter(|(text, _)| lot.places[**text] >= lot.sample && is_open(text));
@@ -116,7 +118,7 @@ pub fn next(
         scored.max_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))).map(|(_, _, text)| (text, reason))
     };
     let found = match reason {
-        Reason::Random => None,
+        Reason::Random | Reason::Review => None,
         Reason::Uncertain => best(&|probabilities| Scores::doubt(task, probabilities)),
         Reason::Positive => {
             let label = wanted_label(task, labels);

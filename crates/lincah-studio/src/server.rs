@@ -45,6 +45,25 @@ struct Saying {
     /// None to skip.
     labels: Option<Vec<usize>>,
     milliseconds: Option<u64>,
+    /// The guideline's version that was shown.
+    #[serde(default)]
+    guideline: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GuidelineChange {
+    who: String,
+    text: String,
+    /// Labels that mean something else by it.
+    touches: Vec<usize>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Publishing {
+    /// Labels by their places, with their thresholds.
+    thresholds: Vec<(usize, f64)>,
 }
 
 fn refused(status: StatusCode, message: &str) -> Response {
@@ -59,9 +78,7 @@ fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Box<Response>> {
 async fn done(work: impl FnOnce() -> Result<Value, StudioError> + Send + 'static) -> Response {
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(value)) => Json(value).into_response(),
-        Ok(Err(error @ (StudioError::NoText { .. } | StudioError::Labels { .. }))) => {
-            refused(StatusCode::BAD_REQUEST, &error.to_string())
-        }
+        Ok(Err(error)) if error.is_of_request() => refused(StatusCode::BAD_REQUEST, &error.to_string()),
         Ok(Err(error)) => refused(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
         Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR, "it could not be done"),
     }
@@ -76,13 +93,13 @@ async fn next_text(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
 
 /// Answers with the next text, so that a key press is one request.
 async fn say(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    let Saying { who, text, labels, milliseconds } = match read(&body) {
+    let Saying { who, text, labels, milliseconds, guideline } = match read(&body) {
         Ok(saying) => saying,
         Err(refused) => return *refused,
     };
     let answer = labels.map_or(Answer::Skipped, Answer::Labels);
     done(move || {
-        shared.sitting.say(Said { milliseconds, ..Said::new(&who, text, answer) })?;
+        shared.sitting.say(Said { milliseconds, guideline, ..Said::new(&who, text, answer) })?;
         Ok(json!({"next": shared.sitting.next(&who)}))
     })
     .await
@@ -91,6 +108,29 @@ async fn say(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
 async fn undo(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     match read::<Who>(&body) {
         Ok(Who { who }) => done(move || Ok(json!({"next": shared.sitting.undo(&who)?}))).await,
+        Err(refused) => *refused,
+    }
+}
+
+async fn change_guideline(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let GuidelineChange { who, text, touches } = match read(&body) {
+        Ok(change) => change,
+        Err(refused) => return *refused,
+    };
+    done(move || {
+        shared.sitting.change_guideline(&who, &text, &touches)?;
+        Ok(json!(shared.sitting.status()))
+    })
+    .await
+}
+
+async fn scored(State(shared): State<Arc<Shared>>) -> Response {
+    done(move || Ok(json!(shared.sitting.scored()))).await
+}
+
+async fn publish(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    match read::<Publishing>(&body) {
+        Ok(Publishing { thresholds }) => done(move || Ok(json!(shared.sitting.publish(&thresholds)?))).await,
         Err(refused) => *refused,
     }
 }
@@ -134,6 +174,9 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/api/next", post(next_text))
         .route("/api/say", post(say))
         .route("/api/undo", post(undo))
+        .route("/api/guideline", post(change_guideline))
+        .route("/api/scored", get(scored))
+        .route("/api/publish", post(publish))
         .fallback(async || refused(StatusCode::NOT_FOUND, "there is nothing here"))
         .layer(from_fn_with_state(shared.clone(), around))
         .with_state(shared)

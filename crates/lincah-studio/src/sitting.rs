@@ -2,10 +2,11 @@
 
 use crate::error::StudioError;
 use crate::labels::{Answer, Said};
-use crate::learner::{Learner, locked};
+use crate::learner::{Learned, Learner, locked, trainer};
 use crate::project::Project;
+use crate::publish::{Published, publish};
 use crate::queue::{Mix, Reason, next, wanted_label};
-use lincah::{BaseModel, Task};
+use lincah::{BaseModel, Task, Trainer};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -27,7 +28,7 @@ pub struct Turn {
     pub expected: Option<usize>,
     /// The classifier's probability of each label, where it has scored the text.
     pub probabilities: Option<Vec<f64>>,
-    /// The labels that it has by the same person, where somebody went back to it.
+    /// The labels that it has already, where somebody looks at it again.
     pub labels: Option<Vec<usize>>,
 }
 
@@ -67,12 +68,30 @@ pub struct Status {
     pub judged_by: usize,
     /// Why there is no newer classifier.
     pub failure: Option<String>,
+    /// The guideline; empty as long as there is none.
+    pub guideline: String,
+    /// Its version, from 1; 0 as long as there is none.
+    pub guideline_version: usize,
+    /// Texts whose labels mean something else since the guideline has changed.
+    pub to_review: usize,
+}
+
+/// What the classifier makes of the labelled texts of the sample, for choosing thresholds.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Scored {
+    /// The probability of each label, of each text.
+    pub probabilities: Vec<Vec<f64>>,
+    /// Whether each label holds.
+    pub truth: Vec<Vec<bool>>,
 }
 
 /// A project with its learner, for any number of people at the same time.
 pub struct Sitting {
     project: Arc<Mutex<Project>>,
     learner: Learner,
+    trainer: Trainer,
+    /// Held while a classifier is published.
+    publishing: Mutex<()>,
     mix: Mix,
     looked_at: Mutex<HashMap<usize, (String, Instant)>>,
 }
@@ -83,9 +102,10 @@ impl Sitting {
     /// # Errors
     /// As [`Learner::start`].
     pub fn new(project: Project, models: &[BaseModel], mix: Mix) -> Result<Self, StudioError> {
+        let trainer = trainer(models, &project)?;
         let project = Arc::new(Mutex::new(project));
-        let learner = Learner::start(project.clone(), models)?;
-        Ok(Self { project, learner, mix, looked_at: Mutex::default() })
+        let learner = Learner::with(project.clone(), trainer.clone());
+        Ok(Self { project, learner, trainer, publishing: Mutex::default(), mix, looked_at: Mutex::default() })
     }
 
     /// The next text for somebody; none when all have been seen.
@@ -95,13 +115,18 @@ impl Sitting {
         looked_at.retain(|_, (other, since)| other != who && since.elapsed() < LOOKED_AT);
         let is_free = |text: usize| !looked_at.contains_key(&text);
         let task = project.settings().task;
-        let reason = self.mix.reason(project.labels().version() as usize);
-        let (text, reason) = next((task, project.labels()), project.lot(), &learned.scores, reason, &is_free)?;
+        let turn = project.labels().version() as usize;
+        // What was labelled by an older guideline comes every other time.
+        let review = if turn.is_multiple_of(2) { project.to_review().find(|text| is_free(*text)) } else { None };
+        if let Some(text) = review {
+            looked_at.insert(text, (who.to_owned(), Instant::now()));
+            let labels = project.labels().answer(text).map(labels_of);
+            return Some(Turn { reason: Some(Reason::Review), labels, ..turn_of(&project, &learned, text) });
+        }
+        let (text, reason) = next((task, project.labels()), project.lot(), &learned.scores, self.mix.reason(turn), &is_free)?;
         looked_at.insert(text, (who.to_owned(), Instant::now()));
-        let probabilities = learned.scores.probabilities.get(&text).cloned();
         let expected = (reason == Reason::Positive).then(|| wanted_label(task, project.labels()));
-        let content = project.texts()[text].clone();
-        Some(Turn { text, content, reason: Some(reason), expected, probabilities, labels: None })
+        Some(Turn { reason: Some(reason), expected, ..turn_of(&project, &learned, text) })
     }
 
     /// Writes what somebody says; when this returns it is on disk.
@@ -122,13 +147,31 @@ impl Sitting {
         let mut project = locked(&self.project);
         let Some(text) = project.undo(who)? else { return Ok(None) };
         self.learner.wake();
-        let labels = match project.labels().answer_of(who, text) {
-            Some(Answer::Labels(labels)) => Some(labels.clone()),
-            _ => None,
-        };
-        let probabilities = self.learner.learned().scores.probabilities.get(&text).cloned();
-        let content = project.texts()[text].clone();
-        Ok(Some(Turn { text, content, reason: None, expected: None, probabilities, labels }))
+        let labels = project.labels().answer_of(who, text).map(labels_of).filter(|labels| !labels.is_empty());
+        Ok(Some(Turn { labels, ..turn_of(&project, &self.learner.learned(), text) }))
+    }
+
+    /// Writes a further version of the guideline.
+    ///
+    /// # Errors
+    /// As [`Project::change_guideline`].
+    pub fn change_guideline(&self, who: &str, text: &str, touches: &[usize]) -> Result<(), StudioError> {
+        locked(&self.project).change_guideline(who, text, touches)
+    }
+
+    /// The scores that figures and thresholds come from; none as long as too few texts of the sample are labelled.
+    pub fn scored(&self) -> Scored {
+        let judged = self.learner.learned().judged.clone();
+        judged.map_or_else(Scored::default, |judged| Scored { probabilities: judged.probabilities, truth: judged.truth })
+    }
+
+    /// Trains on all labels and leaves a classifier in the project's folder, with thresholds of labels by their places.
+    ///
+    /// # Errors
+    /// Labels that cannot be trained on, thresholds of labels that have none; a folder that cannot be written.
+    pub fn publish(&self, thresholds: &[(usize, f64)]) -> Result<Published, StudioError> {
+        let _alone = locked(&self.publishing);
+        publish(&self.project, &self.trainer, thresholds)
     }
 
     /// How far things are.
@@ -152,6 +195,22 @@ impl Sitting {
             figures: figures.collect(),
             judged_by: learned.judged.as_ref().map_or(0, |judged| judged.texts.len()),
             failure: learned.failure.clone(),
+            guideline: project.guideline().newest().map_or(String::new(), |newest| newest.text.clone()),
+            guideline_version: project.guideline().version(),
+            to_review: project.to_review().count(),
         }
+    }
+}
+
+/// A text as it is, without a reason to be next.
+fn turn_of(project: &Project, learned: &Learned, text: usize) -> Turn {
+    let probabilities = learned.scores.probabilities.get(&text).cloned();
+    Turn { text, content: project.texts()[text].clone(), reason: None, expected: None, probabilities, labels: None }
+}
+
+fn labels_of(answer: &Answer) -> Vec<usize> {
+    match answer {
+        Answer::Labels(labels) => labels.clone(),
+        Answer::Skipped => Vec::new(),
     }
 }

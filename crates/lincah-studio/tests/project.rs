@@ -119,3 +119,28 @@ fn the_queue_never_repeats_leaves_the_audit_to_the_lot_and_asks_for_what_the_tur
     let none = next((Task::SingleLabel, fresh.labels()), fresh.lot(), &Scores::default(), Reason::Uncertain, &|_| true);
     assert_eq!(none, Some((fresh.lot().order[0], Reason::Random)));
 }
+
+#[test]
+fn a_changed_guideline_brings_back_the_labels_that_it_touches() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("project");
+    let mut project = Project::create(&path, &new(folder.path(), Task::SingleLabel)).unwrap();
+    label(&mut project, "ana", 3, 1);
+    label(&mut project, "ana", 5, 0);
+    project.say(Said::new("ana", 8, Answer::Skipped)).unwrap();
+    project.change_guideline("ana", "Insults are uncivil.", &[1]).unwrap();
+    assert_eq!(project.to_review().collect::<Vec<_>>(), [3]);
+    assert!(matches!(project.change_guideline("ana", "", &[2]), Err(StudioError::NoLabel { label: 2, labels: 2 })));
+    let said = |guideline| Said { guideline, ..Said::new("ben", 3, Answer::Labels(vec![1])) };
+    assert!(matches!(project.say(said(2)), Err(StudioError::NoGuideline { version: 2, newest: 1 })));
+    project.say(said(1)).unwrap();
+    assert_eq!(project.to_review().count(), 0);
+    project.undo("ben").unwrap();
+    assert_eq!(project.to_review().collect::<Vec<_>>(), [3]);
+    project.say(said(1)).unwrap();
+    project.change_guideline("ana", "Insults are uncivil, irony is civil.", &[0]).unwrap();
+    drop(project);
+    let project = Project::open(&path).unwrap();
+    assert_eq!((project.guideline().version(), project.guideline().newest().unwrap().touches.as_slice()), (2, &[0][..]));
+    assert_eq!((project.to_review().collect::<Vec<_>>(), project.labels().opinions(3).last().unwrap().guideline), (vec![5], 1));
+}

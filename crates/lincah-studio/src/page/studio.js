@@ -4,10 +4,13 @@ const at = (id) => document.getElementById(id);
 const REASONS = {
   random: () => "drawn by lot",
   uncertain: () => "the classifier is unsure",
+  review: () => `labelled by an older guideline; confirm or change it`,
   positive: (next) => `the classifier expects ${status.labels[next.expected]}`,
 };
 const KEYS = "123456789abcdefghijklmnopqrtvwxyz";
 let status = null, turn = null, chosen = new Set(), shownAt = 0, busy = false;
+let scored = { probabilities: [], truth: [] }, scoredOf = -1;
+const thresholds = new Map();
 
 async function ask(path, body) {
   const request = body === undefined ? {} : { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
@@ -72,7 +75,7 @@ async function once(work) {
 const say = (labels) => once(async () => {
   if (!turn) return;
   const milliseconds = Math.round(performance.now() - shownAt);
-  const { next } = await ask("/api/say", { who: who(), text: turn.text, labels, milliseconds });
+  const { next } = await ask("/api/say", { who: who(), text: turn.text, labels, milliseconds, guideline: status.guideline_version });
   show(next);
   refresh();
 });
@@ -84,6 +87,80 @@ const undo = () => once(async () => {
   refresh();
 });
 
+// A version of the guideline that nobody has changed meanwhile is shown; one that is being written stays.
+function drawGuideline() {
+  at("guideline-title").textContent = status.guideline_version ? `Guideline, version ${status.guideline_version}` : "Guideline";
+  at("guideline").textContent = status.guideline || "What does each label mean? Write it here; every label remembers the version it was given by.";
+}
+
+function writeGuideline(begin) {
+  at("guideline-form").hidden = !begin;
+  at("guideline-shown").hidden = begin;
+  if (!begin) return void at("guideline-change").focus();
+  at("guideline-text").value = status.guideline;
+  const boxes = status.labels.map((name, place) => {
+    const [label, box] = [document.createElement("label"), document.createElement("input")];
+    box.type = "checkbox";
+    box.value = place;
+    label.append(box, ` ${name}`);
+    return label;
+  });
+  at("guideline-touches").replaceChildren(at("guideline-touches").firstElementChild, ...boxes);
+  at("guideline-text").focus();
+}
+
+const saveGuideline = () => once(async () => {
+  const touches = [...at("guideline-touches").querySelectorAll("input:checked")].map((box) => Number(box.value));
+  await ask("/api/guideline", { who: who(), text: at("guideline-text").value, touches });
+  writeGuideline(false);
+  await refresh();
+});
+
+// Labels that have a threshold: the last of two exclusive ones, or each of those that may hold together.
+const decided = () => status.labels.map((_, place) => place).filter((place) => !isExclusive() || (status.labels.length === 2 && place === 1));
+
+function drawDecision() {
+  const places = decided();
+  at("decide").hidden = scored.truth.length === 0 || places.length === 0;
+  if (at("decide").hidden) return;
+  const select = at("threshold-label");
+  if (select.options.length === 0) {
+    select.replaceChildren(...places.map((place) => new Option(status.labels[place], place)));
+    select.value = places[0];
+  }
+  const place = Number(select.value), threshold = thresholds.get(place) ?? 0.5;
+  at("threshold").value = Math.round(100 * threshold);
+  at("threshold-value").textContent = threshold.toFixed(2);
+  let flagged = 0, right = 0, having = 0;
+  scored.truth.forEach((truth, row) => {
+    const isFlagged = scored.probabilities[row][place] >= threshold;
+    flagged += isFlagged;
+    having += truth[place];
+    right += isFlagged && truth[place];
+  });
+  const share = (part, whole) => (whole ? `${part} of ${whole}` : "none");
+  at("consequences").textContent = `Of ${scored.truth.length} texts drawn by lot, ${flagged} would be flagged (${Math.round((1000 * flagged) / scored.truth.length)} in a thousand). `
+    + `Right among the flagged: ${share(right, flagged)} (precision). Found of those with the label: ${share(right, having)} (recall).`;
+}
+
+const publish = () => once(async () => {
+  at("publish").disabled = true;
+  at("published").textContent = "Training on all labels …";
+  try {
+    const { version, folder, rows } = await ask("/api/publish", { thresholds: [...thresholds] });
+    const told = document.createElement("p"), commands = document.createElement("pre");
+    told.textContent = `Version ${version}, trained on ${rows} texts, is in ${folder}.`;
+    const quoted = /^[\w./-]+$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
+    commands.textContent = `lincah predict ${quoted} new.csv --text text\nlincah serve ${quoted}`;
+    commands.tabIndex = 0;
+    at("published").replaceChildren(told, commands);
+  } catch (error) {
+    at("published").textContent = `Not published: ${error.message}`;
+  } finally {
+    at("publish").disabled = false;
+  }
+});
+
 const who = () => at("who").value.trim() || "me";
 
 async function refresh() {
@@ -93,7 +170,15 @@ async function refresh() {
     at("message").textContent = "lincah does not answer. What was shown as saved is saved; start it again with the same command.";
     return;
   }
-  at("progress").textContent = `${status.labelled} of ${status.texts} texts labelled`;
+  const review = status.to_review ? `, ${status.to_review} to look at again` : "";
+  at("progress").textContent = `${status.labelled} of ${status.texts} texts labelled${review}`;
+  drawGuideline();
+  if (!busy) at("publish").disabled = !status.trained_on;
+  if (status.judged_by !== scoredOf) {
+    scoredOf = status.judged_by;
+    scored = await ask("/api/scored");
+    drawDecision();
+  }
   const stale = status.stale_by ? `, ${status.stale_by} ${status.stale_by === 1 ? "answer" : "answers"} behind` : ", knows every answer";
   at("model").textContent = status.failure ? `No classifier: ${status.failure}`
     : status.trained_on ? `Trained on ${status.trained_on} texts in ${status.seconds.toFixed(1)} s${stale}.`
@@ -117,7 +202,7 @@ async function refresh() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.target === at("who") || event.altKey || event.metaKey) return;
+  if (event.target.matches("input, textarea, select") || event.altKey || event.metaKey) return;
   const key = event.key.toLowerCase();
   if (event.ctrlKey) {
     if (key === "z") { event.preventDefault(); undo(); }
@@ -134,6 +219,15 @@ document.addEventListener("keydown", (event) => {
 at("skip").addEventListener("click", () => say(null));
 at("undo").addEventListener("click", undo);
 at("save").addEventListener("click", () => say([...chosen].sort((a, b) => a - b)));
+at("guideline-change").addEventListener("click", () => writeGuideline(true));
+at("guideline-cancel").addEventListener("click", () => writeGuideline(false));
+at("guideline-form").addEventListener("submit", (event) => { event.preventDefault(); saveGuideline(); });
+at("threshold-label").addEventListener("change", drawDecision);
+at("threshold").addEventListener("input", () => {
+  thresholds.set(Number(at("threshold-label").value), Number(at("threshold").value) / 100);
+  drawDecision();
+});
+at("publish").addEventListener("click", publish);
 at("who").value = localStorage.getItem("who") || "me";
 at("who").addEventListener("change", () => localStorage.setItem("who", who()));
 
