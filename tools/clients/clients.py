@@ -5,69 +5,47 @@ discovery document of the server, and plain requests in the shapes of vLLM and t
 Usage: python tools/clients/clients.py LINCAH CLASSIFIER     (needs openai, huggingface_hub, google-api-python-client)
 """
 
-import json
-import subprocess
 import sys
 import tempfile
-import urllib.request
 from importlib.metadata import version
 from pathlib import Path
 
 import openai
 from googleapiclient import discovery
 from huggingface_hub import InferenceClient
+from serving import KEY, ask, predicted, serving
 
 TEXT = "Thanks, that helped a lot."
-KEY = "a-key-for-this-test-alone"
-
-
-def post(url: str, body: dict) -> dict:
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
 
 
 def main() -> None:
     lincah, classifier = sys.argv[1:]
-    predicted = subprocess.run([lincah, "predict", classifier, "--input", TEXT, "--quiet"], capture_output=True, text=True, check=True)
-    scores = json.loads(predicted.stdout)["scores"]
-    with tempfile.TemporaryDirectory() as folder:
-        keys = Path(folder) / "keys"
-        keys.write_text(f"test:{KEY}\n")
-        server = subprocess.Popen(
-            [lincah, "serve", f"classifier={classifier}", "--bind", "127.0.0.1:0", "--log", "none", "--key-file", str(keys), "--feedback", str(Path(folder) / "journal.jsonl")],
-            stderr=subprocess.PIPE, text=True,
+    scores = predicted(lincah, classifier, TEXT)
+    with tempfile.TemporaryDirectory() as folder, serving(lincah, classifier, Path(folder)) as url:
+        positive = list(scores)[-1]
+
+        def same(client: str, found: float) -> None:
+            assert abs(found - scores[positive]) < 1e-6, (client, found, scores)
+            print(f"{client}: {found:.6f}, as predict")
+
+        moderation = openai.OpenAI(base_url=f"{url}/v1", api_key=KEY).moderations.create(input=TEXT, model="omni-moderation-latest")
+        same(f"openai {version('openai')}", moderation.results[0].category_scores.model_dump()[positive])
+
+        labels = InferenceClient(model=f"{url}/models/classifier", token=KEY).text_classification(TEXT)
+        same(f"huggingface_hub {version('huggingface_hub')}", next(label.score for label in labels if label.label == positive))
+
+        service = discovery.build(
+            "commentanalyzer", "v1alpha1", developerKey=KEY, discoveryServiceUrl=f"{url}/$discovery/rest?version=v1alpha1", static_discovery=False,
         )
-        try:
-            url = "http://" + server.stderr.readline().strip().split("http://")[1]
-            positive = list(scores)[-1]
+        analyzed = service.comments().analyze(body={"comment": {"text": TEXT}, "requestedAttributes": {positive.upper(): {}}}).execute()
+        google = f"google-api-python-client {version('google-api-python-client')}"
+        same(google, analyzed["attributeScores"][positive.upper()]["summaryScore"]["value"])
+        suggestion = {"comment": {"text": TEXT}, "attributeScores": {positive.upper(): {"summaryScore": {"value": 0}}}, "clientToken": "1"}
+        assert service.comments().suggestscore(body=suggestion).execute()["clientToken"] == "1"
 
-            def same(client: str, found: float) -> None:
-                assert abs(found - scores[positive]) < 1e-6, (client, found, scores)
-                print(f"{client}: {found:.6f}, as predict")
-
-            moderation = openai.OpenAI(base_url=f"{url}/v1", api_key=KEY).moderations.create(input=TEXT, model="omni-moderation-latest")
-            same(f"openai {version('openai')}", moderation.results[0].category_scores.model_dump()[positive])
-
-            labels = InferenceClient(model=f"{url}/models/classifier", token=KEY).text_classification(TEXT)
-            same(f"huggingface_hub {version('huggingface_hub')}", next(label.score for label in labels if label.label == positive))
-
-            service = discovery.build(
-                "commentanalyzer", "v1alpha1", developerKey=KEY, discoveryServiceUrl=f"{url}/$discovery/rest?version=v1alpha1", static_discovery=False,
-            )
-            analyzed = service.comments().analyze(body={"comment": {"text": TEXT}, "requestedAttributes": {positive.upper(): {}}}).execute()
-            google = f"google-api-python-client {version('google-api-python-client')}"
-            same(google, analyzed["attributeScores"][positive.upper()]["summaryScore"]["value"])
-            suggestion = {"comment": {"text": TEXT}, "attributeScores": {positive.upper(): {"summaryScore": {"value": 0}}}, "clientToken": "1"}
-            assert service.comments().suggestscore(body=suggestion).execute()["clientToken"] == "1"
-
-            same("vLLM's request", post(f"{url}/classify", {"model": "classifier", "input": TEXT})["data"][0]["probs"][-1])
-            inferred = post(f"{url}/predict", {"inputs": TEXT})
-            same("text-embeddings-inference's request", next(entry["score"] for entry in inferred if entry["label"] == positive))
-        finally:
-            server.terminate()
-            assert server.wait(30) == 0, "the server did not end by itself"
+        same("vLLM's request", ask(f"{url}/classify", {"model": "classifier", "input": TEXT})["data"][0]["probs"][-1])
+        inferred = ask(f"{url}/predict", {"inputs": TEXT})
+        same("text-embeddings-inference's request", next(entry["score"] for entry in inferred if entry["label"] == positive))
     print("all clients got what predict says")
 
 
