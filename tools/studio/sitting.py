@@ -1,11 +1,13 @@
 """A sitting at the studio in headless Chromium: 60 of the sample's texts are labelled by keys, some answers are taken back, and the server is killed three
-times on the way. Fails where something that the page showed as saved is not there, or where the page says anything to the console. Prints the milliseconds
+times on the way; then the guideline changes, labels are confirmed, a threshold is chosen and a classifier published, which must decide and score as the
+page did. Fails where something that the page showed as saved is not there, or where the page says anything to the console. Prints the milliseconds
 from a key to the next text, and leaves pictures.
 
 Usage: pip install -r tools/studio/requirements.txt; python tools/studio/sitting.py LINCAH FOLDER [--chromium PATH] [--labels N]
 """
 
 import argparse
+import atexit
 import csv
 import json
 import shutil
@@ -38,6 +40,10 @@ class Studio:
                 return f"http://{address}"
         raise RuntimeError("the studio did not start")
 
+    def end(self) -> None:
+        if self.child is not None and self.child.poll() is None:
+            self.kill()
+
     def kill(self) -> None:
         self.child.send_signal(signal.SIGKILL)
         self.child.wait()
@@ -58,6 +64,52 @@ def labelled(page: Page) -> int:
     return int(page.inner_text("#progress").split()[0])
 
 
+def change_guideline(page: Page, studio: Studio) -> None:
+    """Ticks the second label, and confirms by keys what comes again until nothing does."""
+    page.click("#guideline-change")
+    page.fill("#guideline-text", "Uncivil: it attacks a person.\nCivil: all else.")
+    page.check("#guideline-touches input[value='1']")
+    page.click("#guideline-form button[type=submit]")
+    page.wait_for_function("() => document.getElementById('guideline').textContent.startsWith('Uncivil: it attacks')")
+    page.wait_for_function("() => document.getElementById('progress').textContent.includes('to look at again')")
+    page.click("#text")
+    for _ in range(4):
+        text = shown(page)
+        again = "older guideline" in page.inner_text("#reason")
+        page.keyboard.press("2" if again else "s")
+        wait_for_other(page, text)
+    confirmed = [entry for entry in studio.journal() if entry.get("guideline") == "1" and entry["action"] == "label"]
+    assert len(confirmed) >= 1, "no text came again after the guideline had changed"
+
+
+def publish(page: Page, studio: Studio) -> float:
+    """Publishes with a threshold of its own; gives the largest difference between the page's scores of texts and those that `predict` gives by it."""
+    page.wait_for_function("() => !document.getElementById('decide').hidden")
+    page.fill("#threshold", "35")
+    assert page.inner_text("#threshold-value") == "0.35" and "in a thousand" in page.inner_text("#consequences")
+    page.wait_for_function("() => document.getElementById('model').textContent.includes('knows every answer')", timeout=60_000)
+    page.click("#publish")
+    page.click("#text")
+    page.wait_for_function("() => document.getElementById('published').textContent.includes('Version 1')", timeout=120_000)
+    folder = studio.project / "classifiers/1"
+    assert json.loads((folder / "classifier.json").read_text())["decision_rule"]["thresholds"][1] == 0.35
+    turns = []
+    for _ in range(8):
+        # A skipped text changes the turn and not what the classifier is trained on.
+        text = shown(page)
+        page.keyboard.press("s")
+        wait_for_other(page, text)
+        turns.append(page.evaluate("() => turn"))
+    turns = [turn for turn in turns if turn["probabilities"]]
+    assert turns, "the page has scores of none of the next texts"
+    texts, scores = folder.parent.parent / "shown.jsonl", folder.parent.parent / "scores.jsonl"
+    texts.write_text("".join(json.dumps({"text": turn["content"]}) + "\n" for turn in turns))
+    command = [studio.lincah, "predict", str(folder), str(texts), "--text", "text", "--out", str(scores)]
+    subprocess.run(command, check=True, capture_output=True)
+    rows = [json.loads(line) for line in scores.read_text().splitlines()]
+    return max(abs(row["scores"][LABELS[1]] - turn["probabilities"][1]) for row, turn in zip(rows, turns, strict=True))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("lincah")
@@ -69,6 +121,7 @@ def main() -> None:
     with SAMPLE.open(newline="", encoding="utf-8") as file:
         truth = {row["comment"]: row["label"] for row in csv.DictReader(file)}
     studio = Studio(options.lincah, options.folder / "project")
+    atexit.register(studio.end)
     said: list[str] = []
     waits, told = [], []
     with sync_playwright() as playwright:
@@ -102,7 +155,11 @@ def main() -> None:
                 assert labelled(page) == len(said), f"{labelled(page)} of {len(said)} labels are there"
             time.sleep(0.1)
         page.wait_for_function("() => document.querySelectorAll('#figures tbody tr').length > 0", timeout=60_000)
-        page.screenshot(path=options.folder / "light.png")
+        before = {entry["id"]: entry for entry in studio.journal()}
+        change_guideline(page, studio)
+        difference = publish(page, studio)
+        assert difference < 1e-6, f"predict and the page differ by {difference}"
+        page.screenshot(path=options.folder / "light.png", full_page=True)
         for name, settings in {"dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}}, "narrow": {"viewport": {"width": 390, "height": 844}}}.items():
             other = browser.new_page(**settings)
             other.goto(address)
@@ -113,7 +170,7 @@ def main() -> None:
         browser.close()
     studio.child.send_signal(signal.SIGINT)
     assert studio.child.wait() == 0
-    last = {entry["id"]: entry for entry in studio.journal()}
+    last = before
     texts = {entry["id"]: entry["text"] for entry in studio.journal() if "text" in entry}
     kept = {texts[id]: entry["labels"] for id, entry in last.items() if entry["action"] == "label"}
     assert kept == {text: [truth[text]] for text in said}, "the journal is not what was said"
