@@ -4,7 +4,7 @@ const at = (id) => document.getElementById(id);
 const REASONS = {
   random: () => "drawn by lot",
   uncertain: () => "the classifier is unsure",
-  review: () => `labelled by an older guideline; confirm or change it`,
+  review: () => `labelled by an older guideline; confirm or change it, or skip to leave it without a label`,
   positive: (next) => `the classifier expects ${status.labels[next.expected]}`,
 };
 const KEYS = "123456789abcdefghijklmnopqrtvwxyz";
