@@ -3,7 +3,7 @@
 use lincah::Error;
 use lincah::data::DataError;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a project cannot be opened, or something cannot be done in it.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +86,11 @@ pub enum StudioError {
 }
 
 impl StudioError {
+    /// What the system says of a file, with what was to be done with it.
+    pub(crate) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Error::File { action, path: path.to_path_buf(), source }.into()
+    }
+
     /// Whether who asked is wrong, and not the project.
     pub(crate) fn is_of_request(&self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 
 use crate::error::StudioError;
 use lincah::data::journal::Timestamp;
-use lincah::{Error, regular_file, write_atomically};
+use lincah::{regular_file, write_atomically};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -32,8 +32,7 @@ impl Guideline {
         if !path.exists() {
             return Ok(Self::default());
         }
-        let file = |source| StudioError::from(Error::File { action: "read", path: path.to_path_buf(), source });
-        let json = regular_file::read(path, regular_file::SMALL).map_err(file)?;
+        let json = regular_file::read(path, regular_file::SMALL).map_err(StudioError::file("read", path))?;
         let damaged = |error: serde_json::Error| StudioError::Damaged { path: path.to_path_buf(), reason: error.to_string() };
         serde_json::from_slice(&json).map_err(damaged)
     }
@@ -43,8 +42,7 @@ impl Guideline {
         let mut next = self.clone();
         next.versions.push(version);
         let json = serde_json::to_vec_pretty(&next).expect("a guideline serializes");
-        let file = |source| Error::File { action: "write", path: path.to_path_buf(), source };
-        write_atomically(path, &json).map_err(file)?;
+        write_atomically(path, &json).map_err(StudioError::file("write", path))?;
         Ok(next)
     }
 

@@ -70,15 +70,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Learner {
     /// Begins to learn from a project's labels.
-    ///
-    /// # Errors
-    /// No models, labels that none of them can tell apart.
-    pub fn start(project: Arc<Mutex<Project>>, models: &[BaseModel]) -> Result<Self, StudioError> {
-        let trainer = trainer(models, &locked(&project))?;
-        Ok(Self::with(project, trainer))
-    }
-
-    pub(crate) fn with(project: Arc<Mutex<Project>>, trainer: Trainer) -> Self {
+    pub(crate) fn start(project: Arc<Mutex<Project>>, trainer: Trainer) -> Self {
         let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let thread = std::thread::spawn(move || learn(&project, &trainer, &of_thread));

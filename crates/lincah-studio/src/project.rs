@@ -97,7 +97,7 @@ impl Project {
         let mut seen = HashSet::new();
         let texts = read_texts(&new.texts, &new.read, &new.columns)?.texts;
         let texts: Vec<String> = texts.into_iter().filter(|text| seen.insert(text.clone())).collect();
-        std::fs::create_dir_all(folder).map_err(|source| file("create", folder, source))?;
+        std::fs::create_dir_all(folder).map_err(StudioError::file("create", folder))?;
         let path = folder.join(TEXTS_FILE);
         let columns = vec![OutputColumn::new(TEXT_COLUMN, ValueKind::Text)];
         let mut writer = RecordWriter::create(Destination::File(path), OutputFormat::Parquet, columns)?;
@@ -108,7 +108,7 @@ impl Project {
         // Last, so that a folder that has it is whole.
         let path = folder.join(SETTINGS_FILE);
         let json = serde_json::to_vec_pretty(&settings).expect("settings serialize");
-        write_atomically(&path, &json).map_err(|source| file("write", &path, source))?;
+        write_atomically(&path, &json).map_err(StudioError::file("write", &path))?;
         drop(lock);
         Self::open(folder)
     }
@@ -123,7 +123,7 @@ impl Project {
             return Err(StudioError::NoProject { path: folder.to_path_buf() });
         }
         let lock = FolderLock::acquire(folder)?;
-        let json = regular_file::read(&path, regular_file::SMALL).map_err(|source| file("read", &path, source))?;
+        let json = regular_file::read(&path, regular_file::SMALL).map_err(StudioError::file("read", &path))?;
         let damaged = |path: &Path, reason: String| StudioError::Damaged { path: path.to_path_buf(), reason };
         let settings: Settings = serde_json::from_slice(&json).map_err(|error| damaged(&path, error.to_string()))?;
         if settings.format != FORMAT {
@@ -268,8 +268,4 @@ impl Project {
         let rows = Rows { texts: rows, truth, weights: None, columns: Vec::new() };
         Ok(Dataset::from_rows(self.settings.task, self.label_set.clone(), rows)?)
     }
-}
-
-fn file(action: &'static str, path: &Path, source: std::io::Error) -> StudioError {
-    Error::File { action, path: path.to_path_buf(), source }.into()
 }

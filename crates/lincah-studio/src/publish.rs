@@ -5,7 +5,7 @@ use crate::learner::locked;
 use crate::project::Project;
 use lincah::calibration::CalibrationChoice;
 use lincah::decisions::{DecisionRequest, DecisionTarget, LabelTarget};
-use lincah::{DecisionPlan, Error, Experiment, Trainer};
+use lincah::{DecisionPlan, Experiment, Trainer};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub(crate) fn publish(
     let (folder, unfinished) = (parent.join(version.to_string()), parent.join(format!("{version}.{UNFINISHED}")));
     // What a kill has left.
     if unfinished.exists() {
-        std::fs::remove_dir_all(&unfinished).map_err(file("remove", &unfinished))?;
+        std::fs::remove_dir_all(&unfinished).map_err(StudioError::file("remove", &unfinished))?;
     }
     let target = |(label, threshold): &(usize, f64)| {
         let name = names.get(*label).ok_or(StudioError::NoLabel { label: *label, labels: names.len() })?;
@@ -55,20 +55,15 @@ pub(crate) fn publish(
     let plan = DecisionPlan::of(request, None, FOLDS, 0.0)?;
     let experiment = Experiment::new(trainer.clone().in_folder(&unfinished, false)).decide_by(plan)?;
     experiment.run(&rows, None, &mut |_| ControlFlow::Continue(()))?;
-    std::fs::rename(&unfinished, &folder).map_err(file("rename", &unfinished))?;
+    std::fs::rename(&unfinished, &folder).map_err(StudioError::file("rename", &unfinished))?;
     Ok(Published { version, folder, rows: rows.len() })
 }
 
 fn newest(parent: &Path) -> Result<usize, StudioError> {
     let entries = match std::fs::read_dir(parent) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        entries => entries.map_err(file("read", parent))?,
+        entries => entries.map_err(StudioError::file("read", parent))?,
     };
     let number = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
     Ok(entries.filter_map(number).max().unwrap_or(0))
-}
-
-fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StudioError {
-    let path = path.to_path_buf();
-    move |source| Error::File { action, path, source }.into()
 }

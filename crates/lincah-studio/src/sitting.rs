@@ -100,11 +100,11 @@ impl Sitting {
     /// Opens a sitting.
     ///
     /// # Errors
-    /// As [`Learner::start`].
+    /// No models, labels that none of them can tell apart.
     pub fn new(project: Project, models: &[BaseModel], mix: Mix) -> Result<Self, StudioError> {
         let trainer = trainer(models, &project)?;
         let project = Arc::new(Mutex::new(project));
-        let learner = Learner::with(project.clone(), trainer.clone());
+        let learner = Learner::start(project.clone(), trainer.clone());
         Ok(Self { project, learner, trainer, publishing: Mutex::default(), mix, looked_at: Mutex::default() })
     }
 
