@@ -71,26 +71,55 @@ fn a_sitting_learns_survives_a_kill_and_its_journal_trains() {
     assert!(undone["next"]["content"].is_string() && undone["next"]["labels"].is_null(), "{undone}");
     assert_eq!(ask(&server, "/api/undo", &json!({"who": "ben"})).json()["next"], Value::Null);
     wait_until(&server, |status| status["trained_on"] == 39);
-    // What is published decides by the threshold that was chosen on the page.
-    let published = ask(&server, "/api/publish", &json!({"thresholds": [[1, 0.3]]}));
-    assert_eq!((published.status, &published.json()["version"], &published.json()["rows"]), (200, &json!(1), &json!(39)));
-    bench.write("new.csv", "text\naaaa\nzzzz\n");
-    assert_eq!(bench.run("predict project/classifiers/1 new.csv --text text --out scores.jsonl").code, Some(0));
-    let record: Value =
-        serde_json::from_slice(&std::fs::read(bench.path("project/classifiers/1/classifier.json")).unwrap()).unwrap();
-    assert_eq!(record["decision_rule"]["thresholds"][1], 0.3, "{record}");
-    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": [[7, 0.3]]})).status, 400);
-    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": []})).json()["version"], 2);
-    let scored = server.request_with(&["GET", "/api/scored"], &format!("Host: {}\r\n", server.address), b"").json();
-    assert_eq!(scored["truth"].as_array().unwrap().len(), scored["probabilities"].as_array().unwrap().len());
-    let changed = ask(&server, "/api/guideline", &json!({"who": "ana", "text": "z is B", "touches": [1]})).json();
-    assert!(changed["guideline_version"] == 1 && changed["to_review"].as_u64().unwrap() > 10, "{changed}");
     server.ask_to_end();
     assert!(server.has_ended());
     let trained = bench.run("train project/journal.jsonl --preset instant --model model,bert --out out --json");
     trained.ok();
     let record: Value = serde_json::from_slice(&std::fs::read(bench.path("out/classifier.json")).unwrap()).unwrap();
     assert_eq!(record["data"]["rows"], 39);
+}
+
+#[test]
+fn what_is_published_decides_as_chosen_and_a_guideline_brings_labels_back() {
+    let bench = bench();
+    let server = Serving::of(&bench, BEGIN, &[]);
+    label(&server, 40);
+    wait_until(&server, |status| status["trained_on"] == 40 && status["judged_by"].as_u64().unwrap() >= 10);
+    // What is published decides by the threshold that was chosen on the page.
+    let published = ask(&server, "/api/publish", &json!({"thresholds": [[1, 0.3]]}));
+    assert_eq!((published.status, &published.json()["version"], &published.json()["rows"]), (200, &json!(1), &json!(40)));
+    bench.write("new.csv", "text\naaaa\nzzzz\n");
+    assert_eq!(bench.run("predict project/classifiers/1 new.csv --text text --out scores.jsonl").code, Some(0));
+    let record: Value =
+        serde_json::from_slice(&std::fs::read(bench.path("project/classifiers/1/classifier.json")).unwrap()).unwrap();
+    assert_eq!(record["decision_rule"]["thresholds"][1], 0.3, "{record}");
+    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": [[7, 0.3]]})).status, 400);
+    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": [[1, 7]]})).status, 400);
+    assert_eq!(
+        ask(&server, "/api/publish", &json!({"thresholds": [[0, 0.3]]})).status,
+        400,
+        "of two the last one has a threshold"
+    );
+    assert_eq!(ask(&server, "/api/publish", &json!({"thresholds": []})).json()["version"], 2);
+    let scored = server.request_with(&["GET", "/api/scored"], &format!("Host: {}\r\n", server.address), b"").json();
+    assert_eq!(scored["truth"].as_array().unwrap().len(), scored["probabilities"].as_array().unwrap().len());
+    let changed = ask(&server, "/api/guideline", &json!({"who": "ana", "text": "z is B", "touches": [1]})).json();
+    assert!(changed["guideline_version"] == 1 && changed["to_review"].as_u64().unwrap() > 10, "{changed}");
+    let mut next = ask(&server, "/api/next", &json!({"who": "ana"})).json()["next"].clone();
+    let mut again = 0;
+    for _ in 0..6 {
+        let is_again = next["reason"] == "review";
+        assert_eq!(
+            is_again,
+            next["labels"] == json!([1]),
+            "what comes again shows its label, and it is the one that changed: {next}"
+        );
+        again += u64::from(is_again);
+        let right = usize::from(next["content"].as_str().unwrap().starts_with('z'));
+        let said = json!({"who": "ana", "text": next["text"], "labels": [right], "guideline": 1});
+        next = ask(&server, "/api/say", &said).json()["next"].clone();
+    }
+    assert_eq!((again, status(&server)["to_review"].as_u64().unwrap()), (3, changed["to_review"].as_u64().unwrap() - 3));
 }
 
 #[test]

@@ -69,6 +69,20 @@ pub enum StudioError {
         /// The newest one.
         newest: usize,
     },
+    /// A guideline whose versions are too long together.
+    #[error("the versions of the guideline would have {bytes} bytes together, and {most} are possible; make it shorter")]
+    LongGuideline {
+        /// How long they would be.
+        bytes: usize,
+        /// How long they may be.
+        most: u64,
+    },
+    /// A threshold that is no probability.
+    #[error("a threshold of {threshold} is none; it is from 0 to 1")]
+    Threshold {
+        /// The number.
+        threshold: f64,
+    },
     /// An address that other machines can reach.
     #[error("{bind} can be reached by other machines, and whoever reaches the page can label; listen at 127.0.0.1:{}, and let a proxy with a login lead there", bind.port())]
     PublicBind {
@@ -95,6 +109,7 @@ impl StudioError {
     pub(crate) fn is_of_request(&self) -> bool {
         match self {
             Self::NoText { .. } | Self::Labels { .. } | Self::NoLabel { .. } | Self::NoGuideline { .. } => true,
+            Self::LongGuideline { .. } | Self::Threshold { .. } => true,
             Self::Library(error) => matches!(**error, Error::DecisionLabel { .. }),
             _ => false,
         }

@@ -42,6 +42,10 @@ impl Guideline {
         let mut next = self.clone();
         next.versions.push(version);
         let json = serde_json::to_vec_pretty(&next).expect("a guideline serializes");
+        // What is longer could not be read again.
+        if json.len() as u64 > regular_file::SMALL {
+            return Err(StudioError::LongGuideline { bytes: json.len(), most: regular_file::SMALL });
+        }
         write_atomically(path, &json).map_err(StudioError::file("write", path))?;
         Ok(next)
     }

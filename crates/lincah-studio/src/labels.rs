@@ -161,6 +161,11 @@ impl Labels {
         self.said.get(&text).map_or(&[], Vec::as_slice)
     }
 
+    /// What was said last of each text that something is said of, in no order.
+    pub fn last_opinions(&self) -> impl Iterator<Item = (usize, &Opinion)> {
+        self.said.iter().filter_map(|(text, opinions)| Some((*text, opinions.last()?)))
+    }
+
     /// Whether the journal has the text.
     pub(crate) fn is_known(&self, text: usize) -> bool {
         self.known[text]

@@ -1,7 +1,6 @@
 //! A thread that keeps an instant classifier of all labels so far, and what it makes of the texts that may come next.
 
 use crate::audit::{Judged, Sample};
-use crate::error::StudioError;
 use crate::labels::Answer;
 use crate::project::Project;
 use crate::queue::Scores;

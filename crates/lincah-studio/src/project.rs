@@ -10,7 +10,7 @@
 
 use crate::error::StudioError;
 use crate::guideline::{Guideline, GuidelineVersion};
-use crate::labels::{Answer, Labels, Opinion, Said};
+use crate::labels::{Answer, Labels, Said};
 use crate::queue::Lot;
 use lincah::data::DataError;
 use lincah::data::in_memory::Rows;
@@ -212,15 +212,12 @@ impl Project {
         Ok(())
     }
 
-    /// Texts whose labels were given by an earlier version of the guideline and mean something else by now, in the order of the lot.
+    /// Texts whose labels were given by an earlier version of the guideline and mean something else by now, in no order.
     pub fn to_review(&self) -> impl Iterator<Item = usize> {
-        let is_to_review = |text: &usize| match self.labels.opinions(*text).last() {
-            Some(Opinion { answer: Answer::Labels(labels), guideline, .. }) => {
-                self.guideline.has_changed_since(*guideline, labels)
-            }
-            _ => false,
-        };
-        self.lot.order.iter().copied().filter(is_to_review)
+        self.labels.last_opinions().filter_map(|(text, last)| match &last.answer {
+            Answer::Labels(labels) if self.guideline.has_changed_since(last.guideline, labels) => Some(text),
+            _ => None,
+        })
     }
 
     /// Takes back the last thing that somebody said and that is not taken back; says of which text it was.

@@ -48,6 +48,9 @@ pub(crate) fn publish(
     }
     let target = |(label, threshold): &(usize, f64)| {
         let name = names.get(*label).ok_or(StudioError::NoLabel { label: *label, labels: names.len() })?;
+        if !(0.0..=1.0).contains(threshold) {
+            return Err(StudioError::Threshold { threshold: *threshold });
+        }
         Ok(LabelTarget { label: Some(name.clone()), target: DecisionTarget::Threshold(*threshold) })
     };
     let targets = thresholds.iter().map(target).collect::<Result<Vec<_>, StudioError>>()?;

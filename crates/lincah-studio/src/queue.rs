@@ -98,6 +98,11 @@ impl Lot {
         order.iter().enumerate().for_each(|(place, text)| places[*text] = place);
         Self { order, places, sample }
     }
+
+    /// A text's place in the order.
+    pub fn place(&self, text: usize) -> usize {
+        self.places[text]
+    }
 }
 
 /// The text that is next for somebody, with the reason that it is taken for: that of the turn, or by lot where the classifier has no scores for it.

@@ -117,8 +117,10 @@ impl Sitting {
         let task = project.settings().task;
         let turn = project.labels().version() as usize;
         // What was labelled by an older guideline comes every other time.
-        let review = if turn.is_multiple_of(2) { project.to_review().find(|text| is_free(*text)) } else { None };
-        if let Some(text) = review {
+        let review = || project.to_review().filter(|text| is_free(*text)).min_by_key(|text| project.lot().place(*text));
+        if turn.is_multiple_of(2)
+            && let Some(text) = review()
+        {
             looked_at.insert(text, (who.to_owned(), Instant::now()));
             let labels = project.labels().answer(text).map(labels_of);
             return Some(Turn { reason: Some(Reason::Review), labels, ..turn_of(&project, &learned, text) });
