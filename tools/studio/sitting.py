@@ -65,7 +65,7 @@ def labelled(page: Page) -> int:
 
 
 def change_guideline(page: Page, studio: Studio) -> None:
-    """Ticks the second label, and confirms by keys what comes again until nothing does."""
+    """Ticks the second label, and answers four texts by keys, of which some come again."""
     page.click("#guideline-change")
     page.fill("#guideline-text", "Uncivil: it attacks a person.\nCivil: all else.")
     page.check("#guideline-touches input[value='1']")
@@ -89,7 +89,6 @@ def publish(page: Page, studio: Studio) -> float:
     assert page.inner_text("#threshold-value") == "0.35" and "in a thousand" in page.inner_text("#consequences")
     page.wait_for_function("() => document.getElementById('model').textContent.includes('knows every answer')", timeout=60_000)
     page.click("#publish")
-    page.click("#text")
     page.wait_for_function("() => document.getElementById('published').textContent.includes('Version 1')", timeout=120_000)
     folder = studio.project / "classifiers/1"
     assert json.loads((folder / "classifier.json").read_text())["decision_rule"]["thresholds"][1] == 0.35
@@ -155,7 +154,7 @@ def main() -> None:
                 assert labelled(page) == len(said), f"{labelled(page)} of {len(said)} labels are there"
             time.sleep(0.1)
         page.wait_for_function("() => document.querySelectorAll('#figures tbody tr').length > 0", timeout=60_000)
-        before = {entry["id"]: entry for entry in studio.journal()}
+        last = {entry["id"]: entry for entry in studio.journal()}
         change_guideline(page, studio)
         difference = publish(page, studio)
         assert difference < 1e-6, f"predict and the page differ by {difference}"
@@ -170,7 +169,6 @@ def main() -> None:
         browser.close()
     studio.child.send_signal(signal.SIGINT)
     assert studio.child.wait() == 0
-    last = before
     texts = {entry["id"]: entry["text"] for entry in studio.journal() if "text" in entry}
     kept = {texts[id]: entry["labels"] for id, entry in last.items() if entry["action"] == "label"}
     assert kept == {text: [truth[text]] for text in said}, "the journal is not what was said"

@@ -87,7 +87,6 @@ const undo = () => once(async () => {
   refresh();
 });
 
-// A version of the guideline that nobody has changed meanwhile is shown; one that is being written stays.
 function drawGuideline() {
   at("guideline-title").textContent = status.guideline_version ? `Guideline, version ${status.guideline_version}` : "Guideline";
   at("guideline").textContent = status.guideline || "What does each label mean? Write it here; every label remembers the version it was given by.";
@@ -116,24 +115,28 @@ const saveGuideline = () => once(async () => {
   await refresh();
 });
 
-// Labels that have a threshold: the last of two exclusive ones, or each of those that may hold together.
-const decided = () => status.labels.map((_, place) => place).filter((place) => !isExclusive() || (status.labels.length === 2 && place === 1));
+// As a decision rule reads thresholds: of two exclusive labels the last one has one; of more the most probable label is given if it reaches its own.
+const isOfTwo = () => isExclusive() && status.labels.length === 2;
+const isMostProbable = () => isExclusive() && !isOfTwo();
+const decided = () => status.labels.map((_, place) => place).slice(isOfTwo() ? 1 : 0);
+const isGiven = (probabilities, place, threshold) =>
+  probabilities[place] >= threshold && (!isMostProbable() || probabilities[place] === Math.max(...probabilities));
 
 function drawDecision() {
   const places = decided();
-  at("decide").hidden = scored.truth.length === 0 || places.length === 0;
+  at("decide").hidden = scored.truth.length === 0;
   if (at("decide").hidden) return;
   const select = at("threshold-label");
   if (select.options.length === 0) {
     select.replaceChildren(...places.map((place) => new Option(status.labels[place], place)));
     select.value = places[0];
   }
-  const place = Number(select.value), threshold = thresholds.get(place) ?? 0.5;
+  const place = Number(select.value), threshold = thresholds.get(place) ?? (isMostProbable() ? 0 : 0.5);
   at("threshold").value = Math.round(100 * threshold);
   at("threshold-value").textContent = threshold.toFixed(2);
   let flagged = 0, right = 0, having = 0;
   scored.truth.forEach((truth, row) => {
-    const isFlagged = scored.probabilities[row][place] >= threshold;
+    const isFlagged = isGiven(scored.probabilities[row], place, threshold);
     flagged += isFlagged;
     having += truth[place];
     right += isFlagged && truth[place];
@@ -202,7 +205,7 @@ async function refresh() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input, textarea, select") || event.altKey || event.metaKey) return;
+  if (event.target.matches("input:not([type=range], [type=checkbox]), textarea, select") || event.altKey || event.metaKey) return;
   const key = event.key.toLowerCase();
   if (event.ctrlKey) {
     if (key === "z") { event.preventDefault(); undo(); }
